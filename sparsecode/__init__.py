@@ -1,0 +1,51 @@
+"""Sparse coding and sparse recovery: greedy pursuits, proximal methods, the LASSO, dictionary learning.
+
+A sparse problem is a design, a loss and a penalty; a solver minimises it and proves how well; an estimator gives it
+scikit-learn's face. Public names load on first use: importing the package imports no compiler and no plotting.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "SolveResult": "result",
+    "Status": "result",
+    "GramDesign": "designs",
+    "Squared": "losses",
+    "L0Ball": "penalties",
+    "L1": "penalties",
+    "scalar_prox": "penalties",
+    "fista": "solvers.proximal",
+    "ista": "solvers.proximal",
+    "iht": "solvers.thresholding",
+    "omp": "solvers.greedy",
+    "lasso": "solvers.coordinate",
+    "lasso_path": "solvers.coordinate",
+    "OrthogonalMatchingPursuit": "linear_model",
+    "IterativeHardThresholding": "linear_model",
+    "Lasso": "linear_model",
+    "LassoCV": "linear_model",
+    "LassoIC": "linear_model",
+    "SparseCoder": "decomposition",
+    "DictionaryLearning": "decomposition",
+}
+_MODULES = ("datasets", "metrics", "plotting", "designs", "losses", "penalties", "solvers", "linear_model", "decomposition")
+
+__all__ = [*sorted(_PUBLIC), *_MODULES]
+
+
+def __getattr__(name):
+    if name in _PUBLIC:
+        value = getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

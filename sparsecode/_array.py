@@ -1,0 +1,143 @@
+"""The one file that knows array namespaces: NumPy, CuPy, torch, array-api-strict.
+
+Everything here takes and returns arrays of one namespace `xp`; vectors may carry targets in a second
+axis, so reductions run over axis 0 and give one number a target.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_namespace, is_torch_namespace
+
+__all__ = [
+    "array_namespace",
+    "as_double",
+    "as_float",
+    "asarray_like",
+    "conj",
+    "dagger",
+    "device",
+    "hard_threshold_mask",
+    "inner",
+    "is_array_api_obj",
+    "is_complex",
+    "is_numpy",
+    "norm",
+    "real_dtype",
+    "sq_norm",
+    "to_numpy",
+]
+
+
+def is_numpy(array) -> bool:
+    """Whether the array lives in NumPy (and may go to the compiled kernels)."""
+    return is_numpy_namespace(array_namespace(array))
+
+
+def is_complex(array) -> bool:
+    """Whether the array's dtype is complex."""
+    return array_namespace(array).isdtype(array.dtype, "complex floating")
+
+
+def real_dtype(xp, dtype):
+    """The real dtype of the same precision."""
+    if dtype == xp.complex128:
+        return xp.float64
+    if dtype == xp.complex64:
+        return xp.float32
+    return dtype
+
+
+def as_float(array):
+    """Integers and booleans become float64; floating dtypes stay as they are (float16 becomes float32)."""
+    xp = array_namespace(array)
+    if array.dtype in (xp.float32, xp.float64, xp.complex64, xp.complex128):
+        return array
+    if not xp.isdtype(array.dtype, ("integral", "bool")) and "16" in str(array.dtype):
+        return xp.astype(array, xp.float32)
+    if "complex" in str(array.dtype):
+        return xp.astype(array, xp.complex128)
+    return xp.astype(array, xp.float64)
+
+
+def as_double(array):
+    """The same values in float64 or complex128."""
+    xp = array_namespace(array)
+    target = xp.complex128 if is_complex(array) else xp.float64
+    return array if array.dtype == target else xp.astype(array, target)
+
+
+def asarray_like(values, like, dtype=None):
+    """`values` as an array in the namespace and on the device of `like`."""
+    xp = array_namespace(like)
+    if isinstance(values, np.ndarray) and not is_numpy_namespace(xp):
+        values = np.ascontiguousarray(values)
+        values = values if is_torch_namespace(xp) else values.tolist() if "strict" in xp.__name__ else values
+    return xp.asarray(values, dtype=dtype, device=device(like))
+
+
+def to_numpy(array):
+    """A NumPy view or copy, whatever the namespace and the device."""
+    if isinstance(array, np.ndarray) or np.isscalar(array):
+        return np.asarray(array)
+    if hasattr(array, "detach"):  # torch
+        return array.detach().cpu().numpy()
+    if hasattr(array, "get"):  # CuPy
+        return array.get()
+    try:
+        return np.from_dlpack(array)
+    except Exception:  # a namespace without DLPack for this dtype
+        return np.asarray(array)
+
+
+def conj(array):
+    """Complex conjugate; a real array is returned as it is."""
+    return array_namespace(array).conj(array) if is_complex(array) else array
+
+
+def dagger(matrix):
+    """Conjugate transpose of a matrix."""
+    return conj(matrix).T
+
+
+def inner(left, right):
+    """Real inner product over axis 0: ``Re(left^H right)``, one number a target."""
+    xp = array_namespace(left, right)
+    if left.ndim == 1 and is_numpy_namespace(xp):
+        return np.vdot(left, right).real  # no temporary
+    product = conj(left) * right
+    return xp.sum(xp.real(product) if is_complex(product) else product, axis=0)
+
+
+def sq_norm(array):
+    """Squared Euclidean norm over axis 0, accumulated in float64."""
+    xp = array_namespace(array)
+    if is_complex(array):
+        return sq_norm(xp.real(array)) + sq_norm(xp.imag(array))
+    if is_numpy_namespace(xp) and array.dtype == np.float64:
+        return np.vdot(array, array) if array.ndim == 1 else np.einsum("it,it->t", array, array)
+    return xp.sum(array * array, axis=0, dtype=xp.float64)
+
+
+def norm(array):
+    """Euclidean norm over axis 0, accumulated in float64."""
+    value = sq_norm(array)
+    return array_namespace(value).sqrt(value) if is_array_api_obj(value) else value**0.5
+
+
+def hard_threshold_mask(magnitude, count: int):
+    """Mask of the `count` largest entries along axis 0; ties go to the lowest index."""
+    xp = array_namespace(magnitude)
+    size = magnitude.shape[0]
+    if count >= size:
+        return xp.ones_like(magnitude, dtype=xp.bool)
+    if count <= 0:
+        return xp.zeros_like(magnitude, dtype=xp.bool)
+    if is_numpy_namespace(xp):
+        threshold = np.partition(magnitude, size - count, axis=0)[size - count]
+    else:
+        threshold = xp.sort(magnitude, axis=0)[size - count, ...]
+    above = magnitude > threshold
+    tied = magnitude == threshold
+    room = count - xp.count_nonzero(above, axis=0)
+    return above | (tied & (xp.cumulative_sum(xp.astype(tied, xp.int64), axis=0) <= room))

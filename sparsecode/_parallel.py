@@ -1,0 +1,52 @@
+"""Threads over blocks of independent work, around kernels that release the GIL.
+
+The blocks never depend on the number of threads, and BLAS runs single-threaded inside them, so the
+answer has the same bits whatever the thread count.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+import threadpoolctl
+
+__all__ = ["map_blocks", "n_threads", "single_threaded_blas"]
+
+
+def n_threads(n_jobs: int | None = None) -> int:
+    """Threads to use: `n_jobs` (-1 for all cores); None means all cores that OMP_NUM_THREADS allows."""
+    try:
+        available = len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        available = os.cpu_count() or 1
+    if n_jobs is None:
+        allowed = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+        return max(1, min(available, int(allowed))) if allowed.isdigit() else available
+    if n_jobs == 0:
+        raise ValueError("n_jobs must be a positive number of threads, or -1 for all cores; got 0.")
+    return max(1, available + 1 + n_jobs) if n_jobs < 0 else n_jobs
+
+
+@lru_cache(maxsize=1)
+def _controller():
+    import scipy.linalg  # noqa: F401  SciPy brings a BLAS of its own
+
+    return threadpoolctl.ThreadpoolController()  # looks at every loaded library: do it once
+
+
+def single_threaded_blas():
+    """Context in which BLAS uses one thread, for products whose bits must not depend on the machine."""
+    return _controller().limit(limits=1, user_api="blas")
+
+
+def map_blocks(function, n_items: int, block: int, n_jobs: int | None = None) -> list:
+    """``[function(start, stop), ...]`` over consecutive blocks of `block` items, in order."""
+    bounds = [(start, min(start + block, n_items)) for start in range(0, n_items, block)]
+    workers = min(n_threads(n_jobs), len(bounds))
+    with single_threaded_blas():
+        if workers <= 1:
+            return [function(*bound) for bound in bounds]
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(lambda bound: function(*bound), bounds))

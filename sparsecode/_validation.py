@@ -1,0 +1,232 @@
+"""The one file that turns what a user passes into designs, targets and weights, or into an error that names
+the argument, says what it got, and what to do.
+"""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import LinearOperator
+
+from ._array import array_namespace, as_float, asarray_like, is_array_api_obj, is_complex, is_numpy
+from .designs import CenteredDesign, DenseDesign, Design, GramDesign, OperatorDesign, SparseDesign
+
+__all__ = [
+    "as_count",
+    "as_design",
+    "as_number",
+    "as_penalty_weights",
+    "as_sample_weight",
+    "as_target",
+    "refuse_lazy",
+    "weighted",
+]
+
+
+def refuse_lazy(value, name):
+    """Dask collections are never silently materialised."""
+    if type(value).__module__.split(".")[0] == "dask":
+        raise ValueError(
+            f"{name} is a dask collection ({type(value).__name__}), which this function would have to load into memory "
+            f"whole; pass {name}.compute() if it fits, or feed its blocks to an estimator with partial_fit."
+        )
+
+
+def as_design(A, name="A") -> Design:
+    """A design from an array, a SciPy sparse matrix or array, a LinearOperator, or a Design as it is."""
+    if isinstance(A, Design):
+        return A
+    refuse_lazy(A, name)
+    if sp.issparse(A):
+        _check_shape(A.shape, name)
+        matrix = A.tocsc() if A.dtype.kind in "fc" and A.dtype.itemsize >= 4 else A.tocsc().astype(np.float64)
+        if not np.all(np.isfinite(matrix.data)):
+            raise ValueError(f"{name} contains NaN or infinity; remove or impute those entries before fitting.")
+        if not matrix.has_canonical_format:
+            matrix = matrix.copy()
+            matrix.sum_duplicates()
+        return SparseDesign(matrix)
+    if isinstance(A, LinearOperator):
+        return OperatorDesign(_checked_operator(A, name))
+    if not is_array_api_obj(A):
+        A = _from_python(A, name)
+    _check_shape(A.shape, name)
+    A = as_float(A)
+    _check_finite(A, name)
+    return DenseDesign(A)
+
+
+def as_target(y, design: Design, name="y"):
+    """The target as a floating array (n_samples,) or (n_samples, n_targets) that matches the design."""
+    refuse_lazy(y, name)
+    if sp.issparse(y):
+        raise ValueError(f"{name} is sparse; pass a dense array ({name}.toarray()), residuals fill it anyway.")
+    if not is_array_api_obj(y):
+        y = _from_python(y, name)
+    _check_same_namespace(y, design, name)
+    rows = design.shape[1] if isinstance(design, GramDesign) else design.shape[0]
+    if y.ndim not in (1, 2) or y.shape[0] != rows or 0 in y.shape:
+        wanted = "A.conj().T @ y, one row for each feature" if isinstance(design, GramDesign) else "one row for each row of the design"
+        raise ValueError(
+            f"{name} has shape {tuple(y.shape)}, but the design has shape {design.shape}: {name} must have shape "
+            f"({rows},) or ({rows}, n_targets), {wanted}."
+        )
+    y = as_float(y)
+    _check_finite(y, name)
+    return _common_dtype(y, design)
+
+
+def _common_dtype(y, design):
+    """Single precision only if both are; complex if the target is (a complex design makes its own products complex)."""
+    xp = array_namespace(y)
+    double = any(_is_double(d) for d in (y.dtype, design.dtype))
+    complex_ = is_complex(y) or "complex" in str(design.dtype)
+    wanted = {
+        (False, False): xp.float32,
+        (False, True): xp.float64,
+        (True, False): xp.complex64,
+        (True, True): xp.complex128,
+    }[complex_, double]
+    return y if y.dtype == wanted else xp.astype(y, wanted)
+
+
+def _is_double(dtype):
+    name = str(dtype)
+    return "complex128" in name or "float64" in name
+
+
+def as_penalty_weights(weights, design: Design, name="penalty_weights"):
+    """Weights (n_features,) from 0 (free) to inf (excluded), as an array beside the design; None if all are one."""
+    if weights is None:
+        return None
+    values = np.asarray(weights, dtype=np.float64)
+    if values.shape != (design.shape[1],):
+        raise ValueError(f"{name} has shape {values.shape}; it needs one weight for each of the {design.shape[1]} features.")
+    if not np.all(values >= 0):
+        worst = int(np.flatnonzero(~(values >= 0))[0])
+        raise ValueError(
+            f"{name}[{worst}] is {values[worst]}; weights run from 0 (unpenalised) to inf (excluded), never negative or NaN."
+        )
+    if np.all(values == 1.0):
+        return None
+    vector = design.vector(np.zeros(1))
+    xp = array_namespace(vector)
+    single = not _is_double(design.dtype)
+    return asarray_like(values, vector, dtype=xp.float32 if single else xp.float64)
+
+
+def as_sample_weight(weights, n_samples, name="sample_weight"):
+    """Weights (n_samples,) of mean one in float64; None if all are equal."""
+    if weights is None:
+        return None
+    values = np.asarray(weights, dtype=np.float64)
+    if values.ndim == 0:
+        values = np.full(n_samples, float(values))
+    if values.shape != (n_samples,):
+        raise ValueError(f"{name} has shape {values.shape}; it needs one weight for each of the {n_samples} samples.")
+    if not np.all((values >= 0) & np.isfinite(values)):
+        worst = int(np.flatnonzero(~((values >= 0) & np.isfinite(values)))[0])
+        raise ValueError(f"{name}[{worst}] is {values[worst]}; weights must be finite and not negative.")
+    total = values.sum()
+    if total == 0:
+        raise ValueError(f"{name} is zero everywhere; at least one sample needs a positive weight.")
+    if np.all(values == values[0]):
+        return None
+    return values * (n_samples / total)
+
+
+def weighted(design: Design, target, sample_weight):
+    """The least-squares problem with rows multiplied by the square root of their weight (mean one)."""
+    if sample_weight is None:
+        return design, target
+    if isinstance(design, GramDesign):
+        raise ValueError("sample_weight cannot be applied to a GramDesign; weight the rows before forming it.")
+    if not design.is_numpy:
+        raise ValueError(
+            "sample_weight needs NumPy arrays here; multiply the rows of A and y by the square root of the weights."
+        )
+    root = np.sqrt(sample_weight).astype(np.real(np.zeros(1, dtype=design.dtype)).dtype)
+    return CenteredDesign(design, scale=root), target * (root if target.ndim == 1 else root[:, None])
+
+
+def as_count(value, name, *, minimum=1, maximum=None, maximum_name=None):
+    """An integer of at least `minimum`; above `maximum` it is clipped, with a warning."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ValueError(f"{name} must be an integer of at least {minimum}; got {value!r}.")
+    value = int(value)
+    if value < minimum:
+        raise ValueError(f"{name} must be an integer of at least {minimum}; got {value}.")
+    if maximum is not None and value > maximum:
+        warnings.warn(f"{name}={value} is more than {maximum_name or 'possible'}; {maximum} is used.", RuntimeWarning, stacklevel=3)
+        return maximum
+    return value
+
+
+def as_number(value, name, *, minimum=0.0, strict=False, maximum=np.inf):
+    """A finite real number within bounds; `strict` excludes the minimum itself."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not np.isfinite(value):
+        raise ValueError(f"{name} must be a finite number; got {value!r}.")
+    value = float(value)
+    if value < minimum or (strict and value == minimum) or value > maximum:
+        bound = f"{'greater than' if strict else 'at least'} {minimum:g}"
+        bound += "" if maximum == np.inf else f" and at most {maximum:g}"
+        raise ValueError(f"{name} must be {bound}; got {value:g}.")
+    return value
+
+
+def _from_python(value, name):
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} cannot be read as an array of numbers: {error}.") from error
+    if array.dtype.kind not in "biufc":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} has dtype {array.dtype}; it must hold numbers.") from error
+    return array
+
+
+def _check_shape(shape, name):
+    if len(shape) != 2:
+        raise ValueError(f"{name} has shape {tuple(shape)}; it must be two-dimensional, (n_samples, n_features). Reshape your data.")
+    if 0 in shape:
+        raise ValueError(f"{name} is empty: shape {tuple(shape)}; a minimum of 1 sample and 1 feature is required.")
+
+
+def _check_finite(array, name):
+    xp = array_namespace(array)
+    if is_numpy(array) and array.dtype.kind == "f" and np.isfinite(np.sum(array)):
+        return  # a finite sum proves finite entries, at the cost of one pass without a mask
+    if not bool(xp.all(xp.isfinite(array))):
+        raise ValueError(f"{name} contains NaN or infinity; remove or impute those entries before fitting.")
+
+
+def _check_same_namespace(y, design, name):
+    mine, theirs = array_namespace(y), design.xp
+    if mine is not theirs and mine.__name__ != _namespace_name(theirs):
+        raise ValueError(
+            f"{name} is a {type(y).__module__.split('.')[0]} array, but the design lives in "
+            f"{_namespace_name(theirs).replace('array_api_compat.', '')}; convert one so that both are of the same kind."
+        )
+
+
+def _namespace_name(xp):
+    """Name of a namespace, with NumPy's own counted as array_api_compat's."""
+    return "array_api_compat.numpy" if xp is np else xp.__name__
+
+
+def _checked_operator(operator, name):
+    """An operator with a working adjoint: solvers need both products."""
+    _check_shape(operator.shape, name)
+    probe = np.zeros(operator.shape[0], dtype=operator.dtype or np.float64)
+    try:
+        operator.rmatvec(probe)
+    except (NotImplementedError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(
+            f"{name} is a LinearOperator without rmatvec; solvers need the adjoint product: pass rmatvec=... to LinearOperator."
+        ) from error
+    return operator

@@ -1,0 +1,10 @@
+"""What the matrix `A` is: one class for each kind, one set of questions for all."""
+
+from .base import Design
+from .centered import CenteredDesign
+from .dense import DenseDesign
+from .gram import GramDesign
+from .operator import OperatorDesign
+from .sparse import SparseDesign
+
+__all__ = ["CenteredDesign", "DenseDesign", "Design", "GramDesign", "OperatorDesign", "SparseDesign"]

@@ -1,0 +1,92 @@
+"""A design known only through its Gram matrix ``A^H A``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .base import Design
+
+__all__ = ["GramDesign"]
+
+
+class GramDesign(Design):
+    """The normal equations of a least-squares problem, in place of the design itself.
+
+    A solver given a `GramDesign` takes the correlations ``A^H y`` as its target.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n_features, n_features)
+        ``A^H A``, Hermitian and positive semi-definite.
+    n_samples : int
+        Rows of the design it came from: the squared loss divides by it.
+    target_sq_norm : float or ndarray of shape (n_targets,), optional
+        ``||y||^2``. Without it, the part of `y` outside the range of `A` is taken to be zero: coefficients and
+        duality gaps stay valid, residual norms then leave that part out.
+
+    Raises
+    ------
+    ValueError
+        If `gram` is not a square, finite matrix or `n_samples` is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode import GramDesign, omp
+    >>> A = np.array([[1.0, 0.0], [1.0, 1.0]]); y = np.array([0.0, 2.0])
+    >>> design = GramDesign(A.T @ A, n_samples=2, target_sq_norm=4.0)
+    >>> omp(design, A.T @ y, n_nonzero=1).coef
+    array([0., 2.])
+    """
+
+    xp = np
+
+    def __init__(self, gram, n_samples, target_sq_norm=None):
+        gram = np.asarray(gram)
+        if gram.ndim != 2 or gram.shape[0] != gram.shape[1] or gram.shape[0] == 0:
+            raise ValueError(f"gram must be a square matrix (A.conj().T @ A); got shape {gram.shape}.")
+        if not np.all(np.isfinite(gram)):
+            raise ValueError("gram contains NaN or infinity; clean the design before forming A.conj().T @ A.")
+        if int(n_samples) < 1:
+            raise ValueError(f"n_samples must be the number of rows of the design, at least 1; got {n_samples!r}.")
+        self.matrix = gram if gram.dtype.kind in "fc" else gram.astype(np.float64)
+        self.shape = (int(n_samples), gram.shape[0])
+        self.dtype = self.matrix.dtype
+        self.target_sq_norm = target_sq_norm
+
+    def vector(self, values):
+        """NumPy values in this design's dtype."""
+        return np.asarray(values, dtype=self.dtype)
+
+    def _unavailable(self, *_):
+        raise ValueError("this operation needs the design itself; a GramDesign only holds A.conj().T @ A.")
+
+    matvec = rmatvec = columns = _unavailable
+
+    def normal(self, coef):
+        return self.matrix @ coef
+
+    def gram(self, left, right=None):
+        return self.matrix[np.ix_(left, left if right is None else right)]
+
+    def column_sq_norms(self):
+        return np.diagonal(self.matrix).real.astype(np.float64)
+
+    def spectral_sq_norm(self):
+        if getattr(self, "_spectral", None) is None:
+            from scipy.linalg import eigvalsh
+
+            last = self.shape[1] - 1
+            self._spectral = float(eigvalsh(self.matrix, subset_by_index=[last, last])[0])
+        return self._spectral
+
+    def sq_norm_of_target(self, correlations):
+        """``||y||^2`` as given, or ``q^H G^+ q``: the norm of the part of `y` that the design can reach."""
+        if self.target_sq_norm is not None:
+            return np.asarray(self.target_sq_norm, dtype=np.float64)
+        solution = np.linalg.lstsq(self.matrix.astype(np.result_type(self.dtype, np.float64)), correlations)[0]
+        return np.sum((np.conj(correlations) * solution).real, axis=0)
+
+    def in_double(self):
+        wide = np.result_type(self.dtype, np.float64)
+        return self if wide == self.dtype else GramDesign(self.matrix.astype(wide), self.shape[0], self.target_sq_norm)

@@ -1,0 +1,64 @@
+"""A SciPy sparse matrix or array, kept in compressed columns, as a design."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from .base import Design
+
+__all__ = ["SparseDesign"]
+
+
+class SparseDesign(Design):
+    """CSC storage (n_samples, n_features); other sparse formats are converted once."""
+
+    xp = np
+
+    def __init__(self, matrix):
+        self.matrix = matrix if matrix.format == "csc" else matrix.tocsc()
+        self.shape = tuple(matrix.shape)
+        self.dtype = matrix.dtype
+        self._sq_norms = None
+
+    def vector(self, values):
+        """NumPy values in this design's dtype."""
+        return np.asarray(values, dtype=self.dtype)
+
+    def matvec(self, coef):
+        return self.matrix @ coef
+
+    def rmatvec(self, residual):
+        if self.matrix.dtype.kind == "c":
+            return (self.matrix.T @ residual.conj()).conj()
+        return self.matrix.T @ residual
+
+    def columns(self, indices):
+        return np.asfortranarray(self.matrix[:, indices].toarray())
+
+    def gram(self, left, right=None):
+        first = self.matrix[:, left]
+        second = first if right is None else self.matrix[:, right]
+        return (first.conj().T @ second).toarray()
+
+    def matvec_support(self, values, indices):
+        return self.matrix[:, indices] @ values
+
+    def column_sq_norms(self):
+        if self._sq_norms is None:
+            weight = np.abs(self.matrix.data).astype(np.float64) ** 2
+            self._sq_norms = _column_sums(weight, self.matrix.indptr)
+        return self._sq_norms
+
+    def in_double(self):
+        if self.dtype in (np.float64, np.complex128):
+            return self
+        return SparseDesign(self.matrix.astype(np.complex128 if self.matrix.dtype.kind == "c" else np.float64))
+
+
+def _column_sums(values, indptr):
+    """Sum of each column's stored values; `reduceat` needs the empty columns set aside."""
+    sums = np.zeros(indptr.size - 1)
+    filled = np.diff(indptr) > 0
+    sums[filled] = np.add.reduceat(values, indptr[:-1][filled])
+    return sums

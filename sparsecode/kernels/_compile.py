@@ -1,0 +1,93 @@
+"""How kernels are compiled and where the machine code is kept.
+
+A kernel's cache folder is named by a hash of its own file and of every file whose code it may inline (the scalar
+proxes of penalties and losses), so an edited helper never gives stale machine code. The folder lies below
+SPARSECODE_CACHE_DIR, else NUMBA_CACHE_DIR, else the user's cache folder, else the temporary folder: the first that can
+be written, so a read-only installation still compiles once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+import threading
+from functools import lru_cache
+from pathlib import Path
+
+import numba
+from numba.extending import overload
+
+from ..penalties._registry import SCALAR_PROX
+
+__all__ = ["cache_folder", "kernel", "prox"]
+
+_ROOT = Path(__file__).resolve().parent
+_LOCK = threading.Lock()
+
+
+def _candidates():
+    for name in ("SPARSECODE_CACHE_DIR", "NUMBA_CACHE_DIR"):
+        if os.environ.get(name):
+            yield Path(os.environ[name])
+    if sys.platform == "win32":
+        yield Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "sparsecode"
+    elif sys.platform == "darwin":
+        yield Path.home() / "Library" / "Caches" / "sparsecode"
+    else:
+        yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sparsecode"
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    yield Path(tempfile.gettempdir()) / f"sparsecode-{user}"
+
+
+@lru_cache(maxsize=1)
+def cache_folder() -> Path | None:
+    """The first cache folder that can be written, or None if there is none."""
+    for folder in _candidates():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except (OSError, RuntimeError):
+            continue
+    return None
+
+
+@lru_cache(maxsize=None)
+def _fingerprint(source: str) -> str:
+    shared = [*(_ROOT.parent / "penalties").glob("*.py"), *(_ROOT.parent / "losses").glob("*.py"), Path(__file__)]
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in [Path(source), *sorted(shared)]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def kernel(function):
+    """Compile a hot loop: cached on disk, free of the GIL, with C's arithmetic for division by zero."""
+    folder = cache_folder()
+    options = {"nogil": True, "error_model": "numpy", "cache": folder is not None}
+    if folder is None:
+        return numba.njit(**options)(function)
+    with _LOCK:  # numba reads its folder from a global while it decorates; the user's own setting is put back
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = str(folder / _fingerprint(function.__code__.co_filename))
+        try:
+            return numba.njit(**options)(function)
+        finally:
+            numba.config.CACHE_DIR = before
+
+
+def prox(penalty, value, step):
+    """The scalar prox of a penalty; kernels call it, and its class decides at compile time what runs."""
+    return SCALAR_PROX[type(penalty)](penalty, value, step)
+
+
+@overload(prox)
+def _prox(penalty, value, step):
+    function = SCALAR_PROX.get(getattr(penalty, "instance_class", None))
+    if function is None:
+        return None
+
+    # the registered function is compiled as the body of this overload
+    return function

@@ -1,0 +1,75 @@
+"""Squared loss: Gaussian misfit.
+
+    value(z) = 1/2 sum_i weights_i |y_i - z_i|**2          weights_i = 1 / n_samples unless given
+
+Its dual value at u is ``Re(y^H u) - 1/2 sum_i |u_i|**2 / weights_i``, with u the negative gradient in the fitted values.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .._array import array_namespace, inner, sq_norm
+
+__all__ = ["Squared"]
+
+
+class Squared(NamedTuple):
+    """Squared loss ``1/2 sum_i weights_i |y_i - z_i|**2`` with weights of sum one: scikit-learn's ``1 / (2 n_samples)`` scaling.
+
+    All methods take the `target` and the `fitted` values ``design @ coef``, of shape (n_samples,) or
+    (n_samples, n_targets), and `weights`: a number, or an array that broadcasts over the samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode import Squared
+    >>> float(Squared().value(np.array([1.0, 3.0]), np.array([1.0, 1.0]), 0.5))
+    1.0
+    """
+
+    @property
+    def is_smooth(self):
+        """Whether the gradient is Lipschitz continuous, so that gradient methods apply."""
+        return True
+
+    @property
+    def supports_complex(self):
+        """Whether target and fitted values may be complex."""
+        return True
+
+    @property
+    def curvature(self):
+        """Lipschitz constant of the gradient for one sample of weight one."""
+        return 1.0
+
+    def value(self, target, fitted, weights):
+        """The misfit, in float64, one number a target."""
+        residual = target - fitted
+        if isinstance(weights, float):
+            return 0.5 * weights * sq_norm(residual)
+        return 0.5 * sq_norm(array_namespace(weights).sqrt(weights) * residual)
+
+    def gradient(self, target, fitted, weights):
+        """Gradient in the fitted values."""
+        return weights * (fitted - target)
+
+    def bregman(self, target, fitted, other, weights):
+        """``F(fitted) - F(other) - <grad F(other), fitted - other>``, without cancellation."""
+        return self.value(fitted, other, weights)
+
+    def dual_value(self, target, dual, weights):
+        """``-F*(-dual)``: what a dual point proves about the minimum."""
+        if isinstance(weights, float):
+            return inner(target, dual) - 0.5 * sq_norm(dual) / weights
+        return inner(target, dual) - 0.5 * sq_norm(dual / array_namespace(weights).sqrt(weights))
+
+    def dual_scaling(self, target, dual, limit, weights):
+        """The scaling of `dual`, at most `limit` in size, with the greatest dual value."""
+        xp = array_namespace(dual)
+        if isinstance(weights, float):
+            curvature = sq_norm(dual) / weights
+        else:
+            curvature = sq_norm(dual / xp.sqrt(weights))
+        best = inner(target, dual) / xp.where(curvature > 0, curvature, xp.ones_like(curvature))
+        return xp.minimum(xp.maximum(best, -limit), limit)

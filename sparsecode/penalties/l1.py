@@ -1,0 +1,124 @@
+"""The l1 norm: the convex penalty that makes coefficients exactly zero.
+
+    value(w) = alpha sum_j weights_j |w_j|          (w_j >= 0 if positive)
+
+Tibshirani, "Regression shrinkage and selection via the lasso", 1996.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .._array import array_namespace, is_complex, real_dtype
+from ._registry import scalar_prox
+
+__all__ = ["L1"]
+
+
+class L1(NamedTuple):
+    """``alpha * sum_j weights_j |w_j|``, restricted to ``w >= 0`` if `positive`.
+
+    Arrays are (n_features,) or (n_features, n_targets); `weights` broadcasts against them, each from 0 (free) to
+    inf (excluded). Complex coefficients are shrunk in modulus.
+
+    Parameters
+    ----------
+    alpha : float
+        Strength, in the units of the loss's gradient. Not negative.
+    positive : bool, default=False
+        Whether negative coefficients are forbidden.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode import L1
+    >>> L1(1.0).prox(np.array([3.0, -0.5, -2.0]), 1.0)
+    array([ 2., -0., -1.])
+    """
+
+    alpha: float
+    positive: bool = False
+
+    @property
+    def is_convex(self):
+        """Whether a duality gap certifies the answer."""
+        return True
+
+    @property
+    def is_separable(self):
+        """Whether it is a sum over coefficients, so that weights apply."""
+        return True
+
+    @property
+    def supports_complex(self):
+        """Whether coefficients may be complex."""
+        return not self.positive
+
+    def value(self, coef, weights=None):
+        """The penalty in float64, one number a target."""
+        xp = array_namespace(coef)
+        size = xp.abs(coef)
+        if weights is not None:
+            size = xp.where(size > 0, size * weights, xp.zeros_like(size))  # inf * 0 is 0: an excluded zero is free
+        return self.alpha * xp.sum(size, axis=0, dtype=xp.float64)
+
+    def prox(self, coef, step):
+        """Minimiser over w of ``|w - coef|**2 / 2 + step * alpha * |w|``; `step` broadcasts (weights enter here)."""
+        xp = array_namespace(coef)
+        threshold = step * self.alpha
+        if self.positive:
+            return xp.maximum(coef - threshold, xp.zeros_like(coef))
+        size = xp.abs(coef)
+        if not is_complex(coef):
+            shrunk = xp.maximum(size - threshold, xp.zeros_like(size))
+            return xp.sign(coef) * shrunk
+        keep = size > threshold
+        safe = xp.where(keep, size, xp.ones_like(size))
+        factor = xp.where(keep, 1.0 - threshold / safe, xp.zeros_like(size))
+        return xp.astype(factor, real_dtype(xp, coef.dtype)) * coef
+
+    def subdiff_distance(self, grad, coef, weights=None):
+        """Distance of ``-grad`` to the subdifferential at `coef`, coefficient by coefficient."""
+        xp = array_namespace(grad)
+        limit = self.alpha if weights is None else self.alpha * weights
+        size = xp.abs(coef)
+        zero = size == 0
+        direction = coef / xp.where(zero, xp.ones_like(size), size)
+        finite = limit if weights is None else xp.where(xp.isinf(limit), xp.zeros_like(limit), limit)
+        pull = -grad if self.positive else xp.abs(grad)
+        at_zero = xp.maximum(pull - limit, xp.zeros_like(size))
+        away = xp.abs(grad + finite * direction)
+        if weights is not None:
+            away = xp.where(xp.isinf(limit + size * 0), xp.full_like(size, float("inf")), away)
+        return xp.where(zero, at_zero, away)
+
+    def dual_limit(self, correlation, weights=None):
+        """Largest s >= 0 with ``s * correlation`` in the dual unit ball of the penalty, one number a target.
+
+        Correlations of free coefficients (weight 0) must be zero already; those of excluded ones do not count.
+        """
+        xp = array_namespace(correlation)
+        size = correlation if self.positive else xp.abs(correlation)
+        if weights is not None:
+            counted = (weights > 0) & xp.isfinite(weights)
+            counted = counted | xp.zeros_like(size, dtype=xp.bool)
+            safe = xp.where(counted, weights + size * 0, xp.ones_like(size))
+            size = xp.where(counted, size / safe, xp.zeros_like(size))
+        top = xp.max(size, axis=0)
+        positive = top > 0
+        ratio = self.alpha / xp.where(positive, top, xp.ones_like(top))
+        return xp.where(positive, ratio, xp.full_like(top, float("inf")))
+
+    def conjugate(self, correlation, weights=None):
+        """Convex conjugate inside its domain: zero (feasibility is what `dual_limit` ensures)."""
+        return 0.0
+
+
+@scalar_prox(L1)
+def _prox(penalty, value, step):
+    threshold = step * penalty.alpha
+    if value > threshold:
+        return value - threshold
+    if value < -threshold and not penalty.positive:
+        return value + threshold
+    return 0.0 * value

@@ -1,0 +1,130 @@
+"""What every solver returns: the answer, how it ended, and the number that proves how good it is."""
+
+from __future__ import annotations
+
+import enum
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+__all__ = ["SolveResult", "Status", "announce"]
+
+
+class Status(enum.Enum):
+    """How a solve ended. The text of each member says what to do about it.
+
+    Examples
+    --------
+    >>> from sparsecode import Status
+    >>> Status.CONVERGED.is_success
+    True
+    >>> print(Status.MAX_ITER.value)
+    the iteration limit was reached; raise max_iter, loosen tol, or scale the columns of the design
+    """
+
+    CONVERGED = "the certificate meets the tolerance"
+    MAX_ITER = "the iteration limit was reached; raise max_iter, loosen tol, or scale the columns of the design"
+    STALLED = (
+        "no further progress is possible at this precision; use float64, loosen tol, "
+        "or remove linearly dependent columns"
+    )
+    DIVERGED = "the iterates grew without bound; lower the step, or scale the design and the target"
+    INTERRUPTED = "the callback asked to stop; the best iterate so far is returned"
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the result can be used as it is."""
+        return self is Status.CONVERGED
+
+
+@dataclass(frozen=True, repr=False)
+class SolveResult:
+    """A solution with its certificate.
+
+    Attributes
+    ----------
+    coef : array of shape (n_features,) or (n_features, n_targets)
+        The coefficients, in the namespace, on the device and in the precision of the input.
+    intercept : float or array of shape (n_targets,)
+        The constant added to the fitted values; 0.0 where none was fitted.
+    support : array of int64, or of bool of shape (n_features, n_targets)
+        For one target the sorted indices of the non-zero coefficients; for many, their mask.
+    status : Status
+        How the solve ended; with many targets the worst of them.
+    n_iter : int
+        Iterations done.
+    objective : float or array of shape (n_targets,)
+        Value of the minimised function at `coef`, in float64.
+    certificate : float or array of shape (n_targets,)
+        A number that proves the quality of `coef`, recomputed from it in float64: see
+        `certificate_name`. Smaller is better.
+    certificate_name : str
+        What the certificate measures, for example ``"relative duality gap"``.
+    tol : float
+        The tolerance that the certificate was held against.
+    history : dict of str to list
+        What the solve recorded on its way: at least ``"iteration"``, ``"certificate"``,
+        ``"objective"`` and ``"seconds"`` for iterative solvers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode import omp
+    >>> result = omp(np.eye(3), np.array([0.0, 2.0, 1.0]), n_nonzero=1)
+    >>> result.support, result.status.name
+    (array([1]), 'CONVERGED')
+    """
+
+    coef: Any
+    intercept: Any
+    status: Status
+    n_iter: int
+    objective: Any
+    certificate: Any
+    certificate_name: str
+    tol: float
+    history: dict = field(default_factory=dict)
+
+    @property
+    def support(self):
+        """Where the coefficients are not zero."""
+        nonzero = self.coef != 0
+        if nonzero.ndim == 1 and isinstance(nonzero, np.ndarray):
+            return np.flatnonzero(nonzero)
+        if nonzero.ndim == 1:
+            return nonzero.nonzero()[0] if not hasattr(nonzero, "__array_namespace__") else _first_nonzero(nonzero)
+        return nonzero
+
+    @property
+    def n_missed(self) -> int:
+        """How many targets ended above the tolerance (or with a certificate that is not a number)."""
+        return int(np.sum(~(np.atleast_1d(self.certificate) <= self.tol)))
+
+    def __repr__(self):
+        worst = float(np.max(np.atleast_1d(self.certificate))) if np.size(self.certificate) else 0.0
+        return (
+            f"SolveResult({self.status.name}, {self.certificate_name}={worst:.2e} (tol={self.tol:.1e}), "
+            f"n_iter={self.n_iter}, coef.shape={tuple(self.coef.shape)})"
+        )
+
+
+def _first_nonzero(mask):
+    return mask.__array_namespace__().nonzero(mask)[0]
+
+
+def announce(result: SolveResult, *, stacklevel: int = 3) -> SolveResult:
+    """Hand the result on, with one `ConvergenceWarning` if it is not certified."""
+    if result.status.is_success or result.status is Status.INTERRUPTED:
+        return result
+    certificate = np.atleast_1d(np.asarray(result.certificate, dtype=float))
+    signals = f" for {result.n_missed} of {certificate.size} targets" if certificate.size > 1 else ""
+    warnings.warn(
+        f"{result.certificate_name} {np.max(certificate):.3e} after {result.n_iter} iterations, "
+        f"tolerance {result.tol:.1e}{signals}: {result.status.value}.",
+        ConvergenceWarning,
+        stacklevel=stacklevel,
+    )
+    return result

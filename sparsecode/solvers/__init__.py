@@ -1,0 +1,1 @@
+"""Algorithms as functions: one family a folder, one loop for all iterative ones."""

@@ -1,0 +1,86 @@
+"""Numbers that prove how good an answer is, recomputed in float64 from the coefficients alone.
+
+* `relative_gap`: duality gap of a convex problem over its value at zero, P(0);
+* `stationarity`: distance of the negative gradient to the subdifferential, over its size at zero;
+* `support_optimality`: what least squares on the support leaves undone, relative to target and column norms.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._array import as_double, asarray_like, norm, to_numpy
+
+__all__ = ["Certificate", "relative_gap", "stationarity", "support_optimality"]
+
+
+class Certificate(NamedTuple):
+    """The proof (`value`), the objective beside it, and the point that both came from."""
+
+    value: Any  # one float64 a target, NumPy
+    objective: Any  # likewise
+    name: str
+    point: Any = None
+
+
+def relative_gap(problem, coef) -> Certificate:
+    """Duality gap over ``P(0)``, one number a target; never negative up to rounding, zero at the minimiser."""
+    problem = problem.in_double()
+    coef = as_double(coef)
+    point = problem.at(coef)
+    objective = to_numpy(point.loss) + to_numpy(problem.penalty_value(coef))
+    gap = objective - to_numpy(_best_dual(problem, point))
+    at_zero = to_numpy(problem.value(0 * coef))
+    value = np.divide(gap, at_zero, out=np.where(gap > 0, np.inf, 0.0), where=at_zero > 0)
+    value = np.where(np.isnan(gap), np.nan, np.maximum(value, 0.0))
+    return Certificate(value, objective, "relative duality gap", point)
+
+
+def _best_dual(problem, point):
+    """Dual value of the point after projection off the free columns and scaling into the dual ball."""
+    weights = problem.penalty_weights
+    if weights is not None:
+        free = np.flatnonzero(to_numpy(weights) == 0)
+        if free.size:
+            point = problem.free_of(point, free)
+            cleaned = point.correlation + 0
+            cleaned[free, ...] = 0
+            point = point._replace(correlation=cleaned)
+    limit = problem.penalty.dual_limit(point.correlation, problem.coef_weights)
+    scale = problem.dual_scaling(point, limit)
+    return problem.dual_value(point, scale)
+
+
+def stationarity(problem, coef) -> Certificate:
+    """Largest distance of ``-gradient`` to the subdifferential over the largest correlation at zero."""
+    problem = problem.in_double()
+    coef = as_double(coef)
+    point = problem.at(coef)
+    distance = problem.penalty.subdiff_distance(-point.correlation, coef, problem.coef_weights)
+    worst = to_numpy(problem.xp.max(distance, axis=0))
+    scale = to_numpy(problem.xp.max(problem.xp.abs(problem.at(0 * coef).correlation), axis=0))
+    value = np.divide(worst, scale, out=np.where(worst > 0, np.inf, 0.0), where=scale > 0)
+    return Certificate(value, to_numpy(point.loss) + to_numpy(problem.penalty_value(coef)), "relative stationarity", point)
+
+
+def support_optimality(problem, coef) -> Certificate:
+    """``max_{j in support} |a_j^H r| / (||a_j|| ||y||)``: zero when the fit on the support is least squares."""
+    problem = problem.in_double()
+    coef = as_double(coef)
+    point = problem.at(coef)
+    xp = problem.xp
+    norms = asarray_like(np.sqrt(problem.design.column_sq_norms()), point.correlation, dtype=xp.float64)
+    norms = norms if coef.ndim == 1 else norms[:, None]
+    usable = (coef != 0) & (norms > 0)
+    defect = xp.where(usable, xp.abs(point.correlation) / xp.where(norms > 0, norms, xp.ones_like(norms)), 0 * norms)
+    worst = to_numpy(xp.max(defect, axis=0)) * problem.n_samples
+    size = np.sqrt(to_numpy(_target_sq_norm(problem)))
+    value = np.divide(worst, size, out=np.where(worst > 0, np.inf, 0.0), where=size > 0)
+    return Certificate(value, to_numpy(point.loss), "support optimality", point)
+
+
+def _target_sq_norm(problem):
+    known = getattr(problem, "target_sq_norm", None)
+    return norm(problem.target) ** 2 if known is None else known

@@ -1,0 +1,223 @@
+"""Proximal gradient, plain (ISTA) and accelerated with adaptive restart (FISTA).
+
+    minimise over coef   loss(target, design @ coef) + sum_j weights_j penalty(coef_j)
+
+Beck and Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse problems", 2009.
+O'Donoghue and Candes, "Adaptive restart for accelerated gradient schemes", 2012 (arXiv 1204.3982).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..._array import asarray_like, inner, real_dtype, sq_norm, to_numpy
+from ..._validation import as_count, as_number
+from ...losses import Squared
+from ...result import announce
+from ..certificates import relative_gap, stationarity
+from ..driver import State, drive
+from ..problem import make_problem
+
+__all__ = ["fista", "ista"]
+
+_CERTIFY_EVERY = 20  # a certificate costs one iteration: 5 % of the time
+
+
+def fista(
+    A,
+    y,
+    loss=None,
+    penalty=None,
+    *,
+    penalty_weights=None,
+    sample_weight=None,
+    init=None,
+    max_iter=10_000,
+    tol=1e-6,
+    callback=None,
+):
+    """Minimise ``loss(y, A @ coef) + sum_j weights_j penalty(coef_j)`` by accelerated proximal gradient.
+
+    The step comes from backtracking on the curvature met, so no norm of `A` is needed; the momentum is restarted, target
+    by target, whenever it points uphill. Every namespace of the array API, real and complex data, many targets at once.
+
+    Parameters
+    ----------
+    A : array, sparse matrix, LinearOperator or Design of shape (n_samples, n_features)
+        The design.
+    y : array of shape (n_samples,) or (n_samples, n_targets)
+        The target; for a `GramDesign` the correlations ``A.conj().T @ y``.
+    loss : loss, default=Squared()
+        A smooth loss. `Squared` carries the factor ``1 / (2 n_samples)``.
+    penalty : penalty
+        For example ``L1(alpha)``.
+    penalty_weights : array of shape (n_features,), optional
+        Each from 0 (unpenalised) to inf (excluded).
+    sample_weight : array of shape (n_samples,), optional
+        Relative weights of the samples; they are scaled to mean one.
+    init : array, optional
+        Where to start; zeros by default.
+    max_iter : int, default=10_000
+        Iterations: one product with `A` and one with its adjoint each.
+    tol : float, default=1e-6
+        For a convex penalty the duality gap relative to the objective at zero, otherwise the stationarity residual relative to
+        its size at zero. Every target must reach it. In single precision at least 1e-6 is used.
+    callback : callable, optional
+        Called with a `Progress` at each certificate; return True to stop.
+
+    Returns
+    -------
+    SolveResult
+        The certificate is the relative duality gap, or the relative stationarity if the penalty is not convex.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, data are not finite, or the loss is not smooth.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Once, if the certificate misses the tolerance.
+
+    References
+    ----------
+    Beck and Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse problems", 2009.
+    O'Donoghue and Candes, "Adaptive restart for accelerated gradient schemes", 2012, arXiv 1204.3982.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode import L1, fista
+    >>> result = fista(np.eye(4), np.array([4.0, 0.1, -8.0, 0.0]), penalty=L1(0.5))
+    >>> result.coef
+    array([ 2.,  0., -6.,  0.])
+    """
+    problem = _smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight)
+    return announce(_drive(problem, _accelerated_steps(problem, problem.start(init)), max_iter, tol, callback))
+
+
+def ista(
+    A,
+    y,
+    loss=None,
+    penalty=None,
+    *,
+    penalty_weights=None,
+    sample_weight=None,
+    init=None,
+    max_iter=10_000,
+    tol=1e-6,
+    callback=None,
+):
+    """Minimise ``loss(y, A @ coef) + sum_j weights_j penalty(coef_j)`` by plain proximal gradient.
+
+    The objective never rises, for any penalty with a prox; `fista` is faster on convex ones. Parameters, return value and
+    errors are those of `fista`.
+
+    Parameters
+    ----------
+    A, y, loss, penalty, penalty_weights, sample_weight, init, max_iter, tol, callback
+        As for `fista`.
+
+    Returns
+    -------
+    SolveResult
+        As for `fista`.
+
+    References
+    ----------
+    Daubechies, Defrise and De Mol, "An iterative thresholding algorithm for linear inverse problems with a sparsity
+    constraint", 2004, arXiv math/0307152.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode import L1, ista
+    >>> ista(np.eye(2), np.array([4.0, 0.1]), penalty=L1(0.5)).coef
+    array([3., 0.])
+    """
+    problem = _smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight)
+    return announce(_drive(problem, _plain_steps(problem, problem.start(init)), max_iter, tol, callback))
+
+
+def _smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight):
+    if penalty is None:
+        raise ValueError("penalty is missing; pass one, for example L1(alpha=0.1).")
+    loss = Squared() if loss is None else loss
+    if not loss.is_smooth:
+        raise ValueError(f"{type(loss).__name__} has no Lipschitz gradient; proximal gradient needs a smooth loss such as Squared().")
+    if hasattr(penalty, "alpha"):
+        as_number(penalty.alpha, "penalty.alpha")
+    return make_problem(A, y, loss, penalty, penalty_weights=penalty_weights, sample_weight=sample_weight)
+
+
+def _drive(problem, steps, max_iter, tol, callback):
+    certificate = relative_gap if problem.penalty.is_convex else stationarity
+    single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
+    tol = max(as_number(tol, "tol"), 1e-6) if single else as_number(tol, "tol")
+    return drive(
+        steps,
+        lambda coef: certificate(problem, coef),
+        max_iter=as_count(max_iter, "max_iter"),
+        tol=tol,
+        callback=callback,
+    )
+
+
+def _first_curvature(problem, gradient):
+    """Curvature of the misfit along its own gradient: a lower bound of the Lipschitz constant, for one product."""
+    image = problem.image(gradient)
+    bend = to_numpy(problem.bregman(gradient, image, 0 * image))
+    size = to_numpy(sq_norm(gradient))
+    return float(np.max(2.0 * bend / np.where(size > 0, size, 1.0))) or 1.0
+
+
+def _forward_backward(problem, point, image, curvature):
+    """A gradient step, a prox, and the curvature that made the step a descent step."""
+    gradient = problem.gradient(image)
+    while True:
+        coef = problem.prox(point - gradient / curvature, 1.0 / curvature)
+        coef_image = problem.image(coef)
+        change = coef - point
+        moved = to_numpy(sq_norm(change))
+        bend = 2.0 * to_numpy(problem.bregman(change, coef_image, image))
+        met = float(np.max(np.divide(bend, moved, out=np.zeros_like(bend), where=moved > 0)))
+        if not met > curvature * (1 + 1e-6):
+            return coef, coef_image, change, curvature
+        curvature = max(1.25 * curvature, 1.05 * met)
+
+
+def _plain_steps(problem, coef):
+    """Yield proximal gradient iterates, for ever."""
+    image = problem.image(coef)
+    yield State(coef)
+    curvature = _first_curvature(problem, problem.gradient(image))
+    iteration = 0
+    while True:
+        coef, image, _, curvature = _forward_backward(problem, coef, image, curvature)
+        iteration += 1
+        yield State(coef, certify=iteration % _CERTIFY_EVERY == 0)
+
+
+def _accelerated_steps(problem, coef):
+    """Yield FISTA iterates, for ever; momentum restarts when the step opposes it (one target at a time)."""
+    xp = problem.xp
+    image = problem.image(coef)
+    yield State(coef)
+    look_ahead, look_ahead_image = coef, image
+    curvature = _first_curvature(problem, problem.gradient(image))
+    momentum = np.ones(coef.shape[1:])  # FISTA's t, one a target
+    iteration = 0
+    while True:
+        new, new_image, change, curvature = _forward_backward(problem, look_ahead, look_ahead_image, curvature)
+        step, image_step = new - coef, new_image - image
+        uphill = to_numpy(inner(change, step)) < 0
+        momentum = np.where(uphill, 1.0, momentum)
+        next_momentum = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * momentum**2))
+        weight = np.where(uphill, 0.0, (momentum - 1.0) / next_momentum)
+        weight = asarray_like(weight, coef, dtype=real_dtype(xp, coef.dtype))
+        look_ahead, look_ahead_image = new + weight * step, new_image + weight * image_step
+        coef, image, momentum = new, new_image, next_momentum
+        iteration += 1
+        yield State(coef, certify=iteration % _CERTIFY_EVERY == 0)

@@ -1,0 +1,5 @@
+"""Iterative thresholding under a sparsity constraint."""
+
+from .iht import iht
+
+__all__ = ["iht"]
