@@ -22,6 +22,7 @@ _PUBLIC = {
     "ista": "solvers.proximal",
     "iht": "solvers.thresholding",
     "omp": "solvers.greedy",
+    "alpha_max": "solvers.coordinate",
     "lasso": "solvers.coordinate",
     "lasso_path": "solvers.coordinate",
     "OrthogonalMatchingPursuit": "linear_model",

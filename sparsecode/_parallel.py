@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 
 import threadpoolctl
 
-__all__ = ["map_blocks", "n_threads", "single_threaded_blas"]
+__all__ = ["map_blocks", "n_threads", "single_threaded_blas", "worker_pool"]
+
+_POOL: ContextVar[ThreadPoolExecutor | None] = ContextVar("pool", default=None)  # worker threads see None: no deadlock
 
 
 def n_threads(n_jobs: int | None = None) -> int:
@@ -41,6 +45,20 @@ def single_threaded_blas():
     return _controller().limit(limits=1, user_api="blas")
 
 
+@contextmanager
+def worker_pool(n_jobs: int | None = None):
+    """Keep the threads of `map_blocks` alive between its calls from this thread: starting them costs up to a millisecond."""
+    if n_threads(n_jobs) <= 1 or _POOL.get() is not None:
+        yield
+        return
+    with ThreadPoolExecutor(n_threads(n_jobs)) as pool:
+        token = _POOL.set(pool)
+        try:
+            yield
+        finally:
+            _POOL.reset(token)
+
+
 def map_blocks(function, n_items: int, block: int, n_jobs: int | None = None) -> list:
     """``[function(start, stop), ...]`` over consecutive blocks of `block` items, in order."""
     bounds = [(start, min(start + block, n_items)) for start in range(0, n_items, block)]
@@ -48,5 +66,8 @@ def map_blocks(function, n_items: int, block: int, n_jobs: int | None = None) ->
     with single_threaded_blas():
         if workers <= 1:
             return [function(*bound) for bound in bounds]
+        kept = _POOL.get()
+        if kept is not None:
+            return list(kept.map(lambda bound: function(*bound), bounds))
         with ThreadPoolExecutor(workers) as pool:
             return list(pool.map(lambda bound: function(*bound), bounds))

@@ -5,13 +5,13 @@ the argument, says what it got, and what to do.
 from __future__ import annotations
 
 import numbers
-import warnings
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
 from ._array import array_namespace, as_float, asarray_like, is_array_api_obj, is_complex, is_numpy
+from ._warnings import warn
 from .designs import CenteredDesign, DenseDesign, Design, GramDesign, OperatorDesign, SparseDesign
 
 __all__ = [
@@ -20,7 +20,9 @@ __all__ = [
     "as_number",
     "as_penalty_weights",
     "as_sample_weight",
+    "as_start",
     "as_target",
+    "check_products",
     "refuse_lazy",
     "weighted",
 ]
@@ -35,8 +37,11 @@ def refuse_lazy(value, name):
         )
 
 
-def as_design(A, name="A") -> Design:
-    """A design from an array, a SciPy sparse matrix or array, a LinearOperator, or a Design as it is."""
+def as_design(A, name="A", *, check_finite=True) -> Design:
+    """A design from an array, a SciPy sparse matrix or array, a LinearOperator, or a Design as it is.
+
+    A caller that multiplies with a dense `A` anyway may postpone the check for NaN and infinity to `check_products`.
+    """
     if isinstance(A, Design):
         return A
     refuse_lazy(A, name)
@@ -51,12 +56,21 @@ def as_design(A, name="A") -> Design:
         return SparseDesign(matrix)
     if isinstance(A, LinearOperator):
         return OperatorDesign(_checked_operator(A, name))
-    if not is_array_api_obj(A):
+    if not _holds_numbers(A):
         A = _from_python(A, name)
     _check_shape(A.shape, name)
     A = as_float(A)
-    _check_finite(A, name)
+    if check_finite:
+        _check_finite(A, name)
     return DenseDesign(A)
+
+
+def check_products(correlation, design, name="A"):
+    """The postponed check of `as_design`: NaN or infinity anywhere in a column shows in its product with any vector."""
+    if isinstance(design, CenteredDesign):
+        design = design.base
+    if isinstance(design, DenseDesign) and not np.all(np.isfinite(correlation)):
+        _check_finite(design.array, name)
 
 
 def as_target(y, design: Design, name="y"):
@@ -64,12 +78,16 @@ def as_target(y, design: Design, name="y"):
     refuse_lazy(y, name)
     if sp.issparse(y):
         raise ValueError(f"{name} is sparse; pass a dense array ({name}.toarray()), residuals fill it anyway.")
-    if not is_array_api_obj(y):
+    if not _holds_numbers(y):
         y = _from_python(y, name)
     _check_same_namespace(y, design, name)
     rows = design.shape[1] if isinstance(design, GramDesign) else design.shape[0]
     if y.ndim not in (1, 2) or y.shape[0] != rows or 0 in y.shape:
-        wanted = "A.conj().T @ y, one row for each feature" if isinstance(design, GramDesign) else "one row for each row of the design"
+        wanted = (
+            "A.conj().T @ y, one row for each feature"
+            if isinstance(design, GramDesign)
+            else "one row for each row of the design"
+        )
         raise ValueError(
             f"{name} has shape {tuple(y.shape)}, but the design has shape {design.shape}: {name} must have shape "
             f"({rows},) or ({rows}, n_targets), {wanted}."
@@ -104,7 +122,9 @@ def as_penalty_weights(weights, design: Design, name="penalty_weights"):
         return None
     values = np.asarray(weights, dtype=np.float64)
     if values.shape != (design.shape[1],):
-        raise ValueError(f"{name} has shape {values.shape}; it needs one weight for each of the {design.shape[1]} features.")
+        raise ValueError(
+            f"{name} has shape {values.shape}; it needs one weight for each of the {design.shape[1]} features."
+        )
     if not np.all(values >= 0):
         worst = int(np.flatnonzero(~(values >= 0))[0])
         raise ValueError(
@@ -116,6 +136,19 @@ def as_penalty_weights(weights, design: Design, name="penalty_weights"):
     xp = array_namespace(vector)
     single = not _is_double(design.dtype)
     return asarray_like(values, vector, dtype=xp.float32 if single else xp.float64)
+
+
+def as_start(init, like, name="init"):
+    """Starting coefficients in the dtype, namespace and shape of `like`."""
+    if not _holds_numbers(init):
+        init = _from_python(init, name)
+    if tuple(init.shape) != tuple(like.shape):
+        raise ValueError(f"{name} has shape {tuple(init.shape)}; the coefficients have shape {tuple(like.shape)}.")
+    init = as_float(init)
+    _check_finite(init, name)
+    if is_complex(init) and not is_complex(like):
+        raise ValueError(f"{name} is complex, but the problem is real; pass {name}.real.")
+    return asarray_like(init, like, dtype=like.dtype)
 
 
 def as_sample_weight(weights, n_samples, name="sample_weight"):
@@ -160,7 +193,7 @@ def as_count(value, name, *, minimum=1, maximum=None, maximum_name=None):
     if value < minimum:
         raise ValueError(f"{name} must be an integer of at least {minimum}; got {value}.")
     if maximum is not None and value > maximum:
-        warnings.warn(f"{name}={value} is more than {maximum_name or 'possible'}; {maximum} is used.", RuntimeWarning, stacklevel=3)
+        warn(f"{name}={value} is more than {maximum_name or 'possible'}; {maximum} is used.", RuntimeWarning)
         return maximum
     return value
 
@@ -175,6 +208,10 @@ def as_number(value, name, *, minimum=0.0, strict=False, maximum=np.inf):
         bound += "" if maximum == np.inf else f" and at most {maximum:g}"
         raise ValueError(f"{name} must be {bound}; got {value:g}.")
     return value
+
+
+def _holds_numbers(value):
+    return is_array_api_obj(value) and getattr(value.dtype, "kind", "f") in "biufc"
 
 
 def _from_python(value, name):
@@ -192,17 +229,27 @@ def _from_python(value, name):
 
 def _check_shape(shape, name):
     if len(shape) != 2:
-        raise ValueError(f"{name} has shape {tuple(shape)}; it must be two-dimensional, (n_samples, n_features). Reshape your data.")
+        raise ValueError(
+            f"{name} has shape {tuple(shape)}; it must be two-dimensional, (n_samples, n_features). Reshape your data."
+        )
     if 0 in shape:
         raise ValueError(f"{name} is empty: shape {tuple(shape)}; a minimum of 1 sample and 1 feature is required.")
 
 
 def _check_finite(array, name):
     xp = array_namespace(array)
-    if is_numpy(array) and array.dtype.kind == "f" and np.isfinite(np.sum(array)):
-        return  # a finite sum proves finite entries, at the cost of one pass without a mask
+    if is_numpy(array) and array.dtype.kind == "f" and _sums_are_finite(array):
+        return
     if not bool(xp.all(xp.isfinite(array))):
         raise ValueError(f"{name} contains NaN or infinity; remove or impute those entries before fitting.")
+
+
+def _sums_are_finite(array):
+    """Finite sums prove finite entries, at the cost of one pass without a mask; by BLAS where it needs no copy."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        if array.ndim == 2 and array.flags.forc:
+            return bool(np.all(np.isfinite(np.ones(array.shape[0], dtype=array.dtype) @ array)))
+        return bool(np.isfinite(np.sum(array)))
 
 
 def _check_same_namespace(y, design, name):

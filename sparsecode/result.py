@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+
+from ._array import array_namespace
+from ._warnings import warn
 
 __all__ = ["SolveResult", "Status", "announce"]
 
@@ -92,11 +94,7 @@ class SolveResult:
     def support(self):
         """Where the coefficients are not zero."""
         nonzero = self.coef != 0
-        if nonzero.ndim == 1 and isinstance(nonzero, np.ndarray):
-            return np.flatnonzero(nonzero)
-        if nonzero.ndim == 1:
-            return nonzero.nonzero()[0] if not hasattr(nonzero, "__array_namespace__") else _first_nonzero(nonzero)
-        return nonzero
+        return array_namespace(nonzero).nonzero(nonzero)[0] if nonzero.ndim == 1 else nonzero
 
     @property
     def n_missed(self) -> int:
@@ -111,20 +109,15 @@ class SolveResult:
         )
 
 
-def _first_nonzero(mask):
-    return mask.__array_namespace__().nonzero(mask)[0]
-
-
-def announce(result: SolveResult, *, stacklevel: int = 3) -> SolveResult:
+def announce(result: SolveResult) -> SolveResult:
     """Hand the result on, with one `ConvergenceWarning` if it is not certified."""
     if result.status.is_success or result.status is Status.INTERRUPTED:
         return result
     certificate = np.atleast_1d(np.asarray(result.certificate, dtype=float))
     signals = f" for {result.n_missed} of {certificate.size} targets" if certificate.size > 1 else ""
-    warnings.warn(
+    warn(
         f"{result.certificate_name} {np.max(certificate):.3e} after {result.n_iter} iterations, "
         f"tolerance {result.tol:.1e}{signals}: {result.status.value}.",
         ConvergenceWarning,
-        stacklevel=stacklevel,
     )
     return result

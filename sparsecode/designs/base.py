@@ -7,6 +7,7 @@ solver ever asks what the matrix is made of.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 
@@ -19,13 +20,26 @@ class Design(ABC):
     """A matrix `A` (n_samples, n_features) seen through the products that solvers need.
 
     Subclasses set `shape`, `dtype`, `xp` (array namespace) and `is_numpy`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode.designs import DenseDesign, Design
+    >>> design = DenseDesign(np.diag([3.0, 4.0]))
+    >>> isinstance(design, Design), design.normal(np.array([1.0, 1.0]))
+    (True, array([ 9., 16.]))
     """
 
     shape: tuple[int, int]
-    dtype: object
-    xp: object
+    dtype: Any
+    xp: Any
     is_numpy = True
     is_matrix_free = False
+    few = 0.0  # share of the columns up to which `matvec_support` beats `matvec`
+
+    @abstractmethod
+    def vector(self, values):
+        """NumPy values as a vector of this design's namespace, device and dtype."""
 
     @abstractmethod
     def matvec(self, coef):
@@ -38,6 +52,10 @@ class Design(ABC):
     @abstractmethod
     def columns(self, indices):
         """The chosen columns as a dense, Fortran-ordered array (n_samples, n_chosen)."""
+
+    def select(self, indices):
+        """The design of the chosen columns alone, of the same kind; None where that would not be cheaper."""
+        return
 
     @abstractmethod
     def column_sq_norms(self):
@@ -56,6 +74,17 @@ class Design(ABC):
     def matvec_support(self, values, indices):
         """``A[:, indices] @ values``: the product with a coefficient vector that is zero elsewhere."""
         return self.columns(indices) @ values
+
+    def product(self, coef):
+        """``A @ coef``, from the columns of its support alone where these are few."""
+        if not self.is_numpy:
+            return self.matvec(coef)
+        used = np.flatnonzero(coef if coef.ndim == 1 else coef.any(axis=1))
+        if used.size == 0:
+            return np.zeros((self.shape[0], *coef.shape[1:]), dtype=np.result_type(self.dtype, coef.dtype))
+        if used.size > self.few * self.shape[1]:
+            return self.matvec(coef)
+        return self.matvec_support(coef[used], used)
 
     def normal(self, coef):
         """``A^H A coef``."""

@@ -16,7 +16,22 @@ __all__ = ["CenteredDesign"]
 class CenteredDesign(Design):
     """Another design with `mean` (n_features,) subtracted from its rows, then rows multiplied by `scale` (n_samples,).
 
-    Either may be None. NumPy designs only.
+    Parameters
+    ----------
+    base : Design
+        What is centred and weighted; a NumPy design.
+    mean : array of shape (n_features,), optional
+        What is subtracted from every row; nothing by default.
+    scale : array of shape (n_samples,), optional
+        What rows are then multiplied by; one by default.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode.designs import CenteredDesign, DenseDesign
+    >>> base = DenseDesign(np.array([[1.0, 2.0], [3.0, 6.0]]))
+    >>> CenteredDesign(base, mean=np.array([2.0, 4.0])).matvec(np.array([1.0, 1.0]))
+    array([-3.,  3.])
     """
 
     xp = np
@@ -24,6 +39,7 @@ class CenteredDesign(Design):
     def __init__(self, base, mean=None, scale=None):
         self.base, self.mean, self.scale = base, mean, scale
         self.shape, self.dtype = base.shape, base.dtype
+        self.is_matrix_free, self.few = base.is_matrix_free, base.few
         self._sq_norms = None
 
     def vector(self, values):
@@ -51,6 +67,10 @@ class CenteredDesign(Design):
         picked = self.base.columns(indices)
         picked = self._scaled(picked if self.mean is None else picked - self.mean[indices])
         return np.asfortranarray(picked)
+
+    def select(self, indices):
+        base = self.base.select(indices)
+        return base and CenteredDesign(base, None if self.mean is None else self.mean[indices], self.scale)
 
     def gram(self, left, right=None):
         first = self.columns(left)

@@ -66,6 +66,9 @@ class GramDesign(Design):
     def normal(self, coef):
         return self.matrix @ coef
 
+    def select(self, indices):
+        return GramDesign(self.gram(indices), self.shape[0], self.target_sq_norm)
+
     def gram(self, left, right=None):
         return self.matrix[np.ix_(left, left if right is None else right)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sp
 
 from .base import Design
 
@@ -11,9 +10,24 @@ __all__ = ["SparseDesign"]
 
 
 class SparseDesign(Design):
-    """CSC storage (n_samples, n_features); other sparse formats are converted once."""
+    """CSC storage (n_samples, n_features); other sparse formats are converted once.
+
+    Parameters
+    ----------
+    matrix : SciPy sparse matrix or array of shape (n_samples, n_features)
+        The matrix, of a floating or complex dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scipy.sparse as sp
+    >>> from sparsecode.designs import SparseDesign
+    >>> SparseDesign(sp.csr_array([[1.0, 0.0], [3.0, 4.0]])).column_sq_norms()
+    array([10., 16.])
+    """
 
     xp = np
+    few = 1 / 8
 
     def __init__(self, matrix):
         self.matrix = matrix if matrix.format == "csc" else matrix.tocsc()
@@ -35,6 +49,9 @@ class SparseDesign(Design):
 
     def columns(self, indices):
         return np.asfortranarray(self.matrix[:, indices].toarray())
+
+    def select(self, indices):
+        return SparseDesign(self.matrix[:, indices])
 
     def gram(self, left, right=None):
         first = self.matrix[:, left]

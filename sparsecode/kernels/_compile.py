@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import threading
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import numba
@@ -54,7 +54,7 @@ def cache_folder() -> Path | None:
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _fingerprint(source: str) -> str:
     shared = [*(_ROOT.parent / "penalties").glob("*.py"), *(_ROOT.parent / "losses").glob("*.py"), Path(__file__)]
     digest = hashlib.sha256(numba.__version__.encode())
@@ -63,10 +63,20 @@ def _fingerprint(source: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def kernel(function):
-    """Compile a hot loop: cached on disk, free of the GIL, with C's arithmetic for division by zero."""
+def kernel(function=None, *, borrows=False, inline=False):
+    """Compile a hot loop: cached on disk, free of the GIL, with C's arithmetic for division by zero.
+
+    `borrows` promises that it makes no array and no view: Numba then counts no references, which between threads is a fight
+    over one cache line and costs more than a short loop. `inline` merges a small kernel into those that call it.
+    """
+    if function is None:
+        return partial(kernel, borrows=borrows, inline=inline)
     folder = cache_folder()
     options = {"nogil": True, "error_model": "numpy", "cache": folder is not None}
+    if borrows:
+        options["_nrt"] = False
+    if inline:
+        options["inline"] = "always"
     if folder is None:
         return numba.njit(**options)(function)
     with _LOCK:  # numba reads its folder from a global while it decorates; the user's own setting is put back

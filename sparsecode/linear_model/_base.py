@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
@@ -11,22 +9,11 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._array import asarray_like, is_array_api_obj, to_numpy
+from .._estimators import all_or_nothing
 from .._validation import as_design, as_sample_weight, as_target, refuse_lazy
 from ..designs import CenteredDesign, GramDesign
 
 __all__ = ["CenteredProblem", "SparseLinearModel", "all_or_nothing", "center"]
-
-
-@contextmanager
-def all_or_nothing(estimator):
-    """Undo every attribute set inside the block if it does not end well: a failed refit leaves the old fit usable."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
 
 
 class CenteredProblem:
@@ -141,7 +128,14 @@ class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self.n_features_in_ = design.shape[1]
             return design, as_target(y, design)
         X, y = validate_data(
-            self, X, y, accept_sparse=("csc", "csr"), dtype=[np.float64, np.float32], multi_output=True, y_numeric=True
+            self,
+            X,
+            y,
+            accept_sparse=("csc", "csr"),
+            dtype=[np.float64, np.float32],
+            multi_output=True,
+            y_numeric=True,
+            ensure_all_finite=False,  # as_design looks once, at memory speed
         )
         design = as_design(X, "X")
         return design, as_target(y, design)

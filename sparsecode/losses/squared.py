@@ -34,6 +34,11 @@ class Squared(NamedTuple):
         return True
 
     @property
+    def is_quadratic(self):
+        """Whether the gradient is linear in ``fitted - target``."""
+        return True
+
+    @property
     def supports_complex(self):
         """Whether target and fitted values may be complex."""
         return True
@@ -62,7 +67,7 @@ class Squared(NamedTuple):
         """``-F*(-dual)``: what a dual point proves about the minimum."""
         if isinstance(weights, float):
             return inner(target, dual) - 0.5 * sq_norm(dual) / weights
-        return inner(target, dual) - 0.5 * sq_norm(dual / array_namespace(weights).sqrt(weights))
+        return inner(target, dual) - 0.5 * sq_norm(_over_root(dual, weights))
 
     def dual_scaling(self, target, dual, limit, weights):
         """The scaling of `dual`, at most `limit` in size, with the greatest dual value."""
@@ -70,6 +75,12 @@ class Squared(NamedTuple):
         if isinstance(weights, float):
             curvature = sq_norm(dual) / weights
         else:
-            curvature = sq_norm(dual / xp.sqrt(weights))
+            curvature = sq_norm(_over_root(dual, weights))
         best = inner(target, dual) / xp.where(curvature > 0, curvature, xp.ones_like(curvature))
         return xp.minimum(xp.maximum(best, -limit), limit)
+
+
+def _over_root(dual, weights):
+    """``dual / sqrt(weights)``; a sample without weight has no dual."""
+    xp = array_namespace(dual)
+    return dual / xp.sqrt(xp.where(weights > 0, weights, xp.ones_like(weights)))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 __all__ = ["SCALAR_PROX", "scalar_prox"]
 
-SCALAR_PROX: dict[type, object] = {}
+SCALAR_PROX: dict[Any, Callable] = {}
 
 
 def scalar_prox(penalty_class):
@@ -13,6 +16,16 @@ def scalar_prox(penalty_class):
     The function is compiled when a kernel first meets the penalty, so it may use only numbers, the penalty's
     fields and the `math` module. It must return the minimiser over w of ``(w - value)**2 / 2 + step * penalty(w)``
     for every ``step >= 0``; a weight reaches it as part of `step`.
+
+    Parameters
+    ----------
+    penalty_class : type
+        The penalty's class, a `typing.NamedTuple`.
+
+    Returns
+    -------
+    callable
+        The decorator; it hands the function on as it is.
 
     Examples
     --------

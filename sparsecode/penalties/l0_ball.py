@@ -17,6 +17,9 @@ __all__ = ["L0Ball"]
 class L0Ball(NamedTuple):
     """Constraint of at most `n_nonzero` non-zero coefficients a target; not convex.
 
+    With penalty weights, magnitudes are divided by their weight before the largest are kept; coefficients of weight 0
+    are free and not counted, those of weight inf are excluded.
+
     Parameters
     ----------
     n_nonzero : int
@@ -42,8 +45,13 @@ class L0Ball(NamedTuple):
 
     @property
     def is_separable(self):
-        """Whether it is a sum over coefficients, so that weights apply."""
+        """Whether it is a sum over coefficients, which coordinate-wise kernels need."""
         return False
+
+    @property
+    def supports_weights(self):
+        """Whether penalty weights apply although the penalty is not separable."""
+        return True
 
     @property
     def supports_complex(self):
@@ -53,21 +61,30 @@ class L0Ball(NamedTuple):
     def value(self, coef, weights=None):
         """Zero inside the ball, inf outside, one number a target."""
         xp = array_namespace(coef)
-        outside = xp.count_nonzero(coef, axis=0) > self.n_nonzero
+        outside = xp.count_nonzero(self._counted(coef, weights), axis=0) > self.n_nonzero
         if self.positive:
             outside = outside | xp.any(coef < 0, axis=0)
+        if weights is not None:
+            outside = outside | xp.any((coef != 0) & xp.isinf(weights), axis=0)
         return xp.where(outside, xp.asarray(float("inf"), dtype=xp.float64), xp.asarray(0.0, dtype=xp.float64))
 
-    def prox(self, coef, step):
-        """Projection on the ball; the step does not matter."""
-        xp = array_namespace(coef)
-        return xp.where(self.keep(coef), coef, xp.zeros_like(coef))
+    def _counted(self, coef, weights):
+        return coef != 0 if weights is None else (coef != 0) & (weights > 0)
 
-    def keep(self, coef):
-        """Mask of the coefficients that the projection leaves: the `n_nonzero` largest."""
+    def prox(self, coef, step):
+        """Projection on the ball; of `step` only the ratios matter, which carry the weights."""
+        xp = array_namespace(coef)
+        return xp.where(self.keep(coef, step if getattr(step, "ndim", 0) else None), coef, xp.zeros_like(coef))
+
+    def keep(self, coef, weights=None):
+        """Mask of the coefficients that the projection leaves: the free ones and the `n_nonzero` largest others."""
         xp = array_namespace(coef)
         size = xp.maximum(coef, xp.zeros_like(coef)) if self.positive else xp.abs(coef)
-        return hard_threshold_mask(size, self.n_nonzero) & (size > 0)
+        if weights is None:
+            return hard_threshold_mask(size, self.n_nonzero) & (size > 0)
+        free = weights == 0
+        rank = xp.where(free, xp.zeros_like(size), size / xp.where(free, xp.ones_like(weights), weights))
+        return (hard_threshold_mask(rank, self.n_nonzero) & (rank > 0)) | (free & (size > 0))
 
     def subdiff_distance(self, grad, coef, weights=None):
         """Size of the gradient on the support: what a stationary point of the constrained problem brings to zero.
@@ -78,5 +95,7 @@ class L0Ball(NamedTuple):
         size = xp.abs(grad)
         if self.positive:
             size = xp.where(coef > 0, size, xp.maximum(-grad, xp.zeros_like(grad)))
-        room = xp.count_nonzero(coef, axis=0) < self.n_nonzero
-        return xp.where((coef != 0) | room, size, xp.zeros_like(size))
+        asked = (coef != 0) | (xp.count_nonzero(self._counted(coef, weights), axis=0) < self.n_nonzero)
+        if weights is not None:
+            asked = (asked | (weights == 0)) & xp.isfinite(weights)
+        return xp.where(asked, size, xp.zeros_like(size))

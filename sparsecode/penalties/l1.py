@@ -58,14 +58,18 @@ class L1(NamedTuple):
         """The penalty in float64, one number a target."""
         xp = array_namespace(coef)
         size = xp.abs(coef)
-        if weights is not None:
-            size = xp.where(size > 0, size * weights, xp.zeros_like(size))  # inf * 0 is 0: an excluded zero is free
-        return self.alpha * xp.sum(size, axis=0, dtype=xp.float64)
+        if weights is None:
+            return self.alpha * xp.sum(size, axis=0, dtype=xp.float64)
+        excluded = xp.isinf(weights)
+        total = self.alpha * xp.sum(
+            size * xp.where(excluded, xp.zeros_like(weights), weights), axis=0, dtype=xp.float64
+        )
+        return xp.where(xp.any(excluded & (size > 0), axis=0), xp.full_like(total, float("inf")), total)
 
     def prox(self, coef, step):
         """Minimiser over w of ``|w - coef|**2 / 2 + step * alpha * |w|``; `step` broadcasts (weights enter here)."""
         xp = array_namespace(coef)
-        threshold = step * self.alpha
+        threshold = step * self.alpha if self.alpha else 0.0  # a step holds weights, and inf * 0 is not a number
         if self.positive:
             return xp.maximum(coef - threshold, xp.zeros_like(coef))
         size = xp.abs(coef)
@@ -80,17 +84,19 @@ class L1(NamedTuple):
     def subdiff_distance(self, grad, coef, weights=None):
         """Distance of ``-grad`` to the subdifferential at `coef`, coefficient by coefficient."""
         xp = array_namespace(grad)
-        limit = self.alpha if weights is None else self.alpha * weights
         size = xp.abs(coef)
         zero = size == 0
         direction = coef / xp.where(zero, xp.ones_like(size), size)
-        finite = limit if weights is None else xp.where(xp.isinf(limit), xp.zeros_like(limit), limit)
-        pull = -grad if self.positive else xp.abs(grad)
-        at_zero = xp.maximum(pull - limit, xp.zeros_like(size))
-        away = xp.abs(grad + finite * direction)
+        limit = self.alpha
+        excluded = None
         if weights is not None:
-            away = xp.where(xp.isinf(limit + size * 0), xp.full_like(size, float("inf")), away)
-        return xp.where(zero, at_zero, away)
+            excluded = xp.isinf(weights)
+            limit = self.alpha * xp.where(excluded, xp.zeros_like(weights), weights)
+        pull = -grad if self.positive else xp.abs(grad)
+        distance = xp.where(zero, xp.maximum(pull - limit, xp.zeros_like(size)), xp.abs(grad + limit * direction))
+        if excluded is None:
+            return distance
+        return xp.where(excluded, xp.where(zero, xp.zeros_like(size), xp.full_like(size, float("inf"))), distance)
 
     def dual_limit(self, correlation, weights=None):
         """Largest s >= 0 with ``s * correlation`` in the dual unit ball of the penalty, one number a target.

@@ -25,14 +25,18 @@ class Certificate(NamedTuple):
     point: Any = None
 
 
-def relative_gap(problem, coef) -> Certificate:
-    """Duality gap over ``P(0)``, one number a target; never negative up to rounding, zero at the minimiser."""
+def relative_gap(problem, coef, point=None) -> Certificate:
+    """Duality gap over ``P(0)``, one number a target; never negative up to rounding, zero at the minimiser.
+
+    A caller that has the point of these coefficients already, from the certificate of another penalty strength, passes it.
+    """
     problem = problem.in_double()
     coef = as_double(coef)
-    point = problem.at(coef)
+    if point is None:
+        point = problem.at(coef) if bool(problem.xp.any(coef != 0)) else problem.at_zero()
     objective = to_numpy(point.loss) + to_numpy(problem.penalty_value(coef))
     gap = objective - to_numpy(_best_dual(problem, point))
-    at_zero = to_numpy(problem.value(0 * coef))
+    at_zero = to_numpy(problem.at_zero().loss)
     value = np.divide(gap, at_zero, out=np.where(gap > 0, np.inf, 0.0), where=at_zero > 0)
     value = np.where(np.isnan(gap), np.nan, np.maximum(value, 0.0))
     return Certificate(value, objective, "relative duality gap", point)
@@ -40,14 +44,13 @@ def relative_gap(problem, coef) -> Certificate:
 
 def _best_dual(problem, point):
     """Dual value of the point after projection off the free columns and scaling into the dual ball."""
-    weights = problem.penalty_weights
-    if weights is not None:
-        free = np.flatnonzero(to_numpy(weights) == 0)
-        if free.size:
-            point = problem.free_of(point, free)
-            cleaned = point.correlation + 0
-            cleaned[free, ...] = 0
-            point = point._replace(correlation=cleaned)
+    free = problem.free_columns()
+    if free.size:
+        point = problem.free_of(point, free)
+        is_free = np.zeros((problem.n_features, *([1] * (point.correlation.ndim - 1))), dtype=bool)
+        is_free[free] = True
+        mask = asarray_like(is_free, point.correlation)
+        point = point._replace(correlation=problem.xp.where(mask, 0 * point.correlation, point.correlation))
     limit = problem.penalty.dual_limit(point.correlation, problem.coef_weights)
     scale = problem.dual_scaling(point, limit)
     return problem.dual_value(point, scale)
@@ -60,9 +63,11 @@ def stationarity(problem, coef) -> Certificate:
     point = problem.at(coef)
     distance = problem.penalty.subdiff_distance(-point.correlation, coef, problem.coef_weights)
     worst = to_numpy(problem.xp.max(distance, axis=0))
-    scale = to_numpy(problem.xp.max(problem.xp.abs(problem.at(0 * coef).correlation), axis=0))
+    scale = to_numpy(problem.xp.max(problem.xp.abs(problem.without_excluded(problem.at_zero().correlation)), axis=0))
     value = np.divide(worst, scale, out=np.where(worst > 0, np.inf, 0.0), where=scale > 0)
-    return Certificate(value, to_numpy(point.loss) + to_numpy(problem.penalty_value(coef)), "relative stationarity", point)
+    return Certificate(
+        value, to_numpy(point.loss) + to_numpy(problem.penalty_value(coef)), "relative stationarity", point
+    )
 
 
 def support_optimality(problem, coef) -> Certificate:

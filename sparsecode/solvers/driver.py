@@ -52,7 +52,7 @@ def drive(steps, certify, *, max_iter, tol, callback=None) -> SolveResult:
     """
     began = time.perf_counter()
     history: dict[str, list] = {"iteration": [], "certificate": [], "objective": [], "seconds": []}
-    best = None
+    best: Any = None  # worst certificate, coefficients, all certificates, iteration
     status = Status.MAX_ITER
     iteration = 0
     message = None
@@ -69,7 +69,9 @@ def drive(steps, certify, *, max_iter, tol, callback=None) -> SolveResult:
             if worst <= tol:
                 status = Status.CONVERGED
                 break
-            if np.isnan(worst) or not np.all(np.isfinite(message.objective)):
+            if np.isnan(worst) or (
+                iteration and not np.all(np.isfinite(message.objective))
+            ):  # a start may be infeasible
                 status = Status.DIVERGED
                 break
             if callback is not None and callback(

@@ -9,8 +9,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._array import array_namespace, asarray_like, inner, is_complex, real_dtype, sq_norm
-from .._validation import as_design, as_penalty_weights, as_sample_weight, as_target
+from .._array import (
+    array_namespace,
+    asarray_like,
+    dagger,
+    device,
+    inner,
+    is_complex,
+    norm,
+    real_dtype,
+    sq_norm,
+    to_numpy,
+)
+from .._validation import as_design, as_penalty_weights, as_sample_weight, as_start, as_target
 from ..designs import CenteredDesign, GramDesign
 from ..losses import Squared
 
@@ -34,7 +45,7 @@ class Problem:
         self.xp = array_namespace(target)
         self.n_samples, self.n_features = design.shape
         self.row_weights = 1.0 / self.n_samples
-        self._root = None
+        self._root = self._at_zero = self._double = self._free_basis = None
         if sample_weight is not None:
             row_weights = sample_weight / self.n_samples
             self._root = np.sqrt(row_weights)
@@ -54,21 +65,34 @@ class Problem:
 
     def start(self, init=None):
         """Zeros, or a copy of `init` in the problem's dtype and namespace."""
-        zeros = self.xp.zeros(self.shape, dtype=self.target.dtype, device=self.target.device)
+        zeros = self.xp.zeros(self.shape, dtype=self.target.dtype, device=device(self.target))
         if init is None:
             return zeros
-        coef = asarray_like(np.asarray(init) if isinstance(init, list) else init, zeros, dtype=zeros.dtype)
-        if coef.shape != zeros.shape:
-            raise ValueError(f"init has shape {tuple(coef.shape)}; the coefficients have shape {self.shape}.")
-        return coef + zeros
+        coef = as_start(init, zeros)
+        return self.without_excluded(coef + zeros)
+
+    def without_excluded(self, coef):
+        """`coef` with zeros where the penalty weight is infinite."""
+        weights = self.coef_weights
+        return coef if weights is None else self.xp.where(self.xp.isinf(weights), 0 * coef, coef)
 
     def image(self, coef):
         """What the misfit depends on, linear in `coef`: the fitted values (for a Gram problem, ``G @ coef``)."""
-        return self.design.matvec(coef)
+        return self.design.product(coef)
 
     def gradient(self, image):
         """Gradient of the misfit in the coefficients whose image this is."""
         return self.design.rmatvec(self.loss.gradient(self.target, image, self.row_weights))
+
+    def gradient_change(self, image):
+        """By how much the gradient of a quadratic misfit changes with coefficients whose image this is."""
+        return self.design.rmatvec(self.loss.gradient(0 * self.target, image, self.row_weights))
+
+    def gradient_from(self, certificate, image):
+        """The same gradient, for free where a certificate was made of those coefficients."""
+        if certificate is None:
+            return self.gradient(image)
+        return -self.xp.astype(certificate.point.correlation, self.target.dtype, copy=False)
 
     def bregman(self, change, image, other):
         """``F(coef) - F(other) - <grad F(other), coef - other>``, from `change` = coef - other and both images."""
@@ -80,13 +104,19 @@ class Problem:
 
     def at(self, coef) -> Point:
         """Misfit and correlations at `coef`: one product with the design and one with its adjoint."""
-        fitted = self.design.matvec(coef)
+        fitted = self.design.product(coef)
         dual = -self.loss.gradient(self.target, fitted, self.row_weights)
         return Point(self.loss.value(self.target, fitted, self.row_weights), self.design.rmatvec(dual), dual)
 
     def value(self, coef):
         """Misfit plus penalty, one number a target, in float64."""
-        return self.loss.value(self.target, self.design.matvec(coef), self.row_weights) + self.penalty_value(coef)
+        return self.loss.value(self.target, self.design.product(coef), self.row_weights) + self.penalty_value(coef)
+
+    def at_zero(self) -> Point:
+        """The point of all coefficients zero, computed once: it gives certificates their scale."""
+        if self._at_zero is None:
+            self._at_zero = self.at(self.start())
+        return self._at_zero
 
     def penalty_value(self, coef):
         """The weighted penalty alone."""
@@ -96,9 +126,9 @@ class Problem:
         """Prox of ``step`` times the weighted penalty."""
         if self.penalty_weights is None:
             return self.penalty.prox(coef, step)
-        weights = self.coef_weights
-        shrunk = self.penalty.prox(coef, step * weights)
-        return self.xp.where(self.xp.isinf(weights), 0 * coef, shrunk)  # excluded even where the strength is zero
+        return self.without_excluded(
+            self.penalty.prox(coef, step * self.coef_weights)
+        )  # even where the strength is zero
 
     def lipschitz(self) -> float:
         """Lipschitz constant of the misfit's gradient in the coefficients (an upper estimate)."""
@@ -117,12 +147,51 @@ class Problem:
         """The best admissible scaling of the dual point, at most `limit`."""
         return self.loss.dual_scaling(self.target, point.dual, limit, self.row_weights)
 
+    def free_columns(self):
+        """Indices of the columns that the penalty leaves alone: of weight zero, or all but the excluded at strength zero."""
+        weights = None if self.penalty_weights is None else to_numpy(self.penalty_weights)
+        if getattr(self.penalty, "alpha", None) == 0:
+            return np.flatnonzero(np.isfinite(weights) if weights is not None else np.ones(self.n_features))
+        return np.flatnonzero(weights == 0) if weights is not None else np.empty(0, dtype=np.int64)
+
     def free_of(self, point, free):
-        """The point whose dual is projected off the columns `free`, which the penalty leaves alone."""
-        columns = self.design.columns(free)
-        coefs = np.linalg.lstsq(columns, point.dual)[0]
-        dual = point.dual - columns @ coefs
+        """The point whose dual is projected to where the columns `free`, which the penalty leaves alone, allow one.
+
+        They must be orthogonal to it; if the penalty forbids negative coefficients, it is enough that none correlates positively.
+        """
+        if getattr(self.penalty, "positive", False):
+            columns = to_numpy(self.design.columns(free))
+            fitted = columns @ _nonnegative_fit(columns, to_numpy(point.dual))
+            dual = point.dual - asarray_like(fitted, point.dual)
+        else:
+            if self._free_basis is None:
+                self._free_basis = _orthonormal_basis(self.xp, self.design.columns(free))
+            dual = point.dual - self._free_basis @ (dagger(self._free_basis) @ point.dual)
         return Point(point.loss, self.design.rmatvec(dual), dual)
+
+    def with_penalty(self, penalty):
+        """The same problem under another penalty (or strength), sharing all that does not depend on it."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin.penalty, twin._free_basis = penalty, None
+        if self._double is not None:
+            twin._double = twin if self._double is self else self._double.with_penalty(penalty)
+        return twin
+
+    def select(self, indices):
+        """The problem on the chosen coefficients alone, the others being zero; None where it would not be cheaper."""
+        design = self.design.select(indices)
+        if design is None:
+            return None
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._double = twin._free_basis = None
+        twin.design, twin.n_features = design, len(indices)
+        zero = self.at_zero()
+        twin._at_zero = Point(zero.loss, zero.correlation[indices], zero.dual)
+        if self.penalty_weights is not None:
+            twin.penalty_weights = self.penalty_weights[indices]
+        return twin
 
     def in_double(self):
         """The same problem, answering in float64: what certificates are computed from."""
@@ -131,14 +200,37 @@ class Problem:
         design = self.design.in_double()
         if self.target.dtype == wide and design is self.design:
             return self
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        twin.design, twin.target = design, xp.astype(self.target, wide)
-        if not isinstance(self.row_weights, float):
-            twin.row_weights = xp.astype(self.row_weights, xp.float64)
-        if self.penalty_weights is not None:
-            twin.penalty_weights = xp.astype(self.penalty_weights, xp.float64)
-        return twin
+        if self._double is None:
+            self._double = twin = object.__new__(type(self))
+            twin.__dict__.update(self.__dict__)
+            twin._at_zero = twin._free_basis = None
+            twin.design, twin.target = design, xp.astype(self.target, wide)
+            if not isinstance(self.row_weights, float):
+                twin.row_weights = xp.astype(self.row_weights, xp.float64)
+            if self.penalty_weights is not None:
+                twin.penalty_weights = xp.astype(self.penalty_weights, xp.float64)
+        return self._double
+
+
+def _orthonormal_basis(xp, columns):
+    """Basis of the range of some columns, whatever their scales and however dependent they are."""
+    size = norm(columns)
+    left, singular, _ = xp.linalg.svd(columns / xp.where(size > 0, size, xp.ones_like(size)), full_matrices=False)
+    rank = int(xp.count_nonzero(singular > max(columns.shape) * xp.finfo(singular.dtype).eps * singular[0]))
+    return left[:, :rank]
+
+
+def _nonnegative_fit(columns, targets):
+    """Non-negative least-squares coefficients of each target, at unit scale: SciPy's tolerance is absolute."""
+    from scipy.optimize import nnls  # slow to import, rarely needed
+
+    size = np.linalg.norm(columns, axis=0)
+    size = np.where(size > 0, size, 1.0)
+    length = np.linalg.norm(targets, axis=0)
+    length = np.where(length > 0, length, 1.0)
+    unit = (targets / length).reshape(len(columns), -1)
+    coefs = np.stack([nnls(columns / size, target)[0] for target in unit.T], axis=1) / size[:, None]
+    return coefs.reshape(len(size), *targets.shape[1:]) * length
 
 
 class GramProblem(Problem):
@@ -146,7 +238,9 @@ class GramProblem(Problem):
 
     def __init__(self, design, target, loss, penalty, penalty_weights=None, sample_weight=None):
         if not isinstance(loss, Squared):
-            raise ValueError(f"a GramDesign only holds a squared loss; got {type(loss).__name__}. Pass the design itself.")
+            raise ValueError(
+                f"a GramDesign only holds a squared loss; got {type(loss).__name__}. Pass the design itself."
+            )
         if sample_weight is not None:
             raise ValueError("sample_weight cannot be applied to a GramDesign; weight the rows before forming it.")
         super().__init__(design, target, loss, penalty, penalty_weights)
@@ -157,11 +251,19 @@ class GramProblem(Problem):
         with_target = self.target_sq_norm - inner(self.target, coef)
         return np.maximum(with_target - inner(coef, remaining), 0.0), with_target
 
+    def select(self, indices):
+        twin = super().select(indices)
+        twin.target = self.target[indices]
+        return twin
+
     def image(self, coef):
         return self.design.normal(coef)
 
     def gradient(self, image):
         return (image - self.target) / self.n_samples
+
+    def gradient_change(self, image):
+        return image / self.n_samples
 
     def bregman(self, change, image, other):
         return 0.5 * inner(change, image - other) / self.n_samples
@@ -191,10 +293,19 @@ class GramProblem(Problem):
     def free_of(self, point, free):
         gram = self.design.gram(free)
         dual_sq, with_target = point.dual
-        coefs = np.linalg.lstsq(gram, point.correlation[free])[0]
+        asked = point.correlation[free]
+        if getattr(self.penalty, "positive", False):
+            values, vectors = np.linalg.eigh(gram)
+            root = np.sqrt(np.maximum(values, 0.0))
+            keep = root > len(root) * np.finfo(root.dtype).eps ** 0.5 * root[-1]
+            vectors, root = vectors[:, keep], root[keep]
+            shrunk = vectors.T @ asked
+            coefs = _nonnegative_fit(root[:, None] * vectors.T, (shrunk.T / root).T)
+        else:
+            coefs = np.linalg.lstsq(gram, asked)[0]
         everything = np.arange(self.n_features)
         correlation = point.correlation - self.design.gram(everything, free) @ coefs
-        dual_sq = np.maximum(dual_sq - inner(point.correlation[free], coefs), 0.0)
+        dual_sq = np.maximum(dual_sq - 2 * inner(asked, coefs) + inner(coefs, gram @ coefs), 0.0)
         return Point(point.loss, correlation, (dual_sq, with_target - inner(self.target[free], coefs)))
 
 
@@ -206,9 +317,11 @@ def make_problem(A, y, loss, penalty, *, penalty_weights=None, sample_weight=Non
     if is_complex(target):
         for part in (loss, penalty):
             if not part.supports_complex:
-                raise ValueError(f"{type(part).__name__} does not support complex data; pass real arrays, or another {'loss' if part is loss else 'penalty'}.")
+                raise ValueError(
+                    f"{type(part).__name__} does not support complex data; pass real arrays, or another {'loss' if part is loss else 'penalty'}."
+                )
     weights = as_penalty_weights(penalty_weights, design)
-    if weights is not None and not penalty.is_separable:
+    if weights is not None and not getattr(penalty, "supports_weights", penalty.is_separable):
         raise ValueError(f"penalty_weights need a separable penalty; {type(penalty).__name__} is not one.")
     kind = GramProblem if isinstance(design, GramDesign) else Problem
     return kind(design, target, loss, penalty, weights, as_sample_weight(sample_weight, design.shape[0]))

@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..._array import asarray_like, inner, real_dtype, sq_norm, to_numpy
+from ..._array import as_double, asarray_like, inner, real_dtype, sq_norm, to_numpy
 from ..._validation import as_count, as_number
 from ...losses import Squared
 from ...result import announce
 from ..certificates import relative_gap, stationarity
 from ..driver import State, drive
 from ..problem import make_problem
+from ._reference import Reference
 
 __all__ = ["fista", "ista"]
 
+_CERTIFY_FIRST = 10
 _CERTIFY_EVERY = 20  # a certificate costs one iteration: 5 % of the time
+_CERTIFY_SINGLE = 40  # and about three where single precision is widened for it
+_ROUNDING = 1e3  # curvature is not measured along changes of fewer units in the last place than this
 
 
 def fista(
@@ -68,7 +72,8 @@ def fista(
     Returns
     -------
     SolveResult
-        The certificate is the relative duality gap, or the relative stationarity if the penalty is not convex.
+        The certificate is the relative duality gap, or the relative stationarity if the penalty is not convex or of strength
+        zero.
 
     Raises
     ------
@@ -146,16 +151,18 @@ def _smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight):
         raise ValueError("penalty is missing; pass one, for example L1(alpha=0.1).")
     loss = Squared() if loss is None else loss
     if not loss.is_smooth:
-        raise ValueError(f"{type(loss).__name__} has no Lipschitz gradient; proximal gradient needs a smooth loss such as Squared().")
+        raise ValueError(
+            f"{type(loss).__name__} has no Lipschitz gradient; proximal gradient needs a smooth loss such as Squared()."
+        )
     if hasattr(penalty, "alpha"):
         as_number(penalty.alpha, "penalty.alpha")
     return make_problem(A, y, loss, penalty, penalty_weights=penalty_weights, sample_weight=sample_weight)
 
 
 def _drive(problem, steps, max_iter, tol, callback):
-    certificate = relative_gap if problem.penalty.is_convex else stationarity
-    single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
-    tol = max(as_number(tol, "tol"), 1e-6) if single else as_number(tol, "tol")
+    penalised = getattr(problem.penalty, "alpha", None) != 0  # without a penalty there is no dual ball to scale into
+    certificate = relative_gap if problem.penalty.is_convex and penalised else stationarity
+    tol = max(as_number(tol, "tol"), 1e-6 if _is_single(problem) else 0.0)
     return drive(
         steps,
         lambda coef: certificate(problem, coef),
@@ -165,59 +172,84 @@ def _drive(problem, steps, max_iter, tol, callback):
     )
 
 
+def _is_single(problem):
+    return real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
+
+
+def _is_due(problem, iteration):
+    """Whether an iterate is worth a certificate: an early one for easy problems, then at intervals."""
+    return iteration == _CERTIFY_FIRST or iteration % (_CERTIFY_SINGLE if _is_single(problem) else _CERTIFY_EVERY) == 0
+
+
 def _first_curvature(problem, gradient):
     """Curvature of the misfit along its own gradient: a lower bound of the Lipschitz constant, for one product."""
+    gradient = problem.without_excluded(gradient)
     image = problem.image(gradient)
     bend = to_numpy(problem.bregman(gradient, image, 0 * image))
     size = to_numpy(sq_norm(gradient))
     return float(np.max(2.0 * bend / np.where(size > 0, size, 1.0))) or 1.0
 
 
-def _forward_backward(problem, point, image, curvature):
+def _forward_backward(problem, reference, point, image, gradient, curvature):
     """A gradient step, a prox, and the curvature that made the step a descent step."""
-    gradient = problem.gradient(image)
+    noise = (_ROUNDING * problem.xp.finfo(image.dtype).eps) ** 2 * to_numpy(sq_norm(point))
     while True:
         coef = problem.prox(point - gradient / curvature, 1.0 / curvature)
-        coef_image = problem.image(coef)
+        coef_image = reference.image(coef)
         change = coef - point
         moved = to_numpy(sq_norm(change))
         bend = 2.0 * to_numpy(problem.bregman(change, coef_image, image))
-        met = float(np.max(np.divide(bend, moved, out=np.zeros_like(bend), where=moved > 0)))
+        met = float(np.max(np.divide(bend, moved, out=np.zeros_like(bend), where=moved > noise)))
         if not met > curvature * (1 + 1e-6):
             return coef, coef_image, change, curvature
         curvature = max(1.25 * curvature, 1.05 * met)
 
 
-def _plain_steps(problem, coef):
+def _plain_steps(problem, start):
     """Yield proximal gradient iterates, for ever."""
-    image = problem.image(coef)
-    yield State(coef)
-    curvature = _first_curvature(problem, problem.gradient(image))
+    reference = Reference(problem)
+    coef, image, curvature = as_double(start), problem.image(start), None
+    certificate = yield State(start)
     iteration = 0
     while True:
-        coef, image, _, curvature = _forward_backward(problem, coef, image, curvature)
+        if reference.move(coef, certificate):
+            image, gradient = 0 * image, reference.gradient_there
+        else:
+            gradient = reference.gradient(image)
+        curvature = curvature or _first_curvature(problem, gradient)
+        coef, image, change, curvature = _forward_backward(problem, reference, coef, image, gradient, curvature)
         iteration += 1
-        yield State(coef, certify=iteration % _CERTIFY_EVERY == 0)
+        finished = not bool(problem.xp.any(change != 0))
+        certificate = yield State(reference.narrow(coef), _is_due(problem, iteration), finished)
 
 
-def _accelerated_steps(problem, coef):
+def _accelerated_steps(problem, start):
     """Yield FISTA iterates, for ever; momentum restarts when the step opposes it (one target at a time)."""
-    xp = problem.xp
-    image = problem.image(coef)
-    yield State(coef)
+    xp, dtype = problem.xp, real_dtype(problem.xp, problem.target.dtype)
+    reference = Reference(problem)
+    coef, image = as_double(start), problem.image(start)
+    certificate = yield State(start)
+    gradient = problem.gradient_from(certificate, image)
+    curvature = _first_curvature(problem, gradient)
+    if reference.move(coef, certificate):
+        image = 0 * image
     look_ahead, look_ahead_image = coef, image
-    curvature = _first_curvature(problem, problem.gradient(image))
     momentum = np.ones(coef.shape[1:])  # FISTA's t, one a target
     iteration = 0
     while True:
-        new, new_image, change, curvature = _forward_backward(problem, look_ahead, look_ahead_image, curvature)
+        new, new_image, change, curvature = _forward_backward(
+            problem, reference, look_ahead, look_ahead_image, gradient, curvature
+        )
         step, image_step = new - coef, new_image - image
         uphill = to_numpy(inner(change, step)) < 0
         momentum = np.where(uphill, 1.0, momentum)
         next_momentum = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * momentum**2))
-        weight = np.where(uphill, 0.0, (momentum - 1.0) / next_momentum)
-        weight = asarray_like(weight, coef, dtype=real_dtype(xp, coef.dtype))
-        look_ahead, look_ahead_image = new + weight * step, new_image + weight * image_step
+        weight = asarray_like(np.where(uphill, 0.0, (momentum - 1.0) / next_momentum), coef, dtype=xp.float64)
         coef, image, momentum = new, new_image, next_momentum
         iteration += 1
-        yield State(coef, certify=iteration % _CERTIFY_EVERY == 0)
+        finished = not bool(xp.any((change != 0) | (step != 0)))
+        certificate = yield State(reference.narrow(coef), _is_due(problem, iteration), finished)
+        if reference.move(coef, certificate):
+            image = 0 * image
+        look_ahead, look_ahead_image = coef + weight * step, image + xp.astype(weight, dtype) * image_step
+        gradient = reference.gradient(look_ahead_image)

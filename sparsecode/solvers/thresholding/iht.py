@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..._array import asarray_like, real_dtype, sq_norm, to_numpy
-from ..._validation import as_count, as_design, as_number, as_sample_weight, as_target, as_penalty_weights, weighted
+from ..._validation import as_count, as_design, as_number, as_sample_weight, as_target, weighted
 from ...losses import Squared
 from ...penalties import L0Ball
 from ...result import announce
@@ -90,11 +90,10 @@ def iht(
     target = as_target(y, design)
     count = as_count(n_nonzero, "n_nonzero", maximum=design.shape[1], maximum_name="the number of features")
     design, target = weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
-    problem = make_problem(design, target, Squared(), L0Ball(count))
-    weights = as_penalty_weights(penalty_weights, design)
+    problem = make_problem(design, target, Squared(), L0Ball(count), penalty_weights=penalty_weights)
     single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
     result = drive(
-        _steps(problem, problem.start(init), weights),
+        _steps(problem, problem.start(init)),
         lambda coef: stationarity(problem, coef),
         max_iter=as_count(max_iter, "max_iter"),
         tol=max(as_number(tol, "tol"), 1e-5 if single else 0.0),
@@ -103,55 +102,50 @@ def iht(
     return announce(result)
 
 
-def _projection(problem, weights):
-    """Mask of what the hard threshold keeps, as a function of the coefficients."""
-    if weights is None:
-        return problem.penalty.keep
-    xp, count = problem.xp, problem.penalty.n_nonzero
-    column = weights if len(problem.shape) == 1 else weights[:, None]
-    free = column == 0
-    positive = xp.where(free, xp.ones_like(column), column)
-
-    def keep(coef):
-        ranked = L0Ball(count).keep(xp.where(free, xp.zeros_like(coef), coef / positive))
-        return ranked | (free & (coef != 0))
-
-    return keep
-
-
-def _steps(problem, coef, weights):
+def _steps(problem, coef):
     """Yield normalised hard-thresholding iterates, for ever."""
-    xp = problem.xp
-    keep = _projection(problem, weights)
-    coef = xp.where(keep(coef), coef, 0 * coef)
+    xp, weights = problem.xp, problem.coef_weights
+    coef = xp.where(problem.penalty.keep(coef, weights), coef, 0 * coef)
     image = problem.image(coef)
-    yield State(coef)
+    certificate = yield State(coef)
     iteration = 0
     while True:
-        descent = -problem.gradient(image) * problem.n_samples
-        support = coef != 0
-        empty = ~xp.any(support, axis=0)
-        support = support | (empty & keep(descent))
+        descent = -problem.gradient_from(certificate, image) * problem.n_samples
+        support = _support(problem, coef, descent)
         along = xp.where(support, descent, 0 * descent)
-        length = _ratio(sq_norm(along), problem.image_sq_norm(along, problem.image(along)))
-        new, new_image = _admissible(problem, coef, image, descent, support, length, keep)
+        along_image = problem.image(along)
+        length = _ratio(sq_norm(along), problem.image_sq_norm(along, along_image))
+        new, new_image = _admissible(problem, coef, image, descent, support, length, along_image)
         unchanged = not bool(xp.any(new != coef))
         coef, image = new, new_image
         iteration += 1
-        yield State(coef, certify=unchanged or iteration % _CERTIFY_EVERY == 0, finished=unchanged)
+        certificate = yield State(coef, certify=unchanged or iteration % _CERTIFY_EVERY == 0, finished=unchanged)
+        if certificate is not None:
+            image = problem.image(coef)  # steps on one support add up images: clear their rounding
 
 
-def _admissible(problem, coef, image, descent, support, length, keep):
+def _support(problem, coef, descent):
+    """The current support, filled up to the sparsity level where the descent is steepest, and the free columns."""
+    xp, weights = problem.xp, problem.coef_weights
+    size = xp.abs(descent)
+    first = xp.where(coef != 0, xp.full_like(size, float("inf")), size)
+    support = problem.penalty.keep(first, weights)
+    return support if weights is None else support | ((weights == 0) & (size >= 0))
+
+
+def _admissible(problem, coef, image, descent, support, length, along_image):
     """The thresholded step, its length cut, target by target, until a change of support is sure to descend."""
     xp = problem.xp
     while True:
         scale = asarray_like(length, coef, dtype=real_dtype(xp, coef.dtype))
         moved = coef + scale * descent
-        new = xp.where(keep(moved), moved, 0 * moved)
+        new = xp.where(problem.penalty.keep(moved, problem.coef_weights), moved, 0 * moved)
+        same = to_numpy(~xp.any((new != 0) != support, axis=0))
+        if np.all(same):
+            return new, image + scale * along_image
         new_image = problem.image(new)
         change = new - coef
         limit = (1.0 - _SHRINK) * _ratio(sq_norm(change), problem.image_sq_norm(change, new_image - image))
-        same = to_numpy(~xp.any((new != 0) != support, axis=0))
         too_long = ~same & (length > limit) & (limit > 0)
         if not np.any(too_long):
             return new, new_image

@@ -1,0 +1,192 @@
+"""Run the benchmarks: ``python benchmarks/run.py``, ``python -m sparsecode bench`` or ``make bench``.
+
+Every job runs in a process of its own for each thread count, with the BLAS and OpenMP threads pinned by the environment
+before anything is loaded. What a process measured comes back as JSON; the table is made here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:  # run as a script
+    sys.path.insert(0, str(ROOT))
+
+from benchmarks import report  # noqa: E402
+from benchmarks.jobs import NAMES, load  # noqa: E402
+from benchmarks.measure import Setting, progress  # noqa: E402
+
+__all__ = ["main"]
+
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+_JOB_SECONDS = 1800  # a job that hangs is ended
+
+
+def main(argv=None) -> int:
+    """Run what the command line asks for; 0 if every job ended, 1 if one failed, 2 for a bad command line."""
+    arguments = _parser().parse_args(argv)
+    if arguments.child:
+        return _child(arguments)
+    pairs = arguments.pairs or (2 if arguments.smoke else 20)
+    threads_asked = arguments.threads or _thread_counts("all" if arguments.smoke else "1,all")
+    began = time.perf_counter()
+    rows, first_calls, failures = [], [], []
+    for name in arguments.jobs:
+        for threads in threads_asked if load(name).threaded else threads_asked[:1]:
+            progress(f"{name}, {_threads_in_words(threads)}")
+            found = _in_child(name, threads, pairs, arguments.smoke)
+            rows += found.get("rows", [])
+            failures += [f"{name}, {_threads_in_words(threads)}: {found['error']}"] if "error" in found else []
+        first = _first_calls(name, arguments.smoke) if load(name).first_call is not None else {}
+        first_calls += [first] if "error" not in first and first else []
+        failures += [f"{name}, first call: {first['error']}"] if "error" in first else []
+    document = {
+        "command": _command(sys.argv[1:] if argv is None else argv),
+        "machine": report.machine(),
+        "versions": report.versions(),
+        "smoke": arguments.smoke,
+        "seconds": time.perf_counter() - began,
+        "rows": rows,
+        "first_calls": first_calls,
+        "failures": failures,
+    }
+    _hand_over(document, arguments)
+    return 1 if failures else 0
+
+
+def _hand_over(document, arguments):
+    table = report.markdown(document)
+    print(table)
+    if arguments.output is not None:
+        arguments.output.write_text(json.dumps(document, indent=1) + "\n")
+        progress(f"written: {arguments.output}")
+    if arguments.write_readme:
+        report.write_between_markers(ROOT / "README.md", table)
+        progress("written: the benchmark table in README.md")
+
+
+def _command(argv):
+    return shlex.join(["python", "benchmarks/run.py", *argv])
+
+
+def _threads_in_words(threads):
+    return "1 thread" if threads == 1 else f"{threads} threads"
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=_job_names, default=list(NAMES), help=f"comma-separated, of {', '.join(NAMES)}")
+    parser.add_argument("--pairs", type=_positive, default=None, help="interleaved pairs (20; 2 in a smoke run)")
+    parser.add_argument("--threads", type=_thread_counts, default=None, help="1,all; in a smoke run all")
+    parser.add_argument("--smoke", action="store_true", help="tiny problems: does every job still run?")
+    parser.add_argument("--output", type=Path, default=None, help="write everything measured as JSON")
+    parser.add_argument("--write-readme", action="store_true", help="write the table into README.md")
+    parser.add_argument("--child", choices=("rows", "first-call"), default=None, help=argparse.SUPPRESS)
+    return parser
+
+
+def _job_names(text):
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in NAMES]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(
+            f"no job is called {', '.join(unknown) or text!r}; the jobs are {', '.join(NAMES)}"
+        )
+    return names
+
+
+def _positive(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a positive whole number is needed, not {text!r}")
+    return int(text)
+
+
+def _thread_counts(text):
+    """Distinct thread counts, in the order given; "all" is every core this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    counts = [cores if part.strip() == "all" else _positive(part.strip()) for part in text.split(",")]
+    return list(dict.fromkeys(counts))
+
+
+def _in_child(name, threads, pairs, smoke, kind="rows", env=None):
+    """What a fresh process with pinned threads measured, or ``{"error": ...}``."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "found.json"
+        command = [sys.executable, str(ROOT / "benchmarks" / "run.py"), "--child", kind, "--jobs", name]
+        command += ["--threads", str(threads), "--pairs", str(pairs), "--output", str(output)]
+        command += ["--smoke"] if smoke else []
+        pinned = dict.fromkeys(_THREAD_VARIABLES, str(threads))
+        environment = {**os.environ, **pinned, "PYTHONPATH": str(ROOT), **(env or {})}
+        try:
+            done = subprocess.run(command, env=environment, cwd=ROOT, timeout=_JOB_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            return {"error": f"ended after {_JOB_SECONDS} s"}
+        return json.loads(output.read_text()) if output.exists() else {"error": f"exit status {done.returncode}"}
+
+
+def _first_calls(name, smoke):
+    """Seconds of our first call beyond a steady one, in a process that finds nothing compiled and in the next one.
+
+    A smoke run is content with whatever is compiled already.
+    """
+    found = {"job": name}
+    with tempfile.TemporaryDirectory() as cache:
+        env = {} if smoke else {"SPARSECODE_CACHE_DIR": cache, "NUMBA_CACHE_DIR": cache}
+        for process in ("second",) if smoke else ("cold", "second"):
+            made = _in_child(name, 1, 1, smoke, kind="first-call", env=env)
+            if "error" in made:
+                return made
+            found[process] = made["first"] - made["steady"]
+            found["steady"] = made["steady"]
+    return found
+
+
+def _child(arguments):
+    """Inside the pinned process: measure one job; write what was found, up to the error if there was one."""
+    job = load(arguments.jobs[0])
+    setting = Setting(arguments.pairs, arguments.threads[0], arguments.smoke)
+    found = {"rows": []}
+    try:
+        if arguments.child == "first-call":
+            found = _timed_first(job.first_call(setting))
+        else:
+            for row in job.rows(setting):
+                if setting.smoke:
+                    row.met = None  # tiny problems are held to nothing
+                found["rows"].append(row.as_dict())
+                progress(f"  {report.in_one_line(found['rows'][-1])}")
+    except Exception as error:  # the parent reports it and goes on with the other jobs
+        traceback.print_exc()
+        found["error"] = f"{type(error).__name__}: {error}"
+    arguments.output.write_text(json.dumps(found))
+    return 0
+
+
+def _timed_first(call):
+    marks = [time.perf_counter()]
+    for _ in range(4):
+        call()
+        marks.append(time.perf_counter())
+    steps = [after - before for before, after in itertools.pairwise(marks)]
+    return {"first": steps[0], "steady": min(steps[1:])}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

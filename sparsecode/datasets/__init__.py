@@ -1,0 +1,7 @@
+"""Planted problems with known answers, and real images that ship inside installed packages."""
+
+from ._dictionary import make_dictionary_problem
+from ._images import load_mri, load_patches
+from ._recovery import make_sparse_recovery
+
+__all__ = ["load_mri", "load_patches", "make_dictionary_problem", "make_sparse_recovery"]

@@ -1,0 +1,82 @@
+"""Coordinate descent for a separable penalty on a least-squares misfit: cyclic sweeps over a working set.
+
+    min_w  1/(2 n) ||y - A w||^2 + sum_j weights_j penalty(w_j)
+
+`gram_sweeps` sees the columns through ``gram = A^T A / n`` and keeps the correlations ``remaining = A^T (y - A w) / n``
+up to date: a coordinate that stays put costs nothing, one that moves costs a row of the Gram matrix. `sparse_sweeps`
+keeps the residual instead and touches only the entries that a compressed column stores, so that working sets of
+thousands of short columns need no Gram matrix. Both take the penalty as its NamedTuple: weights enter as part of the
+step of its prox.
+"""
+
+from __future__ import annotations
+
+from ._compile import kernel, prox
+
+__all__ = ["gram_sweeps", "sparse_sweeps"]
+
+
+@kernel
+def gram_sweeps(gram, penalty, weights, coef, remaining, n_sweeps, still):
+    """Sweep over all coordinates until the largest decrease is at most `still`; return the number of moves.
+
+    Shapes: gram (capacity, capacity), of which the leading (size, size) counts; weights, coef, remaining (size,).
+    A sweep over every coordinate is followed by sweeps over those that are not zero.
+    """
+    size = coef.shape[0]
+    moves = 0
+    for sweep in range(n_sweeps):
+        largest = 0.0
+        for j in range(size):
+            curvature = gram[j, j]
+            if curvature <= 0.0:
+                continue
+            old = coef[j]
+            new = prox(penalty, old + remaining[j] / curvature, weights[j] / curvature)
+            change = new - old
+            if change != 0.0:
+                coef[j] = new
+                for k in range(size):
+                    remaining[k] -= change * gram[j, k]
+                largest = max(largest, change * change * curvature)
+                moves += 1
+        if largest <= still:
+            break
+    return moves
+
+
+@kernel
+def sparse_sweeps(
+    data, indices, indptr, shift, touch, curvature, penalty, weights, coef, residual, drift, n_sweeps, still
+):
+    """The same on compressed columns; returns the number of stored entries that were touched.
+
+    Column j is the stored column minus ``shift[j] * scale`` for a common vector `scale` (n_samples,): implicit centring of
+    weighted rows. ``touch[j] = <stored column j, scale>``. The true residual is ``residual + drift[0] * scale``;
+    ``drift[1]`` is its product with `scale` and ``drift[2] = ||scale||^2``. `curvature` is ``||column j||^2 / n``.
+    """
+    n_samples = residual.shape[0]
+    work = 0
+    for sweep in range(n_sweeps):
+        largest = 0.0
+        for j in range(coef.shape[0]):
+            if curvature[j] <= 0.0:
+                continue
+            correlation = 0.0
+            for i in range(indptr[j], indptr[j + 1]):
+                correlation += data[i] * residual[indices[i]]
+            correlation = (correlation + drift[0] * touch[j] - shift[j] * drift[1]) / n_samples
+            work += indptr[j + 1] - indptr[j]
+            old = coef[j]
+            new = prox(penalty, old + correlation / curvature[j], weights[j] / curvature[j])
+            change = new - old
+            if change != 0.0:
+                coef[j] = new
+                for i in range(indptr[j], indptr[j + 1]):
+                    residual[indices[i]] -= change * data[i]
+                drift[0] += change * shift[j]
+                drift[1] -= change * (touch[j] - shift[j] * drift[2])
+                largest = max(largest, change * change * curvature[j])
+        if largest <= still:
+            break
+    return work

@@ -1,0 +1,137 @@
+"""Least squares with few non-zero coefficients, selected greedily: OMP and OLS."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._validation import as_penalty_weights
+from ..solvers.greedy.omp import announce_omp, solve_omp
+from ._base import SparseLinearModel
+
+__all__ = ["OrthogonalMatchingPursuit"]
+
+
+class OrthogonalMatchingPursuit(SparseLinearModel):
+    """Minimise ``||y - X @ coef - intercept||^2`` over few non-zero coefficients, one column after another.
+
+    Each step adds the column that the selection rule prefers and refits all selected ones by least squares. Columns are
+    compared relative to their norms, so their scale does not matter.
+
+    Parameters
+    ----------
+    n_nonzero_coefs : int, default=None
+        Columns to select for each target. If None and `tol` is None too, a tenth of the features (at least one); if None with a
+        `tol`, no limit.
+    tol : float, default=None
+        Stop when the residual norm is at most `tol` times the norm of the (centred) target. With `n_nonzero_coefs`, whichever
+        is met first.
+    selection : {"omp", "ols"}, default="omp"
+        "omp": the column most correlated with the residual. "ols": the column whose addition lowers the least-squares
+        residual most.
+    positive : bool, default=False
+        Whether coefficients must be positive.
+    penalty_weights : array of shape (n_features,), default=None
+        Correlations are divided by their weight before columns are compared. inf excludes a column; columns of weight 0 enter
+        first, outside the count of `n_nonzero_coefs`.
+    fit_intercept : bool, default=True
+        Whether to fit a constant; X is centred implicitly, so a sparse X stays sparse.
+    n_jobs : int, default=None
+        Threads for many targets; -1 for all cores, by default as many as OMP_NUM_THREADS allows.
+
+    Attributes
+    ----------
+    coef_ : array of shape (n_features,) or (n_targets, n_features)
+        The coefficients.
+    intercept_ : float or array of shape (n_targets,)
+        The constant.
+    support_ : array of int64, or of bool of shape (n_targets, n_features)
+        Indices of the non-zero coefficients for one target, their mask for many.
+    n_nonzero_coefs_ : int
+        The largest number of columns selected for a target.
+    n_iter_ : int
+        Likewise: one column an iteration.
+    status_ : Status
+        How the solve ended.
+    certificate_ : float or array of shape (n_targets,)
+        Support optimality: how far the fit on the support is from least squares, recomputed in float64 from `coef_`.
+    result_ : SolveResult
+        The solver's whole answer, for the centred and weighted problem; `result_.history["selected"]` is the order of selection.
+    n_features_in_ : int
+        Columns of X.
+    feature_names_in_ : array of str of shape (n_features,)
+        Names of the columns, if X has any.
+
+    See Also
+    --------
+    omp : The same algorithm as a function.
+    IterativeHardThresholding : All columns at once; cheaper for large supports.
+
+    Notes
+    -----
+    Complex X and y are supported. Against scikit-learn's class of the same name, `tol` is relative and a norm (not a squared
+    norm), and nothing needs to be precomputed.
+
+    References
+    ----------
+    Pati, Rezaiifar and Krishnaprasad, "Orthogonal matching pursuit: recursive function approximation with applications to
+    wavelet decomposition", 1993.
+    Chen, Billings and Luo, "Orthogonal least squares methods and their application to non-linear system identification", 1989.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode import OrthogonalMatchingPursuit
+    >>> X = np.random.default_rng(0).standard_normal((60, 20))
+    >>> model = OrthogonalMatchingPursuit(n_nonzero_coefs=2).fit(X, 3 * X[:, 4] - 2 * X[:, 11] + 1)
+    >>> model.support_, model.coef_[model.support_].round(4), round(float(model.intercept_), 4)
+    (array([ 4, 11]), array([ 3., -2.]), 1.0)
+    """
+
+    _complex_data = True
+    _parameter_constraints = {
+        "n_nonzero_coefs": [Interval(Integral, 1, None, closed="left"), None],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "selection": [StrOptions({"omp", "ols"})],
+        "positive": ["boolean"],
+        "penalty_weights": ["array-like", None],
+        "fit_intercept": ["boolean"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        n_nonzero_coefs=None,
+        *,
+        tol=None,
+        selection="omp",
+        positive=False,
+        penalty_weights=None,
+        fit_intercept=True,
+        n_jobs=None,
+    ):
+        self.n_nonzero_coefs = n_nonzero_coefs
+        self.tol = tol
+        self.selection = selection
+        self.positive = positive
+        self.penalty_weights = penalty_weights
+        self.fit_intercept = fit_intercept
+        self.n_jobs = n_jobs
+
+    def _solve(self, design, target):
+        count = self.n_nonzero_coefs
+        if count is None and self.tol is None:
+            count = max(1, min(design.shape[1] // 10, design.shape[0]))
+        result, missed = solve_omp(
+            design,
+            target,
+            n_nonzero=count,
+            tol=self.tol,
+            selection=self.selection,
+            positive=self.positive,
+            penalty_weights=as_penalty_weights(self.penalty_weights, design),
+            n_jobs=self.n_jobs,
+        )
+        self.n_nonzero_coefs_ = result.n_iter
+        return announce_omp(result, missed)

@@ -1,0 +1,21 @@
+"""How good an answer is when the truth is known: supports, errors, dictionaries, phase transitions."""
+
+from ._dictionary import babel, dictionary_distance, dictionary_recovery, mutual_coherence
+from ._errors import nmse, psnr
+from ._phase_transition import PhaseTransitionResult, l1_weak_threshold, phase_transition
+from ._support import support_f1, support_precision, support_recall
+
+__all__ = [
+    "PhaseTransitionResult",
+    "babel",
+    "dictionary_distance",
+    "dictionary_recovery",
+    "l1_weak_threshold",
+    "mutual_coherence",
+    "nmse",
+    "phase_transition",
+    "psnr",
+    "support_f1",
+    "support_precision",
+    "support_recall",
+]

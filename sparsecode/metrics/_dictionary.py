@@ -1,0 +1,172 @@
+"""How close two dictionaries are, up to order and sign, and how alike the atoms of one are."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from .._validation import as_count, as_number
+from ._errors import as_values
+
+__all__ = ["babel", "dictionary_distance", "dictionary_recovery", "mutual_coherence"]
+
+
+def dictionary_distance(dictionary_true, dictionary):
+    """Root mean squared distance between matched unit-norm atoms, minimised over order and sign (or complex phase).
+
+    ``sqrt(mean_i 2 - 2 |<d_i, e_match(i)>|)``, with the match that makes it smallest (Hungarian assignment).
+
+    Parameters
+    ----------
+    dictionary_true, dictionary : array of shape (n_components, n_features)
+        Atoms in rows, of any norm. Where `dictionary` has fewer atoms, the true ones left over count as orthogonal to
+        it; where it has more, the spare ones do not count.
+
+    Returns
+    -------
+    float
+        Between 0 (the same atoms) and ``sqrt(2)`` (all orthogonal).
+
+    Raises
+    ------
+    ValueError
+        If the atoms differ in length.
+
+    References
+    ----------
+    Kuhn, "The Hungarian method for the assignment problem", 1955.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode.metrics import dictionary_distance
+    >>> dictionary_distance(np.eye(3), -2.0 * np.eye(3)[[2, 0, 1]])
+    0.0
+    """
+    likeness = _likeness(dictionary_true, dictionary)
+    rows, columns = linear_sum_assignment(likeness, maximize=True)
+    matched = np.zeros(likeness.shape[0])
+    matched[rows] = likeness[rows, columns]
+    return float(np.sqrt(np.mean(np.maximum(2.0 - 2.0 * matched, 0.0))))
+
+
+def dictionary_recovery(dictionary_true, dictionary, *, threshold=0.99):
+    """Share of the true atoms that are matched by an atom of absolute cosine above `threshold`.
+
+    Parameters
+    ----------
+    dictionary_true, dictionary : array of shape (n_components, n_features)
+        Atoms in rows, of any norm; each atom of `dictionary` can match one true atom only.
+    threshold : float, default=0.99
+        The customary bound.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If the atoms differ in length.
+
+    References
+    ----------
+    Aharon, Elad and Bruckstein, "K-SVD: an algorithm for designing overcomplete dictionaries", 2006.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode.metrics import dictionary_recovery
+    >>> dictionary_recovery(np.eye(4), [[0, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, -1]])
+    0.5
+    """
+    threshold = as_number(threshold, "threshold", maximum=1.0)
+    above = (_likeness(dictionary_true, dictionary) > threshold).astype(float)
+    rows, columns = linear_sum_assignment(above, maximize=True)
+    return float(above[rows, columns].sum() / above.shape[0])
+
+
+def mutual_coherence(A):
+    """Largest absolute cosine between two different columns of a matrix.
+
+    Parameters
+    ----------
+    A : array of shape (n_samples, n_features)
+        The design, columns of any norm. For a dictionary with atoms in rows pass ``components_.T``.
+
+    Returns
+    -------
+    float
+        Between ``sqrt((n - m) / (m (n - 1)))`` (Welch) and 1; a column of zeros counts as orthogonal to all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode.metrics import mutual_coherence
+    >>> round(mutual_coherence(np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])), 6)
+    0.707107
+    """
+    return babel(A, 1)
+
+
+def babel(A, order):
+    """Cumulative coherence: the most that `order` columns together can resemble another one.
+
+    ``max_j max_{|S| = order, j not in S} sum_{i in S} |<a_i, a_j>|`` with unit columns. Any support of k columns is
+    recovered exactly by orthogonal matching pursuit if ``babel(A, k - 1) + babel(A, k) < 1``.
+
+    Parameters
+    ----------
+    A : array of shape (n_samples, n_features)
+        The design, columns of any norm.
+    order : int
+        Number of columns added up, less than the number of features.
+
+    Returns
+    -------
+    float
+        At most ``order * mutual_coherence(A)``.
+
+    Raises
+    ------
+    ValueError
+        If `order` is not below the number of features.
+
+    References
+    ----------
+    Tropp, "Greed is good: algorithmic results for sparse approximation", 2004.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode.metrics import babel
+    >>> round(babel(np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]), 2), 6)
+    1.414214
+    """
+    columns = _unit_rows(as_values(A).T)
+    order = as_count(order, "order")
+    if order >= columns.shape[0]:
+        raise ValueError(f"order is {order}, but only {columns.shape[0] - 1} other columns exist.")
+    likeness = np.abs(columns.conj() @ columns.T)
+    np.fill_diagonal(likeness, 0.0)
+    largest = np.partition(likeness, columns.shape[0] - order, axis=1)[:, -order:]
+    return float(largest.sum(axis=1).max())
+
+
+def _likeness(dictionary_true, dictionary):
+    """Absolute cosine of every true atom with every atom found."""
+    true, found = _unit_rows(dictionary_true), _unit_rows(dictionary)
+    if true.shape[1] != found.shape[1]:
+        raise ValueError(
+            f"the atoms of dictionary have length {found.shape[1]}, those of dictionary_true {true.shape[1]}."
+        )
+    return np.abs(true @ found.conj().T)
+
+
+def _unit_rows(dictionary):
+    atoms = as_values(dictionary)
+    if atoms.ndim != 2 or atoms.size == 0:
+        raise ValueError(f"expected a two-dimensional array with at least one atom; got shape {atoms.shape}.")
+    norms = np.linalg.norm(atoms, axis=1, keepdims=True)
+    return np.divide(atoms, norms, out=np.zeros_like(atoms), where=norms > 0)

@@ -1,0 +1,10 @@
+"""Pictures of dictionaries, recoveries and phase transitions, in the manner of scikit-learn's Display classes.
+
+matplotlib is imported when a picture is drawn, not before; a figure is returned, never shown.
+"""
+
+from ._dictionary import DictionaryDisplay
+from ._phase_transition import PhaseTransitionDisplay
+from ._recovery import RecoveryDisplay
+
+__all__ = ["DictionaryDisplay", "PhaseTransitionDisplay", "RecoveryDisplay"]

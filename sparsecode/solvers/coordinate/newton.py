@@ -1,0 +1,73 @@
+"""A Newton step on the support of a Lasso subproblem, where signs are fixed and the objective is quadratic.
+
+    min over d   1/2 d^T G d - d^T (q - threshold * sign)          G = Gram matrix of the support, q = its correlations
+
+If no coefficient changes sign the step ends at the exact minimiser on this support. Otherwise the better of two moves is
+taken: coefficients that would change sign are set to zero, or the step is cut where the (piecewise quadratic) objective
+along it is least.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs
+
+__all__ = ["newton_step"]
+
+_RIDGE = 1e-10  # relative; resolves linearly dependent columns by moving along their null space
+
+
+def newton_step(gram, coef, remaining, threshold, positive):
+    """The change of the support's coefficients, or None if none lowers the objective.
+
+    Shapes: gram (size, size), coef, remaining and threshold (size,). No entry of `coef` is zero unless its threshold is.
+    """
+    sign = np.sign(coef)
+    descent = remaining - threshold * sign
+    direction = _solve(gram, descent)
+    if direction is None:
+        return None
+    new = coef + direction
+    crossing = new < 0 if positive else (new * sign < 0) & (threshold > 0)
+    if not crossing.any():
+        return direction
+    cut = _least_along(coef, direction, descent, direction @ (gram @ direction), threshold, positive) * direction
+    projected = np.where(crossing, -coef, direction)
+    best = min((cut, projected), key=lambda step: _change(gram, coef, remaining, threshold, step))
+    return best if _change(gram, coef, remaining, threshold, best) < 0 else None
+
+
+def _solve(gram, right):
+    """``gram^-1 right`` by Cholesky, with a ridge where the columns are dependent; None if that fails too."""
+    factor, failed = dpotrf(gram, lower=1, clean=0)
+    if failed:
+        bumped = gram.copy(order="F")
+        bumped[np.diag_indices_from(bumped)] += _RIDGE * max(np.max(np.diagonal(gram)), np.finfo(float).tiny)
+        factor, failed = dpotrf(bumped, lower=1, clean=0)
+        if failed:
+            return None
+    direction, failed = dpotrs(factor, right, lower=1)
+    return None if failed or not np.all(np.isfinite(direction)) else direction
+
+
+def _change(gram, coef, remaining, threshold, step):
+    """By how much the objective changes."""
+    quadratic = 0.5 * step @ (gram @ step) - step @ remaining
+    return quadratic + threshold @ (np.abs(coef + step) - np.abs(coef))
+
+
+def _least_along(coef, direction, descent, curvature, threshold, positive):
+    """The multiple of the direction with the least objective: sort the sign changes, find where the slope turns."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossings = -coef / direction
+    met = np.flatnonzero((crossings > 0) & np.isfinite(crossings))
+    met = met[np.argsort(crossings[met])]
+    if positive:
+        return min(1.0, crossings[met[0]]) if met.size else 1.0
+    times = np.concatenate(([0.0], crossings[met]))
+    slope = -(direction @ descent) + np.concatenate(([0.0], np.cumsum(2.0 * threshold[met] * np.abs(direction[met]))))
+    if curvature <= 0:
+        return 1.0
+    turns = np.maximum(-slope / curvature, times)  # least point of each piece, unless the next piece begins before it
+    ends = np.append(times[1:], np.inf)
+    return float(turns[np.argmax(turns <= ends)])

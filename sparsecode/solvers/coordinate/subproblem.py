@@ -1,0 +1,222 @@
+"""The Lasso restricted to a working set, solved almost exactly before the next product with the whole design.
+
+Sweeps of coordinate descent find the support, a Newton step on it ends the descent; where the support is too large to
+factor, Anderson's extrapolation speeds the sweeps up instead. Two representations of the working set share this
+strategy: its Gram matrix (`GramWorkingSet`) and its compressed columns with the residual (`sparse.SparseWorkingSet`).
+
+Bertrand and Massias, "Anderson acceleration of coordinate descent", 2021 (arXiv 2011.10065).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...penalties._registry import SCALAR_PROX
+from .gram import GrowingGram
+from .newton import newton_step
+
+__all__ = ["Aim", "GramWorkingSet", "WorkingSet"]
+
+_SWEEPS = 5  # between two Newton steps, and iterates behind one extrapolation
+_ROUNDS = 60
+_NEWTON_CUBE, _NEWTON_SQUARE = 1 / 36, 10.0  # cost of a Newton step on k coefficients, in multiplications of a sweep
+_INTERPRETED = 64  # features up to which sweeps are interpreted: numba is not even imported
+
+
+class Aim(NamedTuple):
+    """When a working set is solved well enough; gaps in the units of the objective."""
+
+    fine: float  # done
+    coarse: float  # enough once `work` multiplications were spent
+    work: float
+
+
+class WorkingSet(ABC):
+    """Columns `members`, their coefficients, and moves that keep the correlations with the residual up to date."""
+
+    def __init__(self, design, coef_weights):
+        self.design, self.n_samples = design, design.shape[0]
+        self.coef_weights = None if coef_weights is None else np.asarray(coef_weights, dtype=np.float64)
+        self.work = 0.0
+
+    members: Any  # (size,) columns, in the order in which they came
+    coef: Any  # (size,) float64
+    growth: float  # columns to add at a time, over the size of the support: fewer where a column costs more
+
+    @property
+    def weights(self):
+        """Penalty weights of the members."""
+        return np.ones(self.members.size) if self.coef_weights is None else self.coef_weights[self.members]
+
+    @abstractmethod
+    def grow(self, new):
+        """Append columns."""
+
+    @abstractmethod
+    def begin(self, coef, point):
+        """Take the coefficients (size,) of the members, the misfit and the correlations from a point of the problem."""
+
+    @abstractmethod
+    def sweep(self, penalty, weights, still):
+        """One sweep of coordinate descent."""
+
+    @abstractmethod
+    def correlations(self):
+        """``A_W^T residual / n_samples``, (size,)."""
+
+    @abstractmethod
+    def misfit(self):
+        """``||residual||^2 / n_samples``."""
+
+    @abstractmethod
+    def support_gram(self, support):
+        """Gram matrix of some members over n_samples, an array of the caller's own."""
+
+    @abstractmethod
+    def move(self, step, where):
+        """Add `step` to the coefficients of the members `where`."""
+
+    @abstractmethod
+    def _restore(self, coef, correlations):
+        """Go back to coefficients (size,) whose correlations are known."""
+
+    def minimise(self, penalty, aim):
+        """Minimise the penalised misfit over the members down to `aim`; returns the gap reached."""
+        weights = self.weights
+        threshold = penalty.alpha * weights
+        self.work = spent = 0.0
+        for _ in range(_ROUNDS):
+            iterates = [self.coef.copy()]
+            for _ in range(_SWEEPS):
+                self.sweep(penalty, weights, 0.0)
+                iterates.append(self.coef.copy())
+            gap = self._gap(threshold, penalty.positive)
+            if gap <= aim.fine or (gap <= aim.coarse and self.work >= aim.work):
+                break
+            support = np.flatnonzero((self.coef != 0) | ((threshold == 0) & (not penalty.positive)))
+            cost = _NEWTON_CUBE * support.size**3 + _NEWTON_SQUARE * support.size**2
+            if cost <= self.work - spent and self._newton(support, threshold, penalty.positive):
+                self.work += cost
+                spent = self.work
+                gap = self._gap(threshold, penalty.positive)
+                if gap <= aim.fine:
+                    break
+            else:
+                self._extrapolate(np.array(iterates), threshold, penalty.positive)
+        return gap
+
+    def _gap(self, threshold, positive):
+        """Duality gap of the working set, free of cancellation: zero to rounding at the minimiser."""
+        remaining, misfit = self.correlations(), self.misfit()
+        size = remaining if positive else np.abs(remaining)
+        counted = threshold > 0
+        top = np.max(size[counted] / threshold[counted], initial=0.0)
+        along = self.coef @ remaining
+        scale = (misfit + along) / misfit if misfit > 0 else 1.0
+        if top > 0:
+            scale = min(max(scale, -1.0 / top), 1.0 / top)
+        undone = 0.0 if counted.all() else np.abs(self.coef[~counted]) @ np.abs(remaining[~counted])  # of free columns
+        return 0.5 * misfit * (1.0 - scale) ** 2 + threshold @ np.abs(self.coef) - scale * along + undone
+
+    def _newton(self, support, threshold, positive):
+        """One Newton step on the support; whether it made progress."""
+        step = newton_step(
+            self.support_gram(support), self.coef[support], self.correlations()[support], threshold[support], positive
+        )
+        if step is None:
+            return False
+        self.move(step, support)
+        return True
+
+    def _extrapolate(self, iterates, threshold, positive):
+        """Anderson's combination of the last iterates (rows), kept if the objective falls."""
+        changes = np.diff(iterates, axis=0)
+        try:
+            mix = np.linalg.solve(changes @ changes.T, np.ones(len(changes)))
+        except np.linalg.LinAlgError:
+            return
+        total = mix.sum()
+        if not np.isfinite(total) or total == 0:
+            return
+        step = (mix / total) @ iterates[1:] - self.coef
+        if positive:
+            step = np.maximum(step, -self.coef)
+        before, correlations, misfit = self.coef.copy(), self.correlations().copy(), self.misfit()
+        moved = np.flatnonzero(step)
+        self.move(step[moved], moved)
+        rise = 0.5 * (self.misfit() - misfit) + threshold @ (np.abs(self.coef) - np.abs(before))
+        if not rise < 0:
+            self._restore(before, correlations)
+
+
+class GramWorkingSet(WorkingSet):
+    """A working set known through its own Gram matrix, which only ever grows."""
+
+    growth = 0.25
+
+    def __init__(self, design, coef_weights):
+        super().__init__(design, coef_weights)
+        self.gram = GrowingGram(design)
+        self._compiled = design.shape[1] > _INTERPRETED
+
+    @property
+    def members(self):
+        """The columns, in the order in which they came."""
+        return self.gram.members
+
+    def grow(self, new):
+        self.gram.grow(new)
+
+    def begin(self, coef, point):
+        self.coef = coef.copy()
+        self.remaining = point.correlation[self.members]
+        self._start = (coef, self.remaining.copy(), 2.0 * float(point.loss))
+
+    def sweep(self, penalty, weights, still):
+        sweeps = _interpreted_sweeps
+        if self._compiled:
+            from ...kernels.coordinate import gram_sweeps as sweeps
+        moves = sweeps(self.gram.matrix, penalty, weights, self.coef, self.remaining, 1, still)
+        self.work += moves * self.coef.size
+
+    def correlations(self):
+        return self.remaining
+
+    def misfit(self):
+        coef, remaining, misfit = self._start
+        return max(misfit - (self.coef - coef) @ (remaining + self.remaining), 0.0)
+
+    def support_gram(self, support):
+        return self.gram.matrix.T[np.ix_(support, support)]
+
+    def move(self, step, where):
+        self.coef[where] += step
+        self.remaining -= step @ self.gram.matrix[where, : self.coef.size]
+
+    def _restore(self, coef, correlations):
+        self.coef, self.remaining = coef, correlations
+
+
+def _interpreted_sweeps(gram, penalty, weights, coef, remaining, n_sweeps, still):
+    """`kernels.coordinate.gram_sweeps` without the compiler, for small problems."""
+    prox = SCALAR_PROX[type(penalty)]
+    size, moves = coef.size, 0
+    for _ in range(n_sweeps):
+        largest = 0.0
+        for j in range(size):
+            curvature = float(gram[j, j])
+            if curvature <= 0.0:
+                continue
+            old = float(coef[j])
+            change = prox(penalty, old + float(remaining[j]) / curvature, float(weights[j]) / curvature) - old
+            if change != 0.0:
+                coef[j] = old + change
+                remaining -= change * gram[j, :size]
+                largest = max(largest, change * change * curvature)
+                moves += 1
+        if largest <= still:
+            break
+    return moves

@@ -1,0 +1,155 @@
+"""The Lasso by working sets: solve on a few columns, look at all of them, add those that object, repeat.
+
+    min over x   1/(2 n) ||y - A x||^2 + alpha sum_j weights_j |x_j|
+
+The look at all columns is the one product ``A^T residual`` that the certificate needs anyway: the driver sends it back
+in. While columns outside the set correlate far above `alpha`, the set is solved for a larger strength first (a
+continuation), so that it is not filled with columns that only fit the noise of a wrong model.
+
+Massias, Gramfort and Salmon, "Celer: a fast solver for the Lasso with dual extrapolation", 2018 (arXiv 1802.07481).
+Bertrand, Klopfenstein, Bannier, Gidel and Massias, "Beyond L1: faster and better sparse models with skglm", 2022
+(arXiv 2204.07826).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...designs import CenteredDesign, SparseDesign
+from ..certificates import relative_gap
+from ..driver import State
+from ..proximal.forward_backward import _accelerated_steps
+from .screening import survivors
+from .sparse import SparseWorkingSet
+from .subproblem import Aim, GramWorkingSet
+
+__all__ = ["make_working_set", "working_set_steps"]
+
+_FIRST = 100  # columns to start with, and at least as many are added at a time
+_CONTINUATION = 0.15  # strength of a round, at least this share of the largest correlation outside the set
+_FINE, _COARSE = 0.01, 0.3  # gap of a working set over the gap of the whole problem: wanted, and enough when dear
+_OPERATOR_COLUMNS = 256  # columns of a matrix-free design cost a product each: beyond this, gradient steps are cheaper
+_SHORT = 0.02  # columns with fewer stored entries than this share are kept compressed
+_SCREEN_AFTER = 4  # rounds: column norms and the copy of the columns left cost about two products
+_FEW_LEFT = 0.25
+_CHEAP = 2e6  # multiplications that cost less than the interpreter around them
+_PATIENCE = 3
+
+
+def make_working_set(design, coef_weights):
+    """The representation that suits the design."""
+    stored = design.base if isinstance(design, CenteredDesign) else design
+    if isinstance(stored, SparseDesign) and stored.matrix.nnz <= _SHORT * np.prod(stored.shape, dtype=float):
+        return SparseWorkingSet(design, coef_weights)
+    return GramWorkingSet(design, coef_weights)
+
+
+def working_set_steps(problem, coef, working_set, *, tol, screening=True):
+    """Yield the coefficients after each working set; the first certificate sent in is that of `coef`."""
+    penalty, dtype = problem.penalty, coef.dtype
+    score = _Scores(problem)
+    at_zero = float(problem.in_double().at_zero().loss)
+    certificate = yield State(coef)
+    look = _Look(problem, tol, screening)
+    least, idle = np.inf, 0
+    while True:
+        look.narrow(certificate, np.flatnonzero(_mask(working_set.members, coef.size) | (coef != 0)))
+        correlation = score(certificate.point.correlation)
+        gap = float(certificate.value) * at_zero
+        idle = 0 if gap < 0.9 * least else idle + 1
+        least = min(least, gap)
+        strength, new = _next_columns(problem, correlation, coef, working_set, idle)
+        if problem.design.is_matrix_free and working_set.members.size + new.size > _OPERATOR_COLUMNS:
+            yield from _accelerated_steps(problem, coef)
+        if new.size:
+            working_set.grow(new)
+        members = working_set.members
+        working_set.begin(np.asarray(coef[members], dtype=np.float64), certificate.point)
+        floor = 0.1 * tol * at_zero / 10.0**idle
+        aim = Aim(
+            max(_FINE * gap / 10.0**idle, floor), max(_COARSE * gap / 10.0**idle, floor), max(score.product, _CHEAP)
+        )
+        working_set.minimise(penalty._replace(alpha=strength), aim)
+        before, coef = coef, np.zeros(problem.n_features, dtype=dtype)
+        coef[members] = working_set.coef
+        stuck = idle >= _PATIENCE and strength == penalty.alpha and not new.size
+        finished = stuck or (not new.size and np.array_equal(before, coef))
+        certificate = yield from look(coef, finished)
+
+
+class _Look:
+    """The look at all columns after a round: a certificate that the driver makes, of those columns that are left.
+
+    Once the gap proves most columns to be inactive, rounds look at the others only, until the gap of these meets the
+    tolerance; the driver then has the last word, on all columns.
+    """
+
+    def __init__(self, problem, tol, screening):
+        self.problem, self.tol, self.screening = problem, tol, screening
+        self.left = self.few = None
+        self.rounds = 0
+
+    def narrow(self, certificate, kept):
+        """Drop the columns that the certificate proves to be inactive, save those `kept`, if that saves enough."""
+        self.rounds += 1
+        if not self.screening or self.few is not None or self.rounds < _SCREEN_AFTER:
+            return
+        left = survivors(self.problem, certificate, kept)
+        if left is None or left.size > _FEW_LEFT * self.problem.n_features:
+            return
+        few = self.problem.select(left)
+        if few is not None:
+            self.left, self.few = left, few
+
+    def __call__(self, coef, finished):
+        """Yield the coefficients; return their certificate, its correlations zero where columns were dropped."""
+        if self.few is not None and not finished:
+            certificate = relative_gap(self.few, coef[self.left])
+            if certificate.value > self.tol:
+                yield State(coef, certify=False)
+                correlation = np.zeros(coef.size)
+                correlation[self.left] = certificate.point.correlation
+                return certificate._replace(point=certificate.point._replace(correlation=correlation))
+            self.few, self.screening = None, False
+        return (yield State(coef, finished=finished))
+
+
+class _Scores:
+    """How much each column objects: its correlation over its weight; free columns first, excluded ones never."""
+
+    def __init__(self, problem):
+        self.positive = problem.penalty.positive
+        weights = problem.penalty_weights
+        self.weights = None if weights is None else np.asarray(weights, dtype=np.float64)
+        self.free = problem.free_columns()
+        design = problem.design.base if isinstance(problem.design, CenteredDesign) else problem.design
+        self.product = design.matrix.nnz if isinstance(design, SparseDesign) else float(np.prod(problem.design.shape))
+
+    def __call__(self, correlation):
+        size = np.maximum(correlation, 0.0) if self.positive else np.abs(correlation)
+        if self.weights is not None:
+            size = np.divide(size, self.weights, out=np.full_like(size, np.inf), where=self.weights > 0)
+        return size
+
+
+def _next_columns(problem, score, coef, working_set, idle):
+    """The strength to solve for and the columns to add: free and non-zero ones, then the largest scores above it."""
+    alpha, members = problem.penalty.alpha, working_set.members
+    score[members] = 0.0
+    needed = np.flatnonzero((coef != 0) & ~_mask(members, score.size))
+    score[needed] = 0.0
+    free = np.flatnonzero(np.isinf(score))
+    score[free] = 0.0
+    top = score.max(initial=0.0)
+    strength = max(alpha, _CONTINUATION * top)
+    objecting = np.flatnonzero(score > strength)
+    count = max(_FIRST, int(working_set.growth * np.count_nonzero(coef))) * 2**idle
+    if objecting.size > count:
+        objecting = np.sort(objecting[np.argpartition(score[objecting], -count)[-count:]])
+    return strength, np.concatenate([free, needed, objecting])
+
+
+def _mask(indices, size):
+    mask = np.zeros(size, dtype=bool)
+    mask[indices] = True
+    return mask

@@ -1,0 +1,91 @@
+"""What a greedy pursuit is asked: the selection rule, when to stop, and what counts as zero at a given precision."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..._validation import as_count, as_number
+
+__all__ = ["Settings", "is_small", "make_settings", "np_dtype", "power_of_two", "preferences"]
+
+_SMALL = 1_000_000  # n_signals * n_atoms * n_nonzero
+
+
+class Settings(NamedTuple):
+    """A validated request, with the thresholds of its precision."""
+
+    n_nonzero: int  # atoms beside the free ones
+    sparsity_was_asked: bool  # rather than the rank
+    tol: float | None
+    atol: float | None
+    orthogonal: bool
+    positive: bool
+    dependence: float  # an atom with d^2 <= dependence n_j lies in the span of the selected ones
+    noise: float  # a correlation with |c_j|^2 <= noise n_j ||y||^2 is rounding error
+    resolution: float  # the recursion knows ||r||^2 to resolution ||y||^2
+
+    def limits(self, target_sq, scale=1.0):
+        """Squared residual at which each target, of this squared norm after scaling, stops; -1 (never) without a tolerance."""
+        if self.tol is None and self.atol is None:
+            return np.full(np.shape(target_sq), -1.0)
+        return np.maximum((self.tol or 0.0) ** 2 * target_sq, ((self.atol or 0.0) * scale) ** 2)
+
+
+def make_settings(n_nonzero, tol, atol, selection, positive, *, shape, dtype, max_atoms=None) -> Settings:
+    """Validate a request for a design of `shape` (n_samples, n_features)."""
+    n_samples, n_features = shape
+    if n_nonzero is None and tol is None and atol is None:
+        raise ValueError(
+            "nothing says when to stop: pass n_nonzero (a sparsity level), tol (a relative residual norm) or atol."
+        )
+    if selection not in ("omp", "ols"):
+        raise ValueError(f"selection must be 'omp' or 'ols'; got {selection!r}.")
+    kind = np.dtype(dtype).kind
+    if positive and kind == "c":
+        raise ValueError("positive=True needs real data: complex coefficients have no sign.")
+    rank = min(n_samples, n_features)
+    name = "the number of features" if n_features <= n_samples else "the number of samples"
+    count = rank if n_nonzero is None else as_count(n_nonzero, "n_nonzero", maximum=rank, maximum_name=name)
+    eps = float(np.finfo(dtype).eps)
+    return Settings(
+        count,
+        n_nonzero is not None,
+        None if tol is None else as_number(tol, "tol"),
+        None if atol is None else as_number(atol, "atol"),
+        selection == "ols",
+        bool(positive),
+        1e-5 if eps > 1e-10 else 1e-10,
+        (16 * eps) ** 2,
+        100 * eps,
+    )
+
+
+def power_of_two(target_sq):
+    """The power of two that brings each norm near one: an exact scaling, so that no square leaves single precision's range."""
+    exponent = np.frexp(np.sqrt(target_sq))[1]
+    return np.ldexp(1.0, -np.where(target_sq > 0, exponent, 0))
+
+
+def np_dtype(array):
+    """The NumPy dtype of the same name as an array's, whatever its namespace."""
+    return np.dtype(str(array.dtype).rpartition(".")[2].strip("'>"))
+
+
+def preferences(sq_norms, penalty_weights=None):
+    """``1 / (weight^2 n_j)`` and ``1 / weight^2``, both zero for columns that may not be selected, and the free columns.
+
+    Zero columns and those of infinite weight are never selected; those of weight zero are free: they enter first.
+    """
+    norms = np.asarray(sq_norms, dtype=np.float64)
+    weights = np.ones_like(norms) if penalty_weights is None else np.asarray(penalty_weights, dtype=np.float64)
+    selectable = (norms > 0) & (weights > 0) & np.isfinite(weights)
+    preference = np.divide(1.0, weights, out=np.zeros_like(norms), where=selectable) ** 2
+    scale = np.divide(preference, norms, out=np.zeros_like(norms), where=selectable)
+    return scale, preference, np.flatnonzero((weights == 0) & (norms > 0))
+
+
+def is_small(n_signals, n_atoms, n_nonzero):
+    """Whether NumPy is done with the job before a compiler is loaded."""
+    return n_signals * n_atoms * n_nonzero <= _SMALL

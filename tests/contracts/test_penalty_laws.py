@@ -1,0 +1,238 @@
+"""The laws every penalty obeys: its prox minimises, its subdifferential is that of its value, compiled equals array."""
+
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from sparsecode.penalties._registry import SCALAR_PROX
+from tests._backends import FOREIGN, get, put
+from tests.contracts.registry import PENALTIES, named
+
+every_penalty = pytest.mark.parametrize("penalty", **named(PENALTIES))
+convex = pytest.mark.parametrize("penalty", **named([p for p in PENALTIES if p.is_convex]))
+separable = pytest.mark.parametrize("penalty", **named([p for p in PENALTIES if p.is_separable]))
+complex_ones = pytest.mark.parametrize("penalty", **named([p for p in PENALTIES if p.supports_complex]))
+
+number = st.floats(-4, 4, allow_subnormal=False).map(lambda value: round(value, 6))
+vector = arrays(np.float64, 6, elements=number)
+step = st.floats(0.01, 3).map(lambda value: round(value, 6))
+quick = settings(max_examples=60, deadline=None, derandomize=True)
+
+
+def minimiser(objective, width=10.0):
+    """Where a function of one number is least: a fine grid that holds 0, then ever finer ones around the best point."""
+    best = 0.0
+    while width > 1e-10:
+        grid = np.append(best + width * np.linspace(-1, 1, 2001), [best, 0.0])
+        best = grid[np.argmin(objective(grid))]
+        width /= 200
+    return best
+
+
+@separable
+@quick
+@given(value=number, step=step, weight=st.sampled_from([0.0, 0.5, 1.0, 3.0]))
+def test_the_prox_is_the_brute_force_minimiser(penalty, value, step, weight):
+    def objective(w):
+        w = np.atleast_1d(w)
+        total = 0.5 * (w - value) ** 2 + step * penalty.value(w[None, :], np.array([[weight]]))
+        return np.where(w < 0, np.inf, total) if penalty.positive else total
+
+    found = float(penalty.prox(np.array([value]), step * weight)[0])
+    best = minimiser(objective)
+    assert objective(found)[0] <= objective(best)[0] + 1e-12
+    if penalty.is_convex:
+        assert abs(found - best) < 1e-6
+
+
+@every_penalty
+@quick
+@given(value=arrays(np.float64, 5, elements=number), step=step)
+def test_no_point_nearby_or_on_another_support_beats_the_prox(penalty, value, step):
+    def objective(w):
+        outside = penalty.positive and np.any(w < 0)
+        return np.inf if outside else 0.5 * np.sum((w - value) ** 2) + step * float(penalty.value(w))
+
+    found = penalty.prox(value, step)
+    least = objective(found)
+    assert np.isfinite(least)
+    for kept in itertools.product([False, True], repeat=5):
+        for candidate in (np.where(kept, value, 0), np.where(kept, np.maximum(value, 0), 0), np.where(kept, found, 0)):
+            assert least <= objective(candidate) + 1e-12
+    for noise in np.random.default_rng(0).standard_normal((20, 5)):
+        assert least <= objective(found + 1e-3 * noise * (found != 0)) + 1e-12
+
+
+@convex
+@quick
+@given(first=vector, second=vector, step=step)
+def test_the_prox_of_a_convex_penalty_is_firmly_nonexpansive(penalty, first, second, step):
+    p, q = penalty.prox(first, step), penalty.prox(second, step)
+    assert np.dot(p - q, first - second) >= np.dot(p - q, p - q) - 1e-12
+
+
+@convex
+@quick
+@given(value=vector, step=step)
+def test_moreaus_identity_splits_a_vector_into_two_proxes(penalty, value, step):
+    """``value = prox(value) + step * dual`` with a dual point of the ball where Fenchel and Young meet."""
+    point = penalty.prox(value, step)
+    dual = (value - point) / step
+    assert penalty.dual_limit(dual) >= 1 - 1e-9 or np.allclose(dual, 0, atol=1e-12)
+    assert float(penalty.value(point)) + penalty.conjugate(dual) == pytest.approx(np.dot(dual, point), abs=1e-9)
+    again = penalty.prox(dual * step + point, step)  # and back
+    np.testing.assert_allclose(again, point, atol=1e-12)
+
+
+@convex
+@quick
+@given(direction=vector, coef=vector)
+def test_the_dual_limit_is_the_edge_of_the_dual_ball(penalty, direction, coef):
+    """Inside, ``<u, w> <= penalty(w)`` for every w; just outside, some w breaks it."""
+    limit = float(penalty.dual_limit(direction))
+    coef = np.abs(coef) if penalty.positive else coef
+    if np.isfinite(limit):
+        assert np.dot(limit * direction, coef) <= float(penalty.value(coef)) + 1e-9
+        size = direction if penalty.positive else np.abs(direction)
+        worst = np.zeros(6)
+        worst[np.argmax(size)] = np.sign(direction[np.argmax(size)])
+        assert np.dot(1.01 * limit * direction + 1e-9 * worst, worst) > float(penalty.value(worst))
+    else:
+        assert np.dot(1e6 * direction, coef) <= float(penalty.value(coef)) + 1e-9
+
+
+@every_penalty
+@quick
+@given(value=vector)
+def test_the_subdifferential_holds_what_the_prox_leaves(penalty, value):
+    point = penalty.prox(value, 1.0)
+    np.testing.assert_allclose(penalty.subdiff_distance(point - value, point), 0, atol=1e-12)
+
+
+@separable
+@quick
+@given(grad=number, coef=st.one_of(number, st.just(0.0)), weight=st.sampled_from([0.0, 0.5, 2.0]))
+def test_the_subdifferential_distance_follows_from_one_sided_slopes(penalty, grad, coef, weight):
+    coef = abs(coef) if penalty.positive else coef
+    coef = 0.0 if abs(coef) < 1e-3 else coef
+    small = 1e-6
+    here = float(penalty.value(np.array([coef]), np.array([weight])))
+    right = (float(penalty.value(np.array([coef + small]), np.array([weight]))) - here) / small
+    left = (here - float(penalty.value(np.array([coef - small]), np.array([weight])))) / small
+    if penalty.positive and coef == 0:
+        left = -np.inf
+    expected = max(left - -grad, -grad - right, 0.0)
+    found = float(penalty.subdiff_distance(np.array([grad]), np.array([coef]), np.array([weight]))[0])
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+@separable
+def test_an_excluded_coefficient_is_free_of_charge_at_zero_and_forbidden_elsewhere(penalty):
+    weights = np.array([np.inf, 1.0])
+    with np.errstate(all="raise"):
+        assert penalty.value(np.array([0.0, 1.0]), weights) == penalty.value(np.array([1.0]))
+        assert penalty.subdiff_distance(np.array([5.0, 0.0]), np.array([0.0, 0.0]), weights)[0] == 0
+        assert penalty.subdiff_distance(np.array([5.0, 0.0]), np.array([1.0, 0.0]), weights)[0] == np.inf
+        assert penalty.value(np.array([1.0, 1.0]), weights) == np.inf
+
+
+@pytest.mark.parametrize("penalty", **named([p for p in PENALTIES if type(p) in SCALAR_PROX]))
+@quick
+@given(values=arrays(np.float64, 8, elements=number), step=step)
+def test_the_scalar_prox_is_the_array_prox(penalty, values, step):
+    scalar = [SCALAR_PROX[type(penalty)](penalty, value, step) for value in values]
+    np.testing.assert_allclose(scalar, penalty.prox(values, step), rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("penalty", **named([p for p in PENALTIES if type(p) in SCALAR_PROX]))
+def test_the_compiled_prox_is_the_array_prox(penalty):
+    import numba
+
+    from sparsecode.kernels._compile import prox
+
+    @numba.njit
+    def compiled(penalty, values, step):
+        result = np.empty_like(values)
+        for index in range(values.size):
+            result[index] = prox(penalty, values[index], step)
+        return result
+
+    values = np.concatenate([np.random.default_rng(0).standard_normal(200), [0.0, 0.35, -0.35, 1e300, -1e300]])
+    for step in (0.0, 0.5, 2.0):
+        np.testing.assert_allclose(compiled(penalty, values, step), penalty.prox(values, step), rtol=1e-15)
+
+
+@pytest.mark.parametrize("penalty", **named([p for p in PENALTIES if p.is_separable]))
+def test_every_separable_penalty_has_a_scalar_prox(penalty):
+    assert type(penalty) in SCALAR_PROX
+
+
+@complex_ones
+@quick
+@given(value=vector, phase=st.floats(0, 6.28), step=step)
+def test_a_complex_prox_shrinks_the_modulus_and_keeps_the_phase(penalty, value, phase, step):
+    turn = np.exp(1j * phase)
+    found = penalty.prox(turn * value, step)
+    np.testing.assert_allclose(found, turn * penalty.prox(value, step), atol=1e-12)
+    assert penalty.value(found) == pytest.approx(penalty.value(penalty.prox(value, step)))
+
+
+@every_penalty
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+def test_the_prox_keeps_the_precision_and_values_are_double(penalty, dtype):
+    if "complex" in dtype and not penalty.supports_complex:
+        return
+    coef = np.arange(-3, 4).astype(dtype)
+    assert penalty.prox(coef, 0.5).dtype == dtype
+    assert penalty.value(coef).dtype == np.float64
+
+
+@every_penalty
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("shape", [(7,), (7, 3)])
+def test_every_namespace_gives_numpys_numbers(penalty, name, shape):
+    rng = np.random.default_rng(0)
+    coef, grad = rng.standard_normal((2, *shape))
+    coef[rng.uniform(size=shape) < 0.4] = 0
+    weights = np.array([0.0, np.inf, 0.5, 1.0, 2.0, 1.0, 3.0]).reshape(7, *[1] * (len(shape) - 1))
+    there = [put(values, name) for values in (coef, grad, weights)]
+    for weight, weight_there in ((None, None), (weights, there[2])):
+        np.testing.assert_allclose(get(penalty.value(there[0], weight_there)), penalty.value(coef, weight))
+        np.testing.assert_allclose(
+            get(penalty.subdiff_distance(there[1], there[0], weight_there)),
+            penalty.subdiff_distance(grad, coef, weight),
+        )
+        if penalty.is_convex:
+            np.testing.assert_allclose(
+                get(penalty.dual_limit(there[1], weight_there)), penalty.dual_limit(grad, weight)
+            )
+    np.testing.assert_allclose(get(penalty.prox(there[0], 0.7)), penalty.prox(coef, 0.7))
+
+
+@every_penalty
+def test_targets_are_penalised_one_by_one(penalty):
+    rng = np.random.default_rng(0)
+    coef, grad = rng.standard_normal((2, 6, 4))
+    coef[rng.uniform(size=(6, 4)) < 0.4] = 0
+    for target in range(4):
+        mine = np.ascontiguousarray(coef[:, target])
+        np.testing.assert_allclose(penalty.value(coef)[target], penalty.value(mine))
+        np.testing.assert_allclose(penalty.prox(coef, 0.3)[:, target], penalty.prox(mine, 0.3))
+        np.testing.assert_allclose(
+            penalty.subdiff_distance(grad, coef)[:, target], penalty.subdiff_distance(grad[:, target], mine)
+        )
+
+
+@every_penalty
+def test_a_penalty_is_an_immutable_value(penalty):
+    assert pickle.loads(pickle.dumps(penalty)) == penalty
+    assert hash(penalty) == hash(type(penalty)(*penalty))
+    with pytest.raises(AttributeError):
+        setattr(penalty, penalty._fields[0], 1)
+    for trait in ("is_convex", "is_separable", "supports_complex"):
+        assert getattr(penalty, trait) in (True, False)

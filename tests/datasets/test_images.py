@@ -1,0 +1,80 @@
+"""Patches come from where they should; the slice is the one that matplotlib ships."""
+
+import gzip
+import sys
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from sparsecode.datasets import load_mri, load_patches
+
+IMAGE = np.arange(30.0).reshape(5, 6)
+
+
+def test_all_patches_are_the_windows_in_order():
+    patches = load_patches(IMAGE, (2, 3), None, remove_mean=False)
+    expected = [IMAGE[row : row + 2, column : column + 3].ravel() for row in range(4) for column in range(4)]
+    np.testing.assert_array_equal(patches, expected)
+
+
+def test_colour_patches_keep_their_channels_last():
+    image = np.random.default_rng(0).random((5, 6, 3))
+    patches = load_patches(image, (2, 3), None, gray=False, remove_mean=False)
+    expected = [image[row : row + 2, column : column + 3].ravel() for row in range(4) for column in range(4)]
+    np.testing.assert_array_equal(patches, expected)
+
+
+def test_random_patches_lie_at_distinct_places():
+    patches = load_patches(IMAGE, (2, 3), 16, remove_mean=False, random_state=0)
+    assert len(np.unique(patches[:, 0])) == 16
+    assert not np.array_equal(patches, np.sort(patches, axis=0))
+
+
+def test_mean_removal_leaves_patches_of_mean_zero():
+    raw, centred = (load_patches(n_patches=50, remove_mean=remove, random_state=0) for remove in (False, True))
+    np.testing.assert_allclose(centred, raw - raw.mean(axis=1, keepdims=True), atol=1e-15)
+
+
+def test_the_photograph_is_scaled_to_the_unit_interval():
+    patches = load_patches(n_patches=5000, remove_mean=False, random_state=0)
+    assert 0.0 <= patches.min() < 0.1
+    assert 0.9 < patches.max() <= 1.0
+
+
+def test_gray_is_a_weighted_mean_of_the_channels():
+    image = np.zeros((2, 2, 3), dtype=np.uint8)
+    image[..., 1] = 255
+    np.testing.assert_allclose(load_patches(image, (1, 1), None, remove_mean=False), 0.587)
+
+
+def test_precision_and_seed_are_honoured():
+    first, second = (load_patches(n_patches=20, dtype=np.float32, random_state=3) for _ in range(2))
+    assert first.dtype == np.float32
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ((IMAGE, (6, 2)), "patch_size"),
+        ((IMAGE, (2, 3), 17), "n_patches"),
+        ((IMAGE[0], (2, 2)), "image"),
+        ((np.ones((4, 4, 2)), (2, 2)), "image"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(arguments, named):
+    with pytest.raises(ValueError, match=named):
+        load_patches(*arguments)
+
+
+def test_mri_is_the_file_that_matplotlib_ships():
+    packed = (files("matplotlib") / "mpl-data" / "sample_data" / "s1045.ima.gz").read_bytes()
+    values = np.frombuffer(gzip.decompress(packed), dtype="<u2").reshape(256, 256)
+    np.testing.assert_allclose(load_mri(), values / values.max())
+
+
+def test_mri_without_matplotlib_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ModuleNotFoundError, match=r"sparsecode\[plot\]"):
+        load_mri()

@@ -1,0 +1,274 @@
+"""Every kind of design answers like the explicit matrix it stands for."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
+
+from sparsecode import GramDesign
+from sparsecode._array import to_numpy
+from sparsecode._validation import as_design
+from sparsecode.designs import CenteredDesign
+from tests._backends import FOREIGN, put
+
+N_SAMPLES, N_FEATURES = 9, 6
+DTYPES = ["float64", "float32", "complex128", "complex64"]
+quick = settings(max_examples=15, deadline=None, derandomize=True)
+
+
+def matrix(dtype, seed=0, shape=(N_SAMPLES, N_FEATURES)):
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal(shape)
+    if "complex" in dtype:
+        values = values + 1j * rng.standard_normal(shape)
+    values[:, 2] = 0  # an empty column
+    values[rng.uniform(size=shape) < 0.3] = 0
+    return values.astype(dtype)
+
+
+def centred(A, mean, scale):
+    return scale[:, None] * (A - mean)
+
+
+def kinds(A):
+    """Pairs of a design and the explicit matrix it stands for."""
+    rng = np.random.default_rng(1)
+    real = np.zeros(1, dtype=A.dtype).real.dtype
+    mean = (rng.standard_normal(A.shape[1]) + (0.5j if A.dtype.kind == "c" else 0)).astype(A.dtype)
+    scale = rng.uniform(0.5, 2, A.shape[0]).astype(real)
+    yield "C order", as_design(np.ascontiguousarray(A)), A
+    yield "Fortran order", as_design(np.asfortranarray(A)), A
+    yield "strided", as_design(np.repeat(np.repeat(A, 2, axis=0), 2, axis=1)[::2, ::2]), A
+    yield "CSC", as_design(sp.csc_array(A)), A
+    yield "CSR", as_design(sp.csr_matrix(A)), A
+    yield "operator", as_design(aslinearoperator(A)), A
+    for name, base in (("dense", A), ("CSC", sp.csc_array(A)), ("operator", aslinearoperator(A))):
+        yield f"centred {name}", CenteredDesign(as_design(base), mean, scale), centred(A, mean, scale)
+        yield f"only centred {name}", CenteredDesign(as_design(base), mean), A - mean
+        yield f"only weighted {name}", CenteredDesign(as_design(base), None, scale), scale[:, None] * A
+
+
+every_dtype = pytest.mark.parametrize("dtype", DTYPES)
+
+
+def close(found, expected, dtype):
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, atol=5e-5 if dtype in ("float32", "complex64") else 1e-12)
+
+
+@every_dtype
+@quick
+@given(seed=st.integers(0, 10_000), n_targets=st.sampled_from([None, 1, 3]))
+def test_products_are_those_of_the_explicit_matrix(dtype, seed, n_targets):
+    A = matrix(dtype, seed)
+    rng = np.random.default_rng(seed)
+    tail = () if n_targets is None else (n_targets,)
+    coef = rng.standard_normal((N_FEATURES, *tail)).astype(dtype)
+    coef[rng.uniform(size=coef.shape) < 0.5] = 0
+    residual = rng.standard_normal((N_SAMPLES, *tail)).astype(dtype)
+    for name, design, explicit in kinds(A):
+        for found, expected in (
+            (design.matvec(coef), explicit @ coef),
+            (design.product(coef), explicit @ coef),
+            (design.product(0 * coef), 0 * (explicit @ coef)),
+            (design.rmatvec(residual), explicit.conj().T @ residual),
+            (design.normal(coef), explicit.conj().T @ (explicit @ coef)),
+            (design.matvec_support(coef[[4, 1]], np.array([4, 1])), explicit[:, [4, 1]] @ coef[[4, 1]]),
+        ):
+            assert found.dtype == dtype, name
+            close(found, expected, dtype)
+
+
+@every_dtype
+@quick
+@given(seed=st.integers(0, 10_000))
+def test_the_adjoint_is_the_adjoint(dtype, seed):
+    A = matrix(dtype, seed)
+    rng = np.random.default_rng(seed)
+    coef, residual = rng.standard_normal(N_FEATURES).astype(dtype), rng.standard_normal(N_SAMPLES).astype(dtype)
+    for name, design, _ in kinds(A):
+        left, right = np.vdot(residual, design.matvec(coef)), np.vdot(design.rmatvec(residual), coef)
+        assert left == pytest.approx(right, abs=1e-4 if dtype in ("float32", "complex64") else 1e-11), name
+
+
+@every_dtype
+def test_columns_and_grams_are_those_of_the_explicit_matrix(dtype):
+    left, right = np.array([5, 0, 2]), np.array([1, 2])
+    for name, design, explicit in kinds(matrix(dtype)):
+        picked = design.columns(left)
+        assert picked.flags.f_contiguous, name
+        close(picked, explicit[:, left], dtype)
+        close(design.gram(left), explicit[:, left].conj().T @ explicit[:, left], dtype)
+        close(design.gram(left, right), explicit[:, left].conj().T @ explicit[:, right], dtype)
+
+
+@every_dtype
+def test_column_norms_are_double_precision_sums_of_squares(dtype):
+    for name, design, explicit in kinds(matrix(dtype)):
+        if name.endswith(" operator"):
+            continue  # estimated there
+        norms = design.column_sq_norms()
+        assert norms.dtype == np.float64
+        wide = explicit.astype(np.complex128)
+        np.testing.assert_allclose(norms, np.sum(np.abs(wide) ** 2, axis=0), rtol=1e-5, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_in_double_multiplies_the_same_numbers_in_double_precision(dtype):
+    rng = np.random.default_rng(0)
+    A = matrix(dtype, shape=(300, 200)) * 10.0 ** rng.integers(-3, 4, 200).astype(np.float32)
+    wide = A.astype("complex128" if "complex" in dtype else "float64")
+    coef, residual = rng.standard_normal((200, 2)), rng.standard_normal((300, 2))
+    for layout in (np.ascontiguousarray, np.asfortranarray, sp.csc_array):
+        design = as_design(layout(A)).in_double()
+        assert design.dtype == wide.dtype
+        np.testing.assert_allclose(design.matvec(coef), wide @ coef, rtol=1e-12, atol=1e-9)
+        np.testing.assert_allclose(design.matvec(coef[:, 0]), wide @ coef[:, 0], rtol=1e-12, atol=1e-9)
+        np.testing.assert_allclose(design.rmatvec(residual), wide.conj().T @ residual, rtol=1e-12, atol=1e-9)
+        np.testing.assert_allclose(design.columns([3, 1]), wide[:, [3, 1]])
+        few = np.where(np.arange(200)[:, None] < 2, coef, 0)
+        np.testing.assert_allclose(design.product(few), wide @ few, rtol=1e-12, atol=1e-9)
+
+
+def test_in_double_splits_large_arrays_into_blocks_without_a_seam():
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((700, 1500)).astype(np.float32)
+    coef, residual = rng.standard_normal(1500), rng.standard_normal(700)
+    for layout in (np.ascontiguousarray, np.asfortranarray):
+        design = as_design(layout(A)).in_double()
+        assert len(list(design._blocks())) > 1
+        np.testing.assert_allclose(design.matvec(coef), A.astype(float) @ coef, atol=1e-10)
+        np.testing.assert_allclose(design.rmatvec(residual), A.astype(float).T @ residual, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "complex128"])
+def test_every_namespace_multiplies_like_numpy(name, dtype):
+    A = matrix(dtype)
+    rng = np.random.default_rng(0)
+    coef, residual = rng.standard_normal((N_FEATURES, 2)).astype(dtype), rng.standard_normal(N_SAMPLES).astype(dtype)
+    design = as_design(put(A, name))
+    assert not design.is_numpy
+    for wide in (design, design.in_double()):
+        there = put(coef.astype(A.dtype if wide is design else "complex128" if "c" in dtype else "float64"), name)
+        np.testing.assert_allclose(to_numpy(wide.matvec(there)), A @ coef, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(to_numpy(wide.product(there)), A @ coef, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        to_numpy(design.rmatvec(put(residual, name))), A.conj().T @ residual, rtol=1e-4, atol=1e-5
+    )
+    np.testing.assert_allclose(to_numpy(design.columns(np.array([3, 1]))), A[:, [3, 1]])
+    np.testing.assert_allclose(to_numpy(design.gram(np.array([3, 1]))), A[:, [3, 1]].conj().T @ A[:, [3, 1]], rtol=1e-4)
+    np.testing.assert_allclose(design.column_sq_norms(), np.sum(np.abs(A) ** 2, axis=0), rtol=1e-5)
+    assert isinstance(design.column_sq_norms(), np.ndarray)
+    top = np.linalg.svd(A, compute_uv=False)[0] ** 2
+    assert top * 0.999 <= design.spectral_sq_norm() <= 1.06 * top
+
+
+def test_the_spectral_norm_is_an_upper_estimate():
+    for name, design, explicit in kinds(matrix("float64", shape=(40, 30))):
+        top = np.linalg.svd(explicit, compute_uv=False)[0] ** 2
+        assert top * 0.999 <= design.spectral_sq_norm() <= 1.06 * top, name
+    assert as_design(np.zeros((3, 2))).spectral_sq_norm() == 0.0
+
+
+def test_a_large_mean_does_not_cancel_the_norm_of_a_centred_column():
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((50, 4)) + 1e8
+    for base in (A, sp.csc_array(A)):
+        design = CenteredDesign(as_design(base), A.mean(axis=0))
+        expected = np.sum((A - A.mean(axis=0)) ** 2, axis=0)
+        np.testing.assert_allclose(design.column_sq_norms(), expected, rtol=1e-6)
+
+
+def test_sparse_duplicates_and_unsorted_indices_are_summed_without_touching_the_input():
+    data, rows, columns = [1.0, 2.0, 4.0], [0, 0, 1], [1, 1, 0]
+    A = sp.csc_matrix((data, (rows, columns)), shape=(2, 2))
+    doubled = sp.csc_matrix((np.array([1.0, 2.0, 4.0]), np.array([0, 0, 1]), np.array([0, 2, 3])), shape=(2, 2))
+    design = as_design(doubled)
+    np.testing.assert_array_equal(design.column_sq_norms(), [9.0, 16.0])
+    assert doubled.nnz == 3
+    np.testing.assert_array_equal(as_design(A).columns([1]).ravel(), [3.0, 0.0])
+
+
+def test_an_operator_may_bring_exact_column_norms():
+    A = np.random.default_rng(0).standard_normal((200, 5))
+    operator = aslinearoperator(A)
+    estimate = as_design(operator).column_sq_norms()
+    exact = np.sum(A**2, axis=0)
+    np.testing.assert_allclose(estimate, exact, rtol=0.8)
+    operator.column_sq_norms = exact
+    np.testing.assert_array_equal(as_design(operator).column_sq_norms(), exact)
+    short = aslinearoperator(A[:20])  # few rows: exact without help
+    np.testing.assert_allclose(as_design(short).column_sq_norms(), np.sum(A[:20] ** 2, axis=0))
+
+
+def test_an_operator_is_asked_for_products_only():
+    A = matrix("float64")
+    calls = []
+
+    def matvec(coef):
+        calls.append("matvec")
+        return A @ coef
+
+    def rmatvec(residual):
+        calls.append("rmatvec")
+        return A.T @ residual
+
+    design = as_design(LinearOperator(A.shape, matvec=matvec, rmatvec=rmatvec, dtype=A.dtype))
+    np.testing.assert_allclose(design.columns([4, 2]), A[:, [4, 2]])
+    assert calls.count("matvec") == 2
+
+
+def test_an_operator_answers_in_the_dtype_that_it_declares():
+    wide = np.random.default_rng(0).standard_normal((4, 3))
+    narrow = as_design(
+        LinearOperator((4, 3), matvec=lambda v: wide @ v, rmatvec=lambda v: wide.T @ v, dtype=np.float32)
+    )
+    assert narrow.matvec(np.ones(3, dtype=np.float32)).dtype == np.float32
+    assert narrow.matvec(np.ones(3)).dtype == np.float64
+    hidden = as_design(
+        LinearOperator((4, 3), matvec=lambda v: 1j * wide @ v, rmatvec=lambda v: -1j * wide.T @ v, dtype=float)
+    )
+    with pytest.raises(ValueError, match="declares dtype float64 but returned complex128; pass dtype=complex"):
+        hidden.matvec(np.ones(3))
+
+
+@every_dtype
+def test_a_gram_design_answers_with_normal_equations(dtype):
+    A = matrix(dtype)
+    gram = A.conj().T @ A
+    design = GramDesign(gram, N_SAMPLES)
+    coef = np.random.default_rng(0).standard_normal(N_FEATURES).astype(dtype)
+    close(design.normal(coef), gram @ coef, dtype)
+    close(design.gram([3, 1], [0]), gram[np.ix_([3, 1], [0])], dtype)
+    np.testing.assert_allclose(design.column_sq_norms(), np.sum(np.abs(A) ** 2, axis=0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(design.spectral_sq_norm(), np.linalg.svd(A, compute_uv=False)[0] ** 2, rtol=1e-4)
+    for unavailable in (design.matvec, design.rmatvec, design.columns):
+        with pytest.raises(ValueError, match="needs the design itself"):
+            unavailable(coef)
+
+
+def test_a_gram_design_knows_the_norm_of_the_reachable_part_of_the_target():
+    rng = np.random.default_rng(0)
+    A, Y = rng.standard_normal((20, 5)), rng.standard_normal((20, 2))
+    design = GramDesign(A.T @ A, 20)
+    reachable = A @ np.linalg.lstsq(A, Y)[0]
+    np.testing.assert_allclose(design.sq_norm_of_target(A.T @ Y), np.sum(reachable**2, axis=0))
+    assert GramDesign(A.T @ A, 20, target_sq_norm=3.0).sq_norm_of_target(A.T @ Y) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((np.ones((2, 3)), 5), "gram must be a square matrix"),
+        ((np.ones(4), 5), "gram must be a square matrix"),
+        ((np.empty((0, 0)), 5), "gram must be a square matrix"),
+        ((np.full((2, 2), np.nan), 5), "gram contains NaN"),
+        ((np.eye(2), 0), "n_samples must be"),
+    ],
+)
+def test_a_bad_gram_gets_an_error_that_names_it(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        GramDesign(*arguments)

@@ -1,0 +1,138 @@
+"""Certificates bound what they claim to bound, whatever the coefficients."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from sparsecode import L1, GramDesign, L0Ball, Squared, fista
+from sparsecode.solvers.certificates import relative_gap, stationarity, support_optimality
+from sparsecode.solvers.problem import make_problem
+from tests.planted import planted
+
+cvxpy = pytest.importorskip("cvxpy")
+
+number = st.floats(-2, 2, allow_subnormal=False).map(lambda value: round(value, 4))
+
+
+def optimum(A, y, alpha, weights, positive, sample_weight):
+    """The least objective, by an interior-point solver."""
+    coef = cvxpy.Variable(A.shape[1], nonneg=positive)
+    share = np.full(len(y), 1 / len(y)) if sample_weight is None else sample_weight / sample_weight.sum()
+    finite = np.isfinite(weights)
+    misfit = 0.5 * cvxpy.sum_squares(cvxpy.multiply(np.sqrt(share), y - A @ coef))
+    penalty = alpha * cvxpy.norm1(cvxpy.multiply(np.where(finite, weights, 0), coef))
+    constraints = [] if finite.all() else [coef[np.flatnonzero(~finite)] == 0]
+    program = cvxpy.Problem(cvxpy.Minimize(misfit + penalty), constraints)
+    return program.solve(solver=cvxpy.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12)
+
+
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("weights", ["ones", "mixed"])
+@pytest.mark.parametrize("rows", ["equal", "weighted"])
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+def test_the_gap_bounds_the_distance_to_the_optimum_everywhere(positive, weights, rows, alpha):
+    rng = np.random.default_rng(0)
+    A, y, _ = planted(20, 12, 3)
+    weights = np.ones(12) if weights == "ones" else np.array([0, 0, np.inf, 0.5, 1, 2, 1, 1, 3, 1, 1, 1])
+    sample_weight = None if rows == "equal" else rng.integers(0, 4, 20).astype(float)
+    best = optimum(A, y, alpha, weights, positive, sample_weight)
+    problem = make_problem(A, y, Squared(), L1(alpha, positive), penalty_weights=weights, sample_weight=sample_weight)
+    at_zero = float(problem.value(np.zeros(12)))
+    for size in (0.0, 1e-3, 0.1, 1.0, 10.0):
+        for _ in range(5):
+            coef = problem.without_excluded(size * rng.standard_normal(12))
+            coef = np.abs(coef) if positive else coef
+            certificate = relative_gap(problem, coef)
+            assert certificate.objective == pytest.approx(float(problem.value(coef)))
+            assert certificate.value * at_zero >= certificate.objective - best - 1e-9 * at_zero
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(coef=arrays(np.float64, 12, elements=number))
+def test_a_gram_problem_has_the_certificates_of_its_design(coef):
+    A, y, _ = planted(20, 12, 3)
+    gram = GramDesign(A.T @ A, 20, target_sq_norm=y @ y)
+    weights = np.array([0, 1, np.inf, *np.ones(9)])
+    for certificate, penalty in (
+        (relative_gap, L1(0.1)),
+        (stationarity, L1(0.1)),
+        (stationarity, L0Ball(4)),
+        (support_optimality, L0Ball(4)),
+    ):
+        for penalty_weights in (None, weights):
+            there = make_problem(gram, A.T @ y, Squared(), penalty, penalty_weights=penalty_weights)
+            here = make_problem(A, y, Squared(), penalty, penalty_weights=penalty_weights)
+            point = here.without_excluded(coef)
+            np.testing.assert_allclose(
+                certificate(there, point).value, certificate(here, point).value, rtol=1e-7, atol=1e-9
+            )
+            np.testing.assert_allclose(
+                certificate(there, point).objective, certificate(here, point).objective, rtol=1e-7
+            )
+
+
+def test_without_the_norm_of_the_target_a_gram_gap_is_still_a_bound():
+    A, y, _ = planted(20, 12, 3)
+    gram = GramDesign(A.T @ A, 20)
+    solved = fista(gram, A.T @ y, penalty=L1(0.1), tol=1e-10)
+    reference = fista(A, y, penalty=L1(0.1), tol=1e-10)
+    assert solved.status.is_success
+    np.testing.assert_allclose(solved.coef, reference.coef, atol=1e-5)
+
+
+@pytest.mark.parametrize("certificate", [relative_gap, stationarity, support_optimality])
+def test_certificates_are_free_of_scale(certificate):
+    A, y, coef = planted(20, 12, 3)
+    coef = coef + 0.1
+    values = []
+    for factor in (1.0, 1e-8, 1e8):
+        penalty = L1(0.1 * factor) if certificate is relative_gap else L0Ball(12)
+        values.append(float(certificate(make_problem(A, factor * y, Squared(), penalty), factor * coef).value))
+    np.testing.assert_allclose(values, values[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("certificate", [relative_gap, stationarity, support_optimality])
+def test_a_nan_coefficient_gives_a_nan_certificate_never_a_good_one(certificate):
+    A, y, _ = planted(20, 12, 3)
+    problem = make_problem(A, y, Squared(), L1(0.1))
+    coef = np.zeros(12)
+    coef[3] = np.nan
+    with np.errstate(invalid="ignore"):
+        assert not certificate(problem, coef).value <= 1e300
+
+
+def test_support_optimality_vanishes_at_least_squares_and_sees_every_fault():
+    A, y, coef = planted(20, 12, 3)
+    support = np.flatnonzero(coef)
+    problem = make_problem(A * 10.0 ** np.arange(-6, 6), y, Squared(), L0Ball(3))
+    fitted = np.zeros(12)
+    fitted[support] = np.linalg.lstsq(A[:, support], y)[0] / 10.0 ** (support - 6.0)
+    assert support_optimality(problem, fitted).value < 1e-14
+    for index in support:
+        wrong = fitted.copy()
+        wrong[index] *= 1.01
+        assert support_optimality(problem, wrong).value > 1e-4
+
+
+def test_stationarity_of_the_l0_ball_asks_nothing_off_a_full_support_and_everything_off_a_short_one():
+    A, y, _ = planted(20, 12, 3)
+    full, short = np.zeros(12), np.zeros(12)
+    full[[1, 2]] = np.linalg.lstsq(A[:, [1, 2]], y)[0]
+    short[1] = np.linalg.lstsq(A[:, [1]], y)[0][0]
+    problem = make_problem(A, y, Squared(), L0Ball(2))
+    assert stationarity(problem, full).value < 1e-14
+    assert stationarity(problem, short).value > 1e-2
+    free = make_problem(A, y, Squared(), L0Ball(2), penalty_weights=np.r_[0, np.ones(10), np.inf])
+    assert stationarity(free, full).value > 1e-3  # the free column is not fitted yet
+    assert np.isinf(stationarity(free, np.eye(12)[11]).objective)  # the excluded one is used
+
+
+def test_an_excluded_column_does_not_loosen_the_scale_of_stationarity():
+    A, y, coef = planted(20, 12, 3)
+    wide = np.column_stack([A, 1e6 * y])
+    for penalty in (L1(0.1), L0Ball(4)):
+        alone = stationarity(make_problem(A, y, Squared(), penalty), coef)
+        beside = make_problem(wide, y, Squared(), penalty, penalty_weights=np.r_[np.ones(12), np.inf])
+        np.testing.assert_allclose(stationarity(beside, np.append(coef, 0)).value, alone.value, rtol=1e-9)

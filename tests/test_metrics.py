@@ -1,0 +1,328 @@
+"""Metrics against closed forms and brute force; phase transitions against reference rates."""
+
+from itertools import combinations, permutations
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from sparsecode import iht
+from sparsecode.metrics import (
+    PhaseTransitionResult,
+    babel,
+    dictionary_distance,
+    dictionary_recovery,
+    l1_weak_threshold,
+    mutual_coherence,
+    nmse,
+    phase_transition,
+    psnr,
+    support_f1,
+    support_precision,
+    support_recall,
+)
+
+RNG = np.random.default_rng(0)
+
+
+def naive_omp(design, target, n_nonzero):
+    """Orthogonal matching pursuit from its definition."""
+    chosen, residual = [], target
+    for _ in range(n_nonzero):
+        score = np.abs(design.T @ residual)
+        score[chosen] = -1.0
+        chosen.append(int(np.argmax(score)))
+        values = np.linalg.lstsq(design[:, chosen], target, rcond=None)[0]
+        residual = target - design[:, chosen] @ values
+    coef = np.zeros(design.shape[1])
+    coef[chosen] = values
+    return coef
+
+
+# supports
+
+
+def test_precision_and_recall_count_hits():
+    true, found = [1, 1, 1, 0, 0, 0], [1, 1, 0, 1, 0, 0]
+    assert support_precision(true, found) == pytest.approx(2 / 3)
+    assert support_recall(true, found) == pytest.approx(2 / 3)
+    assert support_recall([1, 1, 1, 1], [1, 0, 0, 0]) == 0.25
+    assert support_precision([1, 0, 0, 0], [1, 1, 1, 1]) == 0.25
+
+
+def test_f1_is_the_harmonic_mean_of_precision_and_recall():
+    true, found = RNG.random((2, 50, 8)) < 0.4
+    precision, recall = support_precision(true, found), support_recall(true, found)
+    np.testing.assert_allclose(support_f1(true, found), 2 * precision * recall / (precision + recall))
+
+
+def test_each_target_is_counted_alone():
+    true, found = RNG.random((2, 20, 3)) < 0.5
+    alone = [support_recall(true[:, target], found[:, target]) for target in range(3)]
+    np.testing.assert_array_equal(support_recall(true, found), alone)
+
+
+def test_empty_supports_are_right_about_nothing():
+    zero = np.zeros(4)
+    assert support_precision(np.ones(4), zero) == 1.0
+    assert support_recall(zero, np.ones(4)) == 1.0
+    assert support_f1(zero, zero) == 1.0
+    assert support_f1(zero, np.ones(4)) == 0.0
+
+
+def test_threshold_is_relative_to_the_largest_coefficient():
+    true = np.array([1.0, 0.0, 0.0])
+    for scale in (1e-9, 1.0, 1e9):
+        assert support_precision(true, scale * np.array([5.0, 0.4, 0.0]), threshold=0.1) == 1.0
+        assert support_precision(true, scale * np.array([5.0, 0.6, 0.0]), threshold=0.1) == 0.5
+
+
+def test_shapes_must_agree():
+    for metric in (support_precision, support_recall, support_f1, nmse, psnr):
+        with pytest.raises(ValueError, match="shape"):
+            metric(np.ones(3), np.ones(4))
+
+
+# errors
+
+
+def test_nmse_is_the_energy_of_the_error_over_that_of_the_reference():
+    reference, error = RNG.standard_normal((2, 30, 4))
+    expected = np.linalg.norm(error, axis=0) ** 2 / np.linalg.norm(reference, axis=0) ** 2
+    np.testing.assert_allclose(nmse(reference, reference + error), expected)
+    np.testing.assert_allclose(nmse(reference, reference + error, db=True), 10 * np.log10(expected))
+
+
+def test_nmse_of_complex_and_of_zero_references():
+    assert nmse(np.array([3j]), np.array([3j + 0.3])) == pytest.approx(0.01)
+    assert nmse(np.zeros(3), np.zeros(3)) == 0.0
+    assert nmse(np.zeros(3), np.ones(3)) == np.inf
+    assert nmse(np.ones(3), np.ones(3), db=True) == -np.inf
+
+
+def test_psnr_of_a_known_error():
+    image = RNG.random((20, 20))
+    assert psnr(image, image + 0.01, data_range=1.0) == pytest.approx(40.0)
+    assert psnr(255 * image, 255 * image + 2.55, data_range=255) == pytest.approx(40.0)
+    assert psnr(image, image) == np.inf
+
+
+def test_psnr_does_not_depend_on_the_units():
+    reference, estimate = RNG.random((2, 10, 10))
+    assert psnr(7 * reference + 3, 7 * estimate + 3) == pytest.approx(psnr(reference, estimate))
+
+
+def test_psnr_refuses_a_constant_reference_without_a_range():
+    with pytest.raises(ValueError, match="data_range"):
+        psnr(np.ones(4), np.zeros(4))
+
+
+# dictionaries
+
+
+def brute_distance(true, found):
+    """Minimum over all orders and signs, atom by atom."""
+    best = np.inf
+    for order in permutations(range(len(found)), len(true)):
+        pairs = [min(np.sum((d - e) ** 2), np.sum((d + e) ** 2)) for d, e in zip(true, found[list(order)], strict=True)]
+        best = min(best, np.mean(pairs))
+    return np.sqrt(best)
+
+
+@pytest.mark.parametrize("n_found", [5, 6])
+def test_distance_is_the_minimum_over_orders_and_signs(n_found):
+    true, found = RNG.standard_normal((5, 4)), RNG.standard_normal((n_found, 4))
+    true /= np.linalg.norm(true, axis=1, keepdims=True)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    assert dictionary_distance(true, found) == pytest.approx(brute_distance(true, found))
+
+
+def test_distance_ignores_order_sign_and_norm():
+    atoms = RNG.standard_normal((30, 12))
+    moved = -3.0 * atoms[RNG.permutation(30)]
+    assert dictionary_distance(atoms, moved) == pytest.approx(0.0, abs=1e-7)
+    assert dictionary_recovery(atoms, moved) == 1.0
+
+
+def test_distance_ignores_the_phase_of_complex_atoms():
+    atoms = RNG.standard_normal((6, 4)) + 1j * RNG.standard_normal((6, 4))
+    phases = np.exp(2j * np.pi * RNG.random((6, 1)))
+    assert dictionary_distance(atoms, phases * atoms) == pytest.approx(0.0, abs=1e-7)
+
+
+def test_atoms_without_a_match_count_as_orthogonal():
+    assert dictionary_distance(np.eye(4), np.eye(4)[:1]) == pytest.approx(np.sqrt(2 * 3 / 4))
+
+
+def test_recovery_counts_each_found_atom_once():
+    near = np.array([[1.0, 0.0], [1.0, 1e-3]])
+    assert dictionary_recovery(near, near[:1]) == 0.5
+
+
+def test_recovery_threshold_is_a_cosine():
+    tilted = np.array([[np.cos(0.1), np.sin(0.1)]])
+    assert dictionary_recovery([[1.0, 0.0]], tilted, threshold=np.cos(0.1) - 1e-6) == 1.0
+    assert dictionary_recovery([[1.0, 0.0]], tilted, threshold=np.cos(0.1) + 1e-6) == 0.0
+
+
+def test_atoms_of_different_length_are_refused():
+    with pytest.raises(ValueError, match="length"):
+        dictionary_distance(np.eye(3), np.eye(4))
+
+
+def test_coherence_is_the_largest_cosine_between_two_columns():
+    design = RNG.standard_normal((5, 8)) + 1j * RNG.standard_normal((5, 8))
+    cosines = [
+        abs(np.vdot(design[:, i], design[:, j])) / np.linalg.norm(design[:, i]) / np.linalg.norm(design[:, j])
+        for i, j in combinations(range(8), 2)
+    ]
+    assert mutual_coherence(design) == pytest.approx(max(cosines))
+
+
+def test_coherence_of_spikes_and_cosines_is_known():
+    n = 16
+    cosines = np.cos(np.pi / n * np.outer(np.arange(n) + 0.5, np.arange(n)))
+    expected = np.max(np.abs(cosines) / np.linalg.norm(cosines, axis=0))
+    assert mutual_coherence(np.hstack([np.eye(n), cosines])) == pytest.approx(expected)
+
+
+def test_coherence_leaves_zero_columns_out():
+    assert mutual_coherence(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])) == 0.0
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_babel_is_the_worst_sum_over_all_sets(order):
+    design = RNG.standard_normal((4, 6))
+    unit = design / np.linalg.norm(design, axis=0)
+    worst = max(
+        np.abs(unit[:, list(others)].T @ unit[:, column]).sum()
+        for column in range(6)
+        for others in combinations([j for j in range(6) if j != column], order)
+    )
+    assert babel(design, order) == pytest.approx(worst)
+
+
+def test_babel_refuses_more_columns_than_there_are():
+    with pytest.raises(ValueError, match="order"):
+        babel(np.eye(3), 3)
+
+
+# phase transitions
+
+
+@pytest.mark.parametrize(
+    ("solver", "coef", "delta", "rho", "rate"),
+    [
+        (naive_omp, "gaussian", 0.25, 0.1, 1.00),
+        (naive_omp, "gaussian", 0.25, 0.2, 0.90),
+        (naive_omp, "gaussian", 0.25, 0.3, 0.56),
+        (naive_omp, "sign", 0.25, 0.1, 0.98),
+        (naive_omp, "sign", 0.25, 0.2, 0.06),
+        (iht, "gaussian", 0.25, 0.2, 1.00),
+        (iht, "gaussian", 0.25, 0.3, 0.48),
+        (iht, "sign", 0.25, 0.2, 0.68),
+        (iht, "sign", 0.5, 0.3, 0.32),
+    ],
+)
+def test_success_rates_are_those_of_the_reference(solver, coef, delta, rho, rate):
+    """Rates of 50 trials on the same draws, by independent implementations."""
+    result = phase_transition(solver, deltas=[delta], rhos=[rho], n_trials=50, coef=coef, random_state=20240)
+    assert result.success_rates[0, 0] == pytest.approx(rate, abs=0.15)
+
+
+GRID = {"deltas": [0.3, 0.6], "rhos": [0.1, 0.3, 0.6], "n_features": 60, "n_trials": 5}
+
+
+def test_the_answer_does_not_depend_on_the_number_of_processes():
+    alone, shared = (phase_transition(iht, **GRID, n_jobs=n_jobs, random_state=3) for n_jobs in (1, 2))
+    np.testing.assert_array_equal(alone.errors, shared.errors)
+
+
+def test_a_cell_does_not_depend_on_the_rest_of_the_grid():
+    whole = phase_transition(iht, **GRID, random_state=3)
+    cell = phase_transition(iht, **(GRID | {"deltas": [0.6], "rhos": [0.3]}), random_state=3)
+    np.testing.assert_array_equal(whole.errors[1, 1], cell.errors[0, 0])
+
+
+def test_a_fresh_seed_is_recorded_and_repeats_the_run():
+    grid = GRID | {"rhos": [0.3]}
+    first = phase_transition(iht, **grid)
+    np.testing.assert_array_equal(phase_transition(iht, **grid, random_state=first.seed).errors, first.errors)
+
+
+def test_progress_is_told_after_every_cell():
+    seen = []
+    phase_transition(iht, **GRID, random_state=0, callback=lambda done, total: seen.append((done, total)))
+    assert seen == [(done, 6) for done in range(1, 7)]
+
+
+def test_an_answer_that_is_not_finite_is_a_failure():
+    result = phase_transition(lambda A, y, k: np.full(A.shape[1], np.nan), **GRID, random_state=0)
+    assert np.all(np.isinf(result.errors))
+    assert not result.success_rates.any()
+
+
+def test_a_perfect_oracle_succeeds_and_one_just_off_does_not():
+    def refit(scale):
+        def solver(A, y, k):
+            best = naive_omp(A, y, k)
+            return scale * best
+
+        return solver
+
+    easy = {"deltas": [0.6], "rhos": [0.05], "n_features": 60, "n_trials": 5, "random_state": 0}
+    assert phase_transition(refit(1.0 + 0.9e-3), **easy).success_rates[0, 0] == 1.0
+    assert phase_transition(refit(1.0 + 1.1e-3), **easy).success_rates[0, 0] == 0.0
+
+
+def test_a_solver_of_the_wrong_shape_is_refused():
+    with pytest.raises(ValueError, match="shape"):
+        phase_transition(lambda A, y, k: y, **GRID, random_state=0)
+
+
+@pytest.mark.parametrize("name", ["deltas", "rhos"])
+@pytest.mark.parametrize("values", [[0.0], [1.5], [], [np.nan]])
+def test_ratios_out_of_range_are_named(name, values):
+    with pytest.raises(ValueError, match=name):
+        phase_transition(iht, **(GRID | {name: values}))
+
+
+def planted_result(middle, slope, n_trials=4000):
+    rhos = np.linspace(0.05, 0.95, 19)
+    rates = expit(-slope * (rhos - middle))
+    errors = (np.arange(n_trials) >= np.round(rates * n_trials)[:, None]).astype(float)
+    return PhaseTransitionResult(np.array([0.5]), rhos, errors[None], 400, 1e-3, 0)
+
+
+@pytest.mark.parametrize("middle", [0.2, 0.45, 0.8])
+def test_contour_finds_the_planted_logistic_curve(middle):
+    result = planted_result(middle, slope=25.0)
+    assert result.contour()[0] == pytest.approx(middle, abs=2e-3)
+    assert result.contour(0.9)[0] == pytest.approx(middle - np.log(9) / 25.0, abs=2e-3)
+
+
+def test_contour_of_a_sudden_fall_lies_inside_the_jump():
+    assert planted_result(0.325, slope=1e6, n_trials=20).contour()[0] == pytest.approx(0.325, abs=0.025)
+
+
+def test_contour_is_nan_where_nothing_changes():
+    assert np.isnan(planted_result(5.0, slope=1e6, n_trials=20).contour()[0])
+    assert np.isnan(planted_result(-5.0, slope=1e6, n_trials=20).contour()[0])
+
+
+@pytest.mark.parametrize("delta", [0.05, 0.25, 0.5, 0.9])
+def test_l1_threshold_is_where_the_minimax_risk_of_soft_thresholding_equals_delta(delta):
+    """Donoho, Johnstone and Montanari's characterisation, with the risk at zero by quadrature."""
+    z = np.linspace(-12.0, 12.0, 20_001)
+    density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+    share = delta * l1_weak_threshold(delta)
+    risks = []
+    for threshold in np.linspace(0.0, 4.0, 401):
+        at_zero = np.trapezoid(np.maximum(np.abs(z) - threshold, 0.0) ** 2 * density, z)
+        risks.append(share * (1.0 + threshold**2) + (1.0 - share) * at_zero)
+    assert min(risks) == pytest.approx(delta, rel=1e-4)
+
+
+def test_l1_threshold_rises_to_one():
+    assert l1_weak_threshold(1.0) == pytest.approx(1.0, abs=1e-3)
+    assert np.all(np.diff(l1_weak_threshold(np.linspace(0.01, 1.0, 50))) > 0)

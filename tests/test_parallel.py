@@ -1,0 +1,68 @@
+"""Blocks do not depend on threads; threads do not change bits; the BLAS inside is single-threaded."""
+
+import threading
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from sparsecode._parallel import map_blocks, n_threads, single_threaded_blas
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 5, -1, None])
+@pytest.mark.parametrize("n_items", [0, 1, 7, 8, 9])
+def test_blocks_cover_the_items_in_order_whatever_the_threads(n_jobs, n_items):
+    blocks = map_blocks(lambda start, stop: (start, stop), n_items, 4, n_jobs)
+    assert blocks == [(start, min(start + 4, n_items)) for start in range(0, n_items, 4)]
+
+
+def test_threads_do_not_change_a_bit():
+    A = np.random.default_rng(0).standard_normal((300, 257))
+
+    def work(start, stop):
+        return A[start:stop] @ A.T
+
+    one, four = (np.concatenate(map_blocks(work, 300, 64, n_jobs)) for n_jobs in (1, 4))
+    np.testing.assert_array_equal(one, four)
+
+
+def test_blas_is_single_threaded_inside_and_as_before_outside():
+    def threads():
+        return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+
+    before = threads()
+    inside = map_blocks(lambda start, stop: threads(), 1, 1)
+    assert set(inside[0]) == {1}
+    assert threads() == before
+    with single_threaded_blas():
+        assert set(threads()) == {1}
+    assert threads() == before
+
+
+def test_blocks_run_at_the_same_time_on_their_threads():
+    barrier = threading.Barrier(3, timeout=10)
+    map_blocks(lambda start, stop: barrier.wait(), 3, 1, n_jobs=3)  # would time out one after another
+
+
+def test_an_error_in_a_block_reaches_the_caller():
+    def fail(start, stop):
+        raise KeyError(start)
+
+    for n_jobs in (1, 3):
+        with pytest.raises(KeyError):
+            map_blocks(fail, 4, 1, n_jobs)
+
+
+def test_the_number_of_threads_follows_n_jobs_then_the_environment(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    cores = n_threads()
+    assert n_threads(-1) == cores
+    assert n_threads(3) == 3
+    assert n_threads(-1000) == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert n_threads() == 1
+    assert n_threads(-1) == cores
+    monkeypatch.setenv("OMP_NUM_THREADS", "1,4")
+    assert n_threads() == 1
+    with pytest.raises(ValueError, match="n_jobs"):
+        n_threads(0)
