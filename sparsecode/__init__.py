@@ -33,7 +33,17 @@ _PUBLIC = {
     "SparseCoder": "decomposition",
     "DictionaryLearning": "decomposition",
 }
-_MODULES = ("datasets", "metrics", "plotting", "designs", "losses", "penalties", "solvers", "linear_model", "decomposition")
+_MODULES = (
+    "datasets",
+    "metrics",
+    "plotting",
+    "designs",
+    "losses",
+    "penalties",
+    "solvers",
+    "linear_model",
+    "decomposition",
+)
 
 __all__ = [*sorted(_PUBLIC), *_MODULES]
 

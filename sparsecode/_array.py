@@ -116,7 +116,8 @@ def sq_norm(array):
         return sq_norm(xp.real(array)) + sq_norm(xp.imag(array))
     if is_numpy_namespace(xp) and array.dtype == np.float64:
         return np.vdot(array, array) if array.ndim == 1 else np.einsum("it,it->t", array, array)
-    return xp.sum(array * array, axis=0, dtype=xp.float64)
+    array = as_double(array)  # before it is squared: single precision ends at 1e38
+    return xp.sum(array * array, axis=0)
 
 
 def norm(array):

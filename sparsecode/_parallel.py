@@ -7,10 +7,12 @@ answer has the same bits whatever the thread count.
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from typing import Any
 
 import threadpoolctl
 
@@ -40,9 +42,35 @@ def _controller():
     return threadpoolctl.ThreadpoolController()  # looks at every loaded library: do it once
 
 
+class _SingleThread:
+    """The limit itself, of the whole process: the first thread to enter sets it, the last to leave lifts it."""
+
+    def __init__(self):
+        self._lock, self._inside = threading.Lock(), 0
+        self._limit: Any = None
+
+    def __enter__(self):
+        with self._lock:
+            if not self._inside:
+                self._limit = _controller().limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limit.restore_original_limits()
+
+
+_SINGLE_THREAD = _SingleThread()
+
+
 def single_threaded_blas():
-    """Context in which BLAS uses one thread, for products whose bits must not depend on the machine."""
-    return _controller().limit(limits=1, user_api="blas")
+    """Context in which BLAS uses one thread, for products whose bits must not depend on the machine.
+
+    It may be entered from many threads at once, and again inside.
+    """
+    return _SINGLE_THREAD
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
-from ._array import array_namespace, as_float, asarray_like, is_array_api_obj, is_complex, is_numpy
+from ._array import array_namespace, as_float, asarray_like, is_array_api_obj, is_complex, is_numpy, to_numpy
 from ._warnings import warn
 from .designs import CenteredDesign, DenseDesign, Design, GramDesign, OperatorDesign, SparseDesign
 
@@ -23,9 +23,15 @@ __all__ = [
     "as_start",
     "as_target",
     "check_products",
+    "check_range",
     "refuse_lazy",
     "weighted",
 ]
+
+_LEAST_SQUARES = {
+    True: 1e-280,
+    False: 1e-74,
+}  # double, single: squared norms below, or above the inverse, lose their digits
 
 
 def refuse_lazy(value, name):
@@ -71,6 +77,32 @@ def check_products(correlation, design, name="A"):
         design = design.base
     if isinstance(design, DenseDesign) and not np.all(np.isfinite(correlation)):
         _check_finite(design.array, name)
+
+
+def check_range(sq_norms, data, name, what, first=0):
+    """Refuse vectors so short or long that their squares leave the range of their precision: they would pass for zeros.
+
+    Parameters
+    ----------
+    sq_norms : ndarray of shape (n_vectors,)
+        Squared norms in float64.
+    data : array of shape (n_vectors, size)
+        The vectors, one a row.
+    name : str
+        The argument they came in.
+    what : {"row", "column", "target"}
+        What the caller calls one of them.
+    first : int, default=0
+        The number of the first one.
+    """
+    least = _LEAST_SQUARES[_is_double(data.dtype)]
+    for i in np.flatnonzero(~((sq_norms >= least) & (sq_norms <= 1.0 / least))):
+        largest = float(np.max(np.abs(to_numpy(data[int(i), ...])), initial=0.0))
+        if largest > 0.0:
+            raise ValueError(
+                f"{name} has a {what} ({first + i}) with entries of size {largest:.1e}, whose squares leave the range of "
+                f"{data.dtype}; divide it by about that much: the coefficients scale along."
+            )
 
 
 def as_target(y, design: Design, name="y"):

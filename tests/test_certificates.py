@@ -136,3 +136,12 @@ def test_an_excluded_column_does_not_loosen_the_scale_of_stationarity():
         alone = stationarity(make_problem(A, y, Squared(), penalty), coef)
         beside = make_problem(wide, y, Squared(), penalty, penalty_weights=np.r_[np.ones(12), np.inf])
         np.testing.assert_allclose(stationarity(beside, np.append(coef, 0)).value, alone.value, rtol=1e-9)
+
+
+@pytest.mark.parametrize("gram", [False, True])
+def test_a_positive_code_far_beyond_the_target_is_not_certified(gram):
+    """Scaling its dual point below zero would break the one-sided constraint."""
+    A, y = np.ones((1, 1)), np.ones(1)
+    design, target = (GramDesign(A, 1, target_sq_norm=1.0), y) if gram else (A, y)
+    problem = make_problem(design, target, Squared(), L1(1e-12, positive=True))
+    assert relative_gap(problem, np.array([2.0])).value >= 1.0 - 1e-9

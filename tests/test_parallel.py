@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from sparsecode._parallel import map_blocks, n_threads, single_threaded_blas
+from sparsecode._parallel import _controller, map_blocks, n_threads, single_threaded_blas
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 5, -1, None])
@@ -28,15 +28,20 @@ def test_threads_do_not_change_a_bit():
 
 def test_blas_is_single_threaded_inside_and_as_before_outside():
     def threads():
-        return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+        pools = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+        # an OpenMP build counts for each thread alone; NumPy's and SciPy's are none, but a peer's may be loaded
+        return [pool["num_threads"] for pool in pools if pool.get("threading_layer") != "openmp"]
 
-    before = threads()
-    inside = map_blocks(lambda start, stop: threads(), 1, 1)
-    assert set(inside[0]) == {1}
-    assert threads() == before
-    with single_threaded_blas():
-        assert set(threads()) == {1}
-    assert threads() == before
+    _controller.cache_clear()  # other tests may have loaded a further BLAS since it looked, one that is not ours
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = threads()
+        assert max(before) == 2
+        for inside in map_blocks(lambda start, stop: threads(), 3, 1, 2):
+            assert set(inside) == {1}
+        assert threads() == before
+        with single_threaded_blas():
+            assert set(threads()) == {1}
+        assert threads() == before
 
 
 def test_blocks_run_at_the_same_time_on_their_threads():
@@ -66,3 +71,17 @@ def test_the_number_of_threads_follows_n_jobs_then_the_environment(monkeypatch):
     assert n_threads() == 1
     with pytest.raises(ValueError, match="n_jobs"):
         n_threads(0)
+
+
+def test_the_last_of_many_threads_gives_blas_its_threads_back():
+    def threads():
+        return [library["num_threads"] for library in _controller().select(user_api="blas").info()]
+
+    before = threads()
+    first, second = single_threaded_blas(), single_threaded_blas()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)  # as two threads would that overlap
+    assert set(threads()) == {1}
+    second.__exit__(None, None, None)
+    assert threads() == before

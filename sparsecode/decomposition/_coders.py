@@ -189,7 +189,9 @@ def make_coder(algorithm, n_features, n_atoms, *, positive=False, **settings):
             )
     n_nonzero, alpha, tol, atol = (settings[name] for name in ("n_nonzero_coefs", "alpha", "tol", "atol"))
     if n_nonzero is not None:
-        n_nonzero = as_count(n_nonzero, "n_nonzero_coefs", maximum=n_atoms, maximum_name="the number of atoms")
+        greedy_limit = n_features < n_atoms and algorithm in ("omp", "ols")  # more atoms than that are dependent
+        most, name = (n_features, "the number of features") if greedy_limit else (n_atoms, "the number of atoms")
+        n_nonzero = as_count(n_nonzero, "n_nonzero_coefs", maximum=most, maximum_name=name)
     alpha = None if alpha is None else as_number(alpha, "alpha", strict=algorithm == "lasso")
     if algorithm == "lasso":
         if alpha is None:

@@ -12,12 +12,12 @@ from sklearn.utils.validation import validate_data
 
 from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing, with_callbacks
 from .._parallel import worker_pool
-from .._validation import refuse_lazy
+from .._validation import check_range, refuse_lazy
 from .._warnings import warn
 from ..result import Status
+from ..solvers.dictionary.online import OnlineLearner, initial_atoms
 from ._coders import ALGORITHMS, make_coder
 from ._learning_loop import Learned, learn
-from ._online import OnlineLearner, initial_atoms
 from ._sparse_coder import SparseCoder
 from ._transform import CodingTransformer, as_dictionary, rows_dtype
 
@@ -50,7 +50,7 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         Strength of the penalty ("lasso", "threshold"); by default 1.2 times the root mean square of the entries of X (for
         `partial_fit` of the first batch), so that rescaled data give a rescaled answer.
     n_nonzero_coefs : int, optional
-        Entries of a code ("omp", "ols", "threshold").
+        Entries of a code ("omp", "ols", "threshold"); for "omp" and "ols" a tenth of the width of X by default.
     batch_size : int, optional
         Signals in a batch of `fit`; by default 256, or twice the number of atoms if that is more.
     max_iter : int, default=100
@@ -252,7 +252,9 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         return self
 
     def partial_fit(self, X, y=None):
-        """Learn from one more batch, of any size; goes on from an earlier `fit` or `partial_fit`.
+        """Learn from one more batch, of any size; goes on from an earlier `fit` or `partial_fit`, under today's parameters.
+
+        The number of atoms, and an `alpha` that was measured, stay.
 
         Parameters
         ----------
@@ -271,7 +273,7 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
             refuse_lazy(X, "X")
             first = not hasattr(self, "_learner")
             X = validate_data(self, X, dtype="numeric", reset=first)
-            learner = self._learner_for(X, check_random_state(self.random_state)) if first else self._learner.copy()
+            learner = self._learner_for(X, check_random_state(self.random_state)) if first else self._continued(X)
             learner.horizon = np.inf
             statistics = learner.step(np.asarray(X, dtype=np.float64, order="C"), self.n_jobs)
             status = Status.CONVERGED if learner.last_move <= (self.tol or 0.0) else Status.MAX_ITER
@@ -297,6 +299,17 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
             replace_dead=self.replace_dead,
         )
 
+    def _continued(self, X):
+        """The learner of an earlier fit under today's parameters; a strength that was measured stays."""
+        learner = self._learner.copy()
+        self.alpha_ = self._strength(X, self.alpha_)
+        learner.coder = self._coder(X.shape[1], learner.atoms.shape[0])
+        learner.forgetting, learner.positive = self.forgetting, self.positive_dict
+        learner.n_sweeps, learner.replace_dead = self.n_sweeps, self.replace_dead
+        if learner.positive:
+            learner.atoms = np.maximum(learner.atoms, 0.0)
+        return learner
+
     def _checked_init(self, n_atoms, n_features):
         atoms = as_dictionary(self.dict_init, "dict_init").astype(np.float64)
         if atoms.shape[1] != n_features or (self.n_components is not None and atoms.shape[0] != n_atoms):
@@ -310,14 +323,21 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
             )
         return np.ascontiguousarray(atoms / np.maximum(np.linalg.norm(atoms, axis=1, keepdims=True), 1.0))
 
-    def _strength(self, X):
-        """The penalty's strength: as given, or in proportion to the root mean square of X where the coder needs one."""
+    def _strength(self, X, measured=None):
+        """The penalty's strength: as given, as measured, or in proportion to the root mean square of X, where the coder needs one."""
         if self.alpha is not None or isinstance(self.coder, SparseCoder) or self.coder not in ("lasso", "threshold"):
             return self.alpha
         if self.coder == "threshold" and self.n_nonzero_coefs is not None:
             return None
-        blocks = (np.asarray(X[i : i + _BLOCK], dtype=np.float64) for i in range(0, X.shape[0], _BLOCK))
-        mean_square = sum(float(np.vdot(block, block)) for block in blocks) / (X.shape[0] * X.shape[1])
+        if measured is not None:
+            return measured
+        total = 0.0
+        for start in range(0, X.shape[0], _BLOCK):
+            block = np.asarray(X[start : start + _BLOCK], dtype=np.float64)
+            sq_norms = np.einsum("ij,ij->i", block, block)
+            check_range(sq_norms, block, "X", "row", start)
+            total += float(np.sum(sq_norms))
+        mean_square = total / (X.shape[0] * X.shape[1])
         return _ALPHA_OVER_RMS * float(np.sqrt(mean_square)) if mean_square > 0 else 1.0
 
     def _coder(self, n_features, n_atoms):

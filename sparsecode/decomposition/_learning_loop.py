@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..result import Status
-from ._online import Statistics, add_statistics, stationarity
+from ..solvers.dictionary.online import Statistics, add_statistics, stationarity
 
 __all__ = ["Learned", "LearningProgress", "learn"]
 

@@ -39,7 +39,8 @@ class SparseCoder(CodingTransformer):
     alpha : float, optional
         Strength of the penalty ("lasso") or threshold of the correlations ("threshold").
     tol : float, optional
-        Error-constrained coding ("omp", "ols"): atoms are added until ``||x - c D|| <= tol ||x||``.
+        Error-constrained coding ("omp", "ols"): atoms are added until ``||x - c D|| <= tol ||x||``. With `n_nonzero_coefs` too,
+        codes that reach that many atoms first are counted in a warning.
     atol : float, optional
         The same with ``||x - c D|| <= atol``; with `tol`, whichever is met first.
     positive_code : bool, default=False

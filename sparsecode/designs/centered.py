@@ -9,8 +9,21 @@ from __future__ import annotations
 import numpy as np
 
 from .base import Design
+from .operator import estimated_sq_norms
 
-__all__ = ["CenteredDesign"]
+__all__ = ["CenteredDesign", "constant_level"]
+
+_CANCELLED = 1e-12  # what is left of a difference of squares below that is rounding
+
+
+def constant_level(mean, weight_sum):
+    """Squared norm, with weights of this sum, that rounding leaves of a constant vector when its mean is subtracted.
+
+    What is no longer than that is a constant: kept, it would be a direction made of rounding errors alone.
+    """
+    mean = np.asarray(mean)
+    error = (4.0 + np.sqrt(weight_sum)) * np.finfo(mean.dtype).eps
+    return (error * np.abs(mean.astype(np.result_type(mean.dtype, np.float64)))) ** 2 * weight_sum
 
 
 class CenteredDesign(Design):
@@ -24,6 +37,10 @@ class CenteredDesign(Design):
         What is subtracted from every row; nothing by default.
     scale : array of shape (n_samples,), optional
         What rows are then multiplied by; one by default.
+
+    Notes
+    -----
+    Columns that are constant up to rounding have norm zero, so that no solver uses them.
 
     Examples
     --------
@@ -87,16 +104,31 @@ class CenteredDesign(Design):
 
     def _block_sq_norms(self):
         """From the centred columns themselves, a block at a time: the difference of squares would cancel."""
-        if self.base.is_matrix_free:  # a column costs a product there, and the norms are estimates anyway
-            weight = np.ones(self.shape[0]) if self.scale is None else self.scale**2
-            shift = 0.0 if self.mean is None else np.abs(self.mean) ** 2
-            return np.maximum(self.base.column_sq_norms() - self.shape[0] * shift, 0.0) * np.mean(weight)
+        if self.base.is_matrix_free:
+            return self._operator_sq_norms()
         width = max(1, (1 << 22) // max(1, self.shape[0]))
         blocks = []
         for start in range(0, self.shape[1], width):
             block = self.columns(np.arange(start, min(start + width, self.shape[1])))
             blocks.append(np.sum(np.abs(block.astype(np.result_type(block.dtype, np.float64))) ** 2, axis=0))
-        return np.concatenate(blocks)
+        return self._without_constants(np.concatenate(blocks))
+
+    def _operator_sq_norms(self):
+        """Where a column costs a product: from norms that the operator knows, or estimated on the centred columns.
+
+        Estimates before centring would be useless after it: their errors are those of the means.
+        """
+        if self.scale is None and getattr(self.base, "knows_norms", False):
+            known = self.base.column_sq_norms()
+            left = known if self.mean is None else known - self.shape[0] * np.abs(self.mean) ** 2
+            return np.where(left > _CANCELLED * known, left, 0.0)
+        return self._without_constants(estimated_sq_norms(self))
+
+    def _without_constants(self, norms):
+        if self.mean is not None:
+            weight_sum = self.shape[0] if self.scale is None else float(np.sum(self.scale.astype(np.float64) ** 2))
+            norms[norms <= constant_level(self.mean, weight_sum)] = 0.0
+        return norms
 
     def in_double(self):
         wide = self.base.in_double()

@@ -6,7 +6,7 @@ import numpy as np
 
 from .base import Design
 
-__all__ = ["OperatorDesign"]
+__all__ = ["OperatorDesign", "estimated_sq_norms"]
 
 _PROBES = 64
 
@@ -79,24 +79,31 @@ class OperatorDesign(Design):
         coef[indices] = values
         return self.matvec(coef)
 
+    @property
+    def knows_norms(self):
+        """Whether the operator carries the norms of its columns."""
+        return getattr(self.operator, "column_sq_norms", None) is not None
+
     def column_sq_norms(self):
         if self._sq_norms is None:
             known = getattr(self.operator, "column_sq_norms", None)
-            self._sq_norms = self._estimate_sq_norms() if known is None else np.asarray(known, dtype=np.float64)
+            self._sq_norms = estimated_sq_norms(self) if known is None else np.asarray(known, dtype=np.float64)
         return self._sq_norms
-
-    def _estimate_sq_norms(self):
-        """``mean |A^H z|^2`` over random signs z (exact up to n_samples probes of the identity)."""
-        total = np.zeros(self.shape[1])
-        if self.shape[0] <= _PROBES:
-            for row in np.eye(self.shape[0], dtype=self.dtype):
-                total += np.abs(self.operator.rmatvec(row)) ** 2
-            return total
-        rng = np.random.default_rng(0)
-        for _ in range(_PROBES):
-            signs = rng.choice(np.array([-1.0, 1.0]), size=self.shape[0]).astype(self.dtype)
-            total += np.abs(self.operator.rmatvec(signs)) ** 2
-        return total / _PROBES
 
     def in_double(self):
         return self  # the operator computes in whatever precision it was written for
+
+
+def estimated_sq_norms(design):
+    """``mean |A^H z|^2`` over random signs z (exact up to as many samples as there are probes, which are then unit vectors)."""
+    n_samples = design.shape[0]
+    total = np.zeros(design.shape[1])
+    if n_samples <= _PROBES:
+        for row in np.eye(n_samples, dtype=design.dtype):
+            total += np.abs(design.rmatvec(row)) ** 2
+        return total
+    rng = np.random.default_rng(0)
+    for _ in range(_PROBES):
+        signs = rng.choice(np.array([-1.0, 1.0]), size=n_samples).astype(design.dtype)
+        total += np.abs(design.rmatvec(signs)) ** 2
+    return total / _PROBES

@@ -63,7 +63,8 @@ class SparseDesign(Design):
 
     def column_sq_norms(self):
         if self._sq_norms is None:
-            weight = np.abs(self.matrix.data).astype(np.float64) ** 2
+            with np.errstate(over="ignore"):  # solvers refuse columns that long
+                weight = np.abs(self.matrix.data).astype(np.float64) ** 2
             self._sq_norms = _column_sums(weight, self.matrix.indptr)
         return self._sq_norms
 

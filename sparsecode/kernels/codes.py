@@ -3,7 +3,8 @@
     min_c  1/2 ||x - c D||^2 + alpha ||c||_1        given  gram = D D^T,  correlation = D x,  ||x||^2
 
 Feature-sign search: the code restricted to an active set with known signs solves a small linear system, kept factored
-by Cholesky; atoms that violate the X
+by Cholesky; the atom that violates optimality most comes in, those whose coefficient reaches zero leave. Where the active atoms
+are dependent up to rounding, coordinate descent takes over.
 
 Lee, Battle, Raina and Ng, "Efficient sparse coding algorithms", 2007.
 """
@@ -64,7 +65,7 @@ def _relative_gap(sq_norm, with_code, remaining, l1, top, alpha):
     residual = max(with_target - remaining, 0.0)
     limit = alpha / top if top > 0.0 else np.inf
     scale = with_target / residual if residual > 0.0 else 1.0
-    scale = min(max(scale, -limit), limit)
+    scale = min(max(scale, 0.0), limit)  # below zero the constraint of positive codes may fail
     gap = 0.5 * residual + alpha * l1 - scale * with_target + 0.5 * scale * scale * residual
     return max(gap, 0.0) / (0.5 * sq_norm)
 
@@ -128,7 +129,7 @@ def _solve_upper(lower, inverse, size, out):
 @kernel
 def _move(coef, goal, sign, size):
     """Move towards `goal` until the first coefficient reaches zero; returns its position, or -1 if none does."""
-    step, leaving = 1.0, -1
+    step, leaving = 1.0, np.int64(-1)
     for i in range(size):
         if goal[i] * sign[i] <= 0.0:
             change = coef[i] - goal[i]
@@ -177,7 +178,7 @@ def _exchange(gram, atom, direction, active, coef, sign, lower, upper, inverse, 
 
     Returns the new size, or ``-1 - size`` if rounding makes that impossible.
     """
-    step, leaving = np.inf, -1
+    step, leaving = np.inf, np.int64(-1)
     for i in range(size):
         fall = direction * weights[i]
         if fall * sign[i] > 0.0 and coef[i] / fall < step:
@@ -198,7 +199,7 @@ def _feature_sign(
     gram, corr, sq_norm, alpha, positive, tol, max_iter, cor, active, coef, sign, lower, upper, inverse, goal, bits
 ):
     """One signal's code on its active set; returns (size, whether nothing but rounding is left to gain)."""
-    size = 0
+    size = np.int64(0)  # a literal would compile every helper twice
     refined = False
     n_atoms = cor.shape[0]
     for j in range(n_atoms):
@@ -282,7 +283,8 @@ def _coordinate_descent(gram, corr, sq_norm, alpha, positive, tol, max_iter, cor
     """Cyclic coordinate descent from `code`, for active sets that are linearly dependent."""
     n_atoms = cor.shape[0]
     for _ in range(max_iter):
-        cor[:] = corr
+        for j in range(n_atoms):
+            cor[j] = corr[j]
         for j in range(n_atoms):
             if code[j] != 0.0:
                 row, value = gram[j], code[j]
@@ -373,7 +375,8 @@ def lasso_gaps(gram, corr, sq_norms, alpha, positive, indptr, indices, values, g
     for s in range(n_signals):
         start, stop = indptr[s], indptr[s + 1]
         rows, code = indices[start:stop], values[start:stop]
-        cor[:] = corr[s]
+        for j in range(n_atoms):
+            cor[j] = corr[s, j]
         _subtract_rows(cor, gram, rows, code, stop - start)
         with_code = remaining = l1 = 0.0
         infeasible = False

@@ -116,6 +116,12 @@ def _sq_abs(value):
 
 
 @kernel(borrows=True, inline=True)
+def _wide_sq_abs(value):
+    real, imag = np.float64(value.real), np.float64(value.imag)
+    return real * real + imag * imag
+
+
+@kernel(borrows=True, inline=True)
 def _largest(bits, order):
     """Index of the largest score, the lowest among equals; -1 if all are zero. Two integer reductions, no branch."""
     top = bits[0]
@@ -378,10 +384,10 @@ def row_sq_norms(rows, out):
     for p in range(out.size):
         first = second = third = fourth = 0.0
         for i in range(0, whole, 4):
-            first += _sq_abs(rows[p, i])
-            second += _sq_abs(rows[p, i + 1])
-            third += _sq_abs(rows[p, i + 2])
-            fourth += _sq_abs(rows[p, i + 3])
+            first += _wide_sq_abs(rows[p, i])
+            second += _wide_sq_abs(rows[p, i + 1])
+            third += _wide_sq_abs(rows[p, i + 2])
+            fourth += _wide_sq_abs(rows[p, i + 3])
         for i in range(whole, rows.shape[1]):
-            first += _sq_abs(rows[p, i])
+            first += _wide_sq_abs(rows[p, i])
         out[p] = (first + second) + (third + fourth)

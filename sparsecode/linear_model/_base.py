@@ -8,10 +8,11 @@ from scipy.sparse.linalg import LinearOperator
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._array import asarray_like, is_array_api_obj, to_numpy
+from .._array import asarray_like, is_array_api_obj, sq_norm, to_numpy
 from .._estimators import all_or_nothing
 from .._validation import as_design, as_sample_weight, as_target, refuse_lazy
 from ..designs import CenteredDesign, GramDesign
+from ..designs.centered import constant_level
 
 __all__ = ["CenteredProblem", "SparseLinearModel", "all_or_nothing", "center"]
 
@@ -40,7 +41,9 @@ def center(design, target, *, fit_intercept=True, sample_weight=None) -> Centere
     if not fit_intercept and weight is None:
         return CenteredProblem(design, target, None, None, None)
     if isinstance(design, GramDesign):
-        raise ValueError("a GramDesign carries no means: use fit_intercept=False and no sample_weight, or pass the design itself.")
+        raise ValueError(
+            "a GramDesign carries no means: use fit_intercept=False and no sample_weight, or pass the design itself."
+        )
     if not design.is_numpy:
         return _center_copy(design, target, fit_intercept, weight)
     n_samples = design.shape[0]
@@ -55,6 +58,8 @@ def center(design, target, *, fit_intercept=True, sample_weight=None) -> Centere
     scale = None if weight is None else np.sqrt(weight).astype(real)
     if scale is not None:
         target = target * (scale if target.ndim == 1 else scale[:, None])
+    if fit_intercept:
+        target = _without_constants(np, target, target_mean)
     return CenteredProblem(CenteredDesign(design, feature_mean, scale), target, feature_mean, target_mean, weight)
 
 
@@ -71,7 +76,17 @@ def _center_copy(design, target, fit_intercept, weight):
         array = root[:, None] * array
         root = xp.astype(root, target.dtype)
         target = target * (root if target.ndim == 1 else root[:, None])
+    if fit_intercept:
+        array, target = _without_constants(xp, array, feature_mean), _without_constants(xp, target, target_mean)
     return CenteredProblem(as_design(array), target, feature_mean, target_mean, weight)
+
+
+def _without_constants(xp, centered, mean):
+    """Columns that were constant are zero after centring, not rounding errors."""
+    keep = to_numpy(sq_norm(centered)) > constant_level(to_numpy(mean), centered.shape[0])
+    if np.all(keep):
+        return centered
+    return xp.where(asarray_like(np.asarray(keep), centered), centered, 0 * centered)
 
 
 class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -196,4 +211,3 @@ def _is_complex(values):
     if dtype is None and isinstance(values, (list, tuple)):
         dtype = np.asarray(values).dtype if len(values) else None
     return getattr(dtype, "kind", "") == "c"
-

@@ -37,7 +37,7 @@ class LassoModel(CallbackSupportMixin, SparseLinearModel):
     def _store(self, result, problem):
         super()._store(result, problem)
         at_zero = 0.5 * to_numpy(sq_norm(problem.target)) / problem.design.shape[0]
-        gap = result.certificate * at_zero
+        gap = at_zero * (result.certificate if "gap" in result.certificate_name else np.nan)
         self.dual_gap_ = float(gap) if np.ndim(gap) == 0 else gap
 
     def _watched(self, task, problem):
@@ -88,9 +88,9 @@ class Lasso(LassoModel):
     n_iter_ : int
         Rounds done.
     dual_gap_ : float or array of shape (n_targets,)
-        The duality gap, in the units of the objective.
+        The duality gap, in the units of the objective; NaN with `alpha=0`, where there is no such proof.
     certificate_ : float or array of shape (n_targets,)
-        The duality gap over the objective at zero coefficients.
+        The duality gap over the objective at zero coefficients; with `alpha=0` the relative stationarity.
     status_ : Status
         How the solve ended.
     result_ : SolveResult

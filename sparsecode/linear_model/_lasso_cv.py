@@ -174,12 +174,13 @@ class LassoCV(LassoPathModel):
         with all_or_nothing(self):
             design, target = self._validated_single(X, y)
             n_samples = design.shape[0]
-            folds = list(check_cv(self.cv).split(np.zeros((n_samples, 1)), np.zeros(n_samples)))
+            folds = list(check_cv(self.cv).split(np.zeros((n_samples, 1)), to_numpy(target)))
             task = FitTask.of_fit(self, len(folds) + 1)
             centered = center(design, target, fit_intercept=self.fit_intercept, sample_weight=sample_weight)
             problem = self._problem(centered)
             weight = as_sample_weight(sample_weight, n_samples)
             weight = np.ones(n_samples) if weight is None else weight
+            _check_folds(folds, weight)
             alphas = self._grid(problem)
             errors, sizes, worst = self._cross_validate(design, target, weight, folds, alphas, task)
             alpha = float(alphas[np.argmin(errors @ sizes / sizes.sum())])
@@ -200,7 +201,7 @@ class LassoCV(LassoPathModel):
         def one_fold(start, _):
             train, test = folds[start]
             inside = np.zeros(design.shape[0])
-            inside[train] = weight[train]
+            np.add.at(inside, train, weight[train])  # a bootstrap sample counts as often as it was drawn
             centered = center(design, target, fit_intercept=self.fit_intercept, sample_weight=inside)
             total = weight[test].sum()
             errors, worst = np.zeros(len(alphas)), None
@@ -214,3 +215,18 @@ class LassoCV(LassoPathModel):
 
         errors, sizes, results = zip(*map_blocks(one_fold, len(folds), 1, self.n_jobs), strict=True)
         return np.stack(errors, axis=1), np.array(sizes), max(results, key=lambda result: result.certificate)
+
+
+def _check_folds(folds, weight):
+    """Every fold trains on something, and something is held out."""
+    if not folds:
+        raise ValueError(
+            "cv has no folds; pass a number of folds, a splitter, or an iterable of (train, test) indices."
+        )
+    for number, (train, _) in enumerate(folds):
+        if not weight[train].any():
+            raise ValueError(
+                f"cv has no training sample of positive weight in fold {number}; use other or fewer folds."
+            )
+    if not any(weight[test].any() for _, test in folds):
+        raise ValueError("cv holds out no sample of positive weight; use other folds.")

@@ -70,14 +70,14 @@ class Squared(NamedTuple):
         return inner(target, dual) - 0.5 * sq_norm(_over_root(dual, weights))
 
     def dual_scaling(self, target, dual, limit, weights):
-        """The scaling of `dual`, at most `limit` in size, with the greatest dual value."""
+        """The scaling of `dual`, from 0 to `limit`, with the greatest dual value."""
         xp = array_namespace(dual)
         if isinstance(weights, float):
             curvature = sq_norm(dual) / weights
         else:
             curvature = sq_norm(_over_root(dual, weights))
         best = inner(target, dual) / xp.where(curvature > 0, curvature, xp.ones_like(curvature))
-        return xp.minimum(xp.maximum(best, -limit), limit)
+        return xp.minimum(xp.maximum(best, 0 * best), limit)  # below zero a one-sided constraint may fail
 
 
 def _over_root(dual, weights):

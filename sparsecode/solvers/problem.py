@@ -21,7 +21,7 @@ from .._array import (
     sq_norm,
     to_numpy,
 )
-from .._validation import as_design, as_penalty_weights, as_sample_weight, as_start, as_target
+from .._validation import as_design, as_penalty_weights, as_sample_weight, as_start, as_target, check_range
 from ..designs import CenteredDesign, GramDesign
 from ..losses import Squared
 
@@ -144,7 +144,7 @@ class Problem:
         return self.loss.dual_value(self.target, scale * point.dual, self.row_weights)
 
     def dual_scaling(self, point, limit):
-        """The best admissible scaling of the dual point, at most `limit`."""
+        """The best admissible scaling of the dual point, from 0 to `limit`."""
         return self.loss.dual_scaling(self.target, point.dual, limit, self.row_weights)
 
     def free_columns(self):
@@ -159,14 +159,18 @@ class Problem:
 
         They must be orthogonal to it; if the penalty forbids negative coefficients, it is enough that none correlates positively.
         """
+        dual = point.dual
         if getattr(self.penalty, "positive", False):
             columns = to_numpy(self.design.columns(free))
-            fitted = columns @ _nonnegative_fit(columns, to_numpy(point.dual))
-            dual = point.dual - asarray_like(fitted, point.dual)
+            coefs, solved = _nonnegative_fit(columns, to_numpy(dual))
+            dual = asarray_like(np.where(solved, to_numpy(dual) - columns @ coefs, 0.0), dual)
         else:
             if self._free_basis is None:
                 self._free_basis = _orthonormal_basis(self.xp, self.design.columns(free))
-            dual = point.dual - self._free_basis @ (dagger(self._free_basis) @ point.dual)
+            for _ in range(2):  # the second time clears what the first one rounds
+                dual = dual - self._free_basis @ (dagger(self._free_basis) @ dual)
+        rounding = dual.shape[0] * self.xp.finfo(dual.dtype).eps
+        dual = self.xp.where(norm(dual) > rounding * norm(point.dual), dual, 0 * dual)  # else it is no direction at all
         return Point(point.loss, self.design.rmatvec(dual), dual)
 
     def with_penalty(self, penalty):
@@ -221,16 +225,25 @@ def _orthonormal_basis(xp, columns):
 
 
 def _nonnegative_fit(columns, targets):
-    """Non-negative least-squares coefficients of each target, at unit scale: SciPy's tolerance is absolute."""
+    """Non-negative least-squares coefficients of each target, and whether they are that: SciPy can fail at a solution.
+
+    Everything has unit scale there, since SciPy's tolerance is absolute; a target that correlates positively with no column
+    by more than rounding needs no fit, and is where SciPy fails.
+    """
     from scipy.optimize import nnls  # slow to import, rarely needed
 
     size = np.linalg.norm(columns, axis=0)
     size = np.where(size > 0, size, 1.0)
     length = np.linalg.norm(targets, axis=0)
     length = np.where(length > 0, length, 1.0)
-    unit = (targets / length).reshape(len(columns), -1)
-    coefs = np.stack([nnls(columns / size, target)[0] for target in unit.T], axis=1) / size[:, None]
-    return coefs.reshape(len(size), *targets.shape[1:]) * length
+    unit, unit_columns = (targets / length).reshape(len(columns), -1), columns / size
+    rounding = 8 * max(columns.shape) * np.finfo(np.float64).eps
+    coefs = np.zeros((len(size), unit.shape[1]))
+    for i in np.flatnonzero(np.max(unit_columns.T @ unit, axis=0) > rounding):
+        coefs[:, i] = nnls(unit_columns, unit[:, i])[0]
+    solved = np.max(unit_columns.T @ (unit - unit_columns @ coefs), axis=0) <= 1e3 * rounding
+    shape = targets.shape[1:]
+    return (coefs / size[:, None]).reshape(len(size), *shape) * length, solved.reshape(shape)
 
 
 class GramProblem(Problem):
@@ -288,25 +301,28 @@ class GramProblem(Problem):
     def dual_scaling(self, point, limit):
         dual_sq, with_target = point.dual
         best = with_target / np.where(dual_sq > 0, self.n_samples * dual_sq, 1.0)
-        return np.clip(best, -limit, limit)
+        return np.clip(best, 0.0, limit)  # below zero a one-sided constraint may fail
 
     def free_of(self, point, free):
         gram = self.design.gram(free)
         dual_sq, with_target = point.dual
-        asked = point.correlation[free]
+        asked, solved = point.correlation[free], True
         if getattr(self.penalty, "positive", False):
             values, vectors = np.linalg.eigh(gram)
             root = np.sqrt(np.maximum(values, 0.0))
             keep = root > len(root) * np.finfo(root.dtype).eps ** 0.5 * root[-1]
             vectors, root = vectors[:, keep], root[keep]
             shrunk = vectors.T @ asked
-            coefs = _nonnegative_fit(root[:, None] * vectors.T, (shrunk.T / root).T)
+            coefs, solved = _nonnegative_fit(root[:, None] * vectors.T, (shrunk.T / root).T)
         else:
             coefs = np.linalg.lstsq(gram, asked)[0]
         everything = np.arange(self.n_features)
         correlation = point.correlation - self.design.gram(everything, free) @ coefs
-        dual_sq = np.maximum(dual_sq - 2 * inner(asked, coefs) + inner(coefs, gram @ coefs), 0.0)
-        return Point(point.loss, correlation, (dual_sq, with_target - inner(self.target[free], coefs)))
+        left_sq = np.maximum(dual_sq - 2 * inner(asked, coefs) + inner(coefs, gram @ coefs), 0.0)
+        rounding = self.n_features * np.finfo(gram.dtype).eps * dual_sq
+        known = solved & (left_sq > rounding)  # else there is no direction left
+        with_target = np.where(known, with_target - inner(self.target[free], coefs), 0.0)
+        return Point(point.loss, np.where(known, correlation, 0.0), (np.where(known, left_sq, 0.0), with_target))
 
 
 def make_problem(A, y, loss, penalty, *, penalty_weights=None, sample_weight=None) -> Problem:
@@ -320,6 +336,9 @@ def make_problem(A, y, loss, penalty, *, penalty_weights=None, sample_weight=Non
                 raise ValueError(
                     f"{type(part).__name__} does not support complex data; pass real arrays, or another {'loss' if part is loss else 'penalty'}."
                 )
+    check_range(
+        np.atleast_1d(to_numpy(sq_norm(target))), target[None, :] if target.ndim == 1 else target.T, "y", "target"
+    )
     weights = as_penalty_weights(penalty_weights, design)
     if weights is not None and not getattr(penalty, "supports_weights", penalty.is_separable):
         raise ValueError(f"penalty_weights need a separable penalty; {type(penalty).__name__} is not one.")

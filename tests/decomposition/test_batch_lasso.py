@@ -121,18 +121,53 @@ def test_bits_depend_neither_on_threads_nor_on_which_signals_come_along(n_jobs):
     np.testing.assert_array_equal(dense(one, len(atoms))[37:301], dense(part, len(atoms)))
 
 
-def test_coordinate_descent_alone_reaches_the_same_codes():
+@pytest.mark.parametrize("positive", [False, True])
+def test_coordinate_descent_alone_reaches_the_same_codes(positive):
     from sparsecode.kernels.codes import lasso_codes
 
     atoms, signals = problem()
     indptr, indices, values = np.empty(51, np.int64), np.empty(2000, np.int32), np.empty(2000)
     products = signals @ atoms.T, np.einsum("ij,ij->i", signals, signals)
     no_active_set = 0  # capacity: the first atom does not fit, so the other algorithm does everything
-    filled = lasso_codes(atoms @ atoms.T, *products, 0.3, False, 1e-14, 10_000, no_active_set, indptr, indices, values)
+    filled = lasso_codes(
+        atoms @ atoms.T, *products, 0.3, positive, 1e-14, 10_000, no_active_set, indptr, indices, values
+    )
     fallback = batch.LassoCodes(indptr, indices[:filled], values[:filled], None, None)
     np.testing.assert_allclose(
-        dense(fallback, len(atoms)), dense(batch_lasso(atoms, signals, alpha=0.3), len(atoms)), atol=1e-6
+        dense(fallback, len(atoms)),
+        dense(batch_lasso(atoms, signals, alpha=0.3, positive=positive), len(atoms)),
+        atol=1e-6,
     )
+
+
+def test_a_negative_code_where_signs_are_forbidden_has_no_certificate():
+    from sparsecode.kernels.codes import lasso_gaps
+
+    one, gaps, objectives = np.ones((1, 1)), np.empty(1), np.empty(1)
+    indptr, indices = np.array([0, 1]), np.zeros(1, np.int32)
+    for positive, bound in ((False, 0.0), (True, np.inf)):
+        lasso_gaps(one, -one, np.ones(1), 0.5, positive, indptr, indices, np.full(1, -0.5), gaps, objectives)
+        assert gaps[0] == pytest.approx(bound, abs=1e-15)
+
+
+def test_the_gap_of_a_positive_code_far_beyond_its_signal_is_large():
+    from sparsecode.kernels.codes import lasso_gaps
+
+    one, gaps, objectives = np.ones((1, 1)), np.empty(1), np.empty(1)
+    lasso_gaps(
+        one, one, np.ones(1), 1e-12, True, np.array([0, 1]), np.zeros(1, np.int32), np.full(1, 2.0), gaps, objectives
+    )
+    assert gaps[0] >= 1.0 - 1e-9
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+@pytest.mark.parametrize("name", ["atoms", "signals"])
+def test_rows_whose_squares_are_no_numbers_are_refused_by_name(name, size):
+    atoms, signals = problem(n_signals=300)
+    data = {"atoms": atoms, "signals": signals}
+    data[name][17] *= size
+    with pytest.raises(ValueError, match=rf"{name} has a row \(17\) .* range of float64"):
+        batch_lasso(**data, alpha=0.1)
 
 
 def test_inputs_are_not_changed():

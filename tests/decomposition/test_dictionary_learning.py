@@ -11,8 +11,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sparsecode import DictionaryLearning, SparseCoder, Status
 from sparsecode._parallel import map_blocks, worker_pool
-from sparsecode.decomposition import _online
 from sparsecode.decomposition._coders import make_coder
+from sparsecode.solvers.dictionary import online
 
 
 @parametrize_with_checks(
@@ -47,14 +47,14 @@ def recovered(found, truth):
 
 
 def statistics_of(codes, signals):
-    empty = _online.Statistics.empty(codes.shape[1], signals.shape[1])
+    empty = online.Statistics.empty(codes.shape[1], signals.shape[1])
     return empty._replace(code_gram=codes.T @ codes, code_signal=codes.T @ signals, n_signals=float(len(signals)))
 
 
 def test_the_statistics_are_products_of_codes_and_signals():
     X, atoms = planted(500)
     coder = make_coder("lasso", 20, 30, alpha=0.2)
-    statistics, objectives = _online.local_statistics(X, atoms, coder)
+    statistics, objectives = online.local_statistics(X, atoms, coder)
     codes = SparseCoder(atoms, algorithm="lasso", alpha=0.2).transform(X)
     np.testing.assert_allclose(statistics.code_gram, codes.T @ codes, atol=1e-9)
     np.testing.assert_allclose(statistics.code_signal, codes.T @ X, atol=1e-9)
@@ -67,9 +67,9 @@ def test_the_statistics_are_products_of_codes_and_signals():
 def test_statistics_add_up_over_parts():
     X, atoms = planted(500)
     coder = make_coder("omp", 20, 30, n_nonzero_coefs=3)
-    whole, _ = _online.local_statistics(X, atoms, coder)
-    parts = [_online.local_statistics(part, atoms, coder)[0] for part in (X[:130], X[130:])]
-    for left, right in zip(_online.add_statistics(*parts), whole, strict=True):
+    whole, _ = online.local_statistics(X, atoms, coder)
+    parts = [online.local_statistics(part, atoms, coder)[0] for part in (X[:130], X[130:])]
+    for left, right in zip(online.add_statistics(*parts), whole, strict=True):
         np.testing.assert_allclose(left, right, atol=1e-10)
 
 
@@ -78,7 +78,7 @@ def test_a_sweep_is_the_formula_atom_by_atom(positive):
     rng = np.random.default_rng(0)
     codes, signals, atoms = rng.standard_normal((60, 7)), rng.standard_normal((60, 5)), rng.standard_normal((7, 5))
     statistics = statistics_of(codes, signals)
-    new = _online.update_dictionary(atoms, statistics, positive=positive)
+    new = online.update_dictionary(atoms, statistics, positive=positive)
     naive = atoms.copy()
     for j in range(7):
         A, B = statistics.code_gram, statistics.code_signal
@@ -86,6 +86,19 @@ def test_a_sweep_is_the_formula_atom_by_atom(positive):
         step = np.maximum(step, 0) if positive else step
         naive[j] = step / max(np.linalg.norm(step), 1.0)
     np.testing.assert_allclose(new, naive, atol=1e-12)
+    energy = np.diag(statistics.code_gram)
+    moved = np.sqrt(energy @ np.sum((new - atoms) ** 2, axis=1) / energy.sum())
+    assert online.stationarity(atoms, statistics, positive=positive) == pytest.approx(moved)
+
+
+def test_atoms_whose_codes_are_rounding_errors_stay():
+    rng = np.random.default_rng(2)
+    codes, signals = rng.standard_normal((60, 4)), rng.standard_normal((60, 5))
+    codes[:, 2] *= 1e-8
+    atoms = np.eye(5)[:4]
+    new = online.update_dictionary(atoms, statistics_of(codes, signals))
+    np.testing.assert_array_equal(new[2], atoms[2])
+    assert np.all(np.any(new[[0, 1, 3]] != atoms[[0, 1, 3]], axis=1))
 
 
 @pytest.mark.parametrize("positive", [False, True])
@@ -97,14 +110,68 @@ def test_every_sweep_lowers_the_surrogate_which_is_the_misfit_of_the_codes(posit
     atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
     values = []
     for _ in range(30):
-        values.append(_online.surrogate(atoms, statistics))
+        values.append(online.surrogate(atoms, statistics))
         misfit = 0.5 * np.sum((signals - codes @ atoms) ** 2) - 0.5 * np.sum(signals**2)
         assert values[-1] == pytest.approx(misfit)
-        atoms = _online.update_dictionary(atoms, statistics, positive=positive)
+        atoms = online.update_dictionary(atoms, statistics, positive=positive)
     assert np.all(np.diff(values) <= 1e-12)
     assert np.all(np.linalg.norm(atoms, axis=1) <= 1 + 1e-12)
-    assert _online.stationarity(atoms, statistics, positive=positive) <= 1e-3
+    assert online.stationarity(atoms, statistics, positive=positive) <= 1e-3
     assert not positive or atoms.min() >= 0
+
+
+def learner_for(atoms, **settings):
+    coder = make_coder("omp", atoms.shape[1], atoms.shape[0], n_nonzero_coefs=2)
+    settings = {"forgetting": 1.0, "positive": False, "n_sweeps": 1, "replace_dead": False, **settings}
+    return online.OnlineLearner(atoms, coder, **settings)
+
+
+def test_the_signals_of_step_t_count_t_to_the_forgetting_times():
+    X, atoms = planted(500)
+    learner = learner_for(atoms, forgetting=2.0)
+    parts = [learner.step(X[i : i + 100]) for i in range(0, 500, 100)]
+    for name in ("code_gram", "code_signal"):
+        expected = sum((t + 1) ** 2.0 * getattr(part, name) for t, part in enumerate(parts)) / 5**2.0
+        np.testing.assert_allclose(getattr(learner.statistics, name), expected, atol=1e-10)
+
+
+def test_beyond_the_horizon_forgetting_goes_on_at_a_steady_rate():
+    X, atoms = planted(500)
+    learner = learner_for(atoms, forgetting=2.0, horizon=300)
+    expected = np.zeros((30, 30))
+    for t, start in enumerate(range(0, 500, 100)):
+        part = learner.step(X[start : start + 100])
+        expected = (1 - 1 / min(t + 1, 3)) ** 2.0 * expected + part.code_gram
+    np.testing.assert_allclose(learner.statistics.code_gram, expected, atol=1e-10)
+
+
+def test_only_atoms_that_are_never_used_or_equal_another_are_replaced_by_the_signals_represented_worst():
+    signals = np.repeat(np.eye(6)[:5], 40, axis=0) * np.linspace(1.0, 2.0, 200)[:, None]
+    signals[160:] *= 3.0  # the direction that no atom has; the last signals are represented worst
+    unused = np.eye(6)[5]
+    twin = np.eye(6)[0] + 0.05 * np.eye(6)[1]
+    signals = np.vstack([signals, np.tile(twin, (5, 1))])
+    atoms = np.vstack([np.eye(6)[:4], twin / np.linalg.norm(twin), unused])
+    coder = make_coder("omp", 6, 6, n_nonzero_coefs=1)
+    learner = online.OnlineLearner(atoms, coder, forgetting=1.0, positive=False, n_sweeps=1, replace_dead=True)
+    learner.step(signals)
+    assert learner.n_replaced == 1  # one new direction is all that the signals offer
+    replaced = np.flatnonzero(np.abs(learner.atoms @ np.eye(6)[4]) > 0.99)
+    assert replaced.tolist() == [4]  # of the twins the one used less
+    assert not learner.statistics.code_gram[4].any()
+    assert not learner.statistics.code_gram[:, 4].any()
+    assert not learner.statistics.code_signal[4].any()
+    np.testing.assert_allclose(learner.atoms[:4], np.eye(6)[:4], atol=1e-6)
+
+
+def test_atoms_are_not_judged_before_ten_signals_for_each():
+    X, _ = planted(400)
+    atoms = np.vstack([np.eye(20), np.eye(20)[:1]])
+    learner = learner_for(atoms, replace_dead=True)
+    learner.step(X[:200])
+    assert learner.n_replaced == 0
+    learner.step(X[200:211])
+    assert learner.n_replaced >= 1
 
 
 @pytest.mark.parametrize(
@@ -172,6 +239,46 @@ def test_batches_of_any_size_stream_and_a_fit_can_go_on():
     assert 0 < np.abs(model.components_ - before).max() < 0.5
 
 
+def test_after_a_fit_a_stream_forgets_by_all_signals_seen():
+    X, _ = planted(400)
+    model = DictionaryLearning(10, alpha=0.1, max_iter=12, tol=None, random_state=0).fit(X)
+    past, atoms, new = model._learner.statistics, model._learner.atoms, X[:100]
+    part, _ = online.local_statistics(new, atoms, make_coder("lasso", 20, 10, alpha=0.1))
+    kept = (1.0 - 100 / (12 * 400 + 100)) ** 3.0
+    model.set_params(replace_dead=False).partial_fit(new)
+    np.testing.assert_allclose(model._learner.statistics.code_gram, kept * past.code_gram + part.code_gram, atol=1e-9)
+
+
+def test_a_stream_goes_on_under_the_parameters_of_today():
+    X, _ = planted(400)
+    stream = DictionaryLearning(10, alpha=0.1, random_state=0).partial_fit(X[:200])
+    stream.set_params(alpha=0.5).partial_fit(X[200:])
+    assert stream.alpha_ == 0.5
+    naive = DictionaryLearning(10, alpha=0.1, random_state=0).partial_fit(X[:200])
+    before = SparseCoder(naive.components_, algorithm="lasso", alpha=0.5).encode(X[200:])
+    assert stream.objective_ == pytest.approx(before.objective.mean())
+    stream.set_params(coder="omp", alpha=None, n_nonzero_coefs=2, positive_dict=True).partial_fit(X[:200])
+    assert np.count_nonzero(stream.transform(X), axis=1).max() == 2
+    assert stream.components_.min() >= 0
+    measured = DictionaryLearning(10, random_state=0).partial_fit(X[:200])
+    alpha = measured.alpha_
+    assert measured.partial_fit(10 * X[200:]).alpha_ == alpha
+
+
+def test_more_coefficients_than_features_are_clipped_with_one_warning():
+    X, _ = planted(600)
+    with pytest.warns(RuntimeWarning, match="n_nonzero_coefs=25 .* number of features; 20") as caught:
+        DictionaryLearning(30, coder="omp", n_nonzero_coefs=25, max_iter=2, tol=None, batch_size=100).fit(X)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_data_whose_squares_are_no_numbers_are_refused(size):
+    X, _ = planted(100)
+    with pytest.raises(ValueError, match=r"X has a row \(0\) .* range of float64"):
+        DictionaryLearning(10).fit(size * X)
+
+
 @pytest.mark.parametrize("parameters", [{"alpha": 0.1}, {"coder": "omp", "n_nonzero_coefs": 3}])
 def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(parameters):
     X, _ = planted(1000)
@@ -220,7 +327,7 @@ def test_a_zero_atom_and_zero_signals_do_no_harm():
 def test_the_first_atoms_are_distinct_signals_from_anywhere_in_the_data():
     X = np.random.default_rng(0).standard_normal((4000, 6))
     X[::3] = 0.0
-    atoms = _online.initial_atoms(X, 200, np.random.RandomState(0))
+    atoms = online.initial_atoms(X, 200, np.random.RandomState(0))
     units = X / np.where(X.any(axis=1), np.linalg.norm(X, axis=1), 1)[:, None]
     where = np.argmax(atoms @ units.T, axis=1)
     np.testing.assert_allclose(atoms, units[where], atol=1e-12)
@@ -251,7 +358,7 @@ def test_the_certificate_is_the_move_of_the_whole_pass_and_decides_the_status():
     assert late.status_ is Status.CONVERGED
     assert late.certificate_ <= 1e-3
     codes = late.transform(X)
-    moved = _online.stationarity(late.components_, statistics_of(codes, X))
+    moved = online.stationarity(late.components_, statistics_of(codes, X))
     assert moved <= 2e-3  # one batch holds everything, so this is the same number one step later
     assert late.code_certificate_ <= 1e-8
 
@@ -305,7 +412,7 @@ def test_an_interrupted_step_leaves_the_statistics_as_they_were(monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(_online, "_swept", interrupt)
+        patch.setattr(online, "_swept", interrupt)
         with pytest.raises(KeyboardInterrupt):
             model.partial_fit(X[300:])
     assert model.n_steps_ == 1

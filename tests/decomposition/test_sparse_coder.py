@@ -122,6 +122,46 @@ def test_certificates_are_recomputed_from_the_codes():
     assert np.all(lasso.certificate <= 1e-8)
 
 
+def test_of_two_constraints_the_looser_one_is_certified():
+    atoms, X = problem()
+    X *= np.geomspace(0.1, 10, len(X))[:, None]
+    result = SparseCoder(atoms, tol=0.2, atol=0.7).encode(X)
+    residual, size = np.linalg.norm(X - result.coef @ atoms, axis=1), np.linalg.norm(X, axis=1)
+    np.testing.assert_allclose(result.certificate, residual / np.maximum(0.2 * size, 0.7))
+    assert result.status.name == "CONVERGED"
+    assert np.any(residual > 0.2 * size)
+    assert np.any(residual > 0.7)
+
+
+@pytest.mark.parametrize("constraint", [{"tol": 0.0}, {"tol": 1e-17}, {"atol": 0.0}])
+def test_a_residual_that_is_rounding_meets_any_constraint(constraint):
+    atoms, X = problem()
+    result = SparseCoder(atoms, **constraint).encode(X)
+    assert result.status.name == "CONVERGED"
+    np.testing.assert_allclose(result.coef @ atoms, X, atol=1e-12)
+
+
+def test_the_support_optimality_is_the_worst_of_all_used_atoms():
+    from sparsecode.decomposition._coders import measure_codes
+
+    rng = np.random.default_rng(0)
+    atoms, X = rng.standard_normal((5, 8)), rng.standard_normal((1, 8))
+    values = rng.standard_normal(5)
+    residual = X[0] - values @ atoms
+    defects = np.abs(atoms @ residual) / np.linalg.norm(atoms, axis=1)
+    for order in (np.argsort(defects), np.argsort(-defects)):
+        measured = measure_codes(atoms[order], X, np.array([0, 5]), np.arange(5, dtype=np.int32), values[order])
+        np.testing.assert_allclose(
+            [float(m[0]) for m in measured], [residual @ residual, max(defects), np.linalg.norm(X)]
+        )
+
+
+def test_a_hard_threshold_keeps_exactly_the_correlations_above_it():
+    X = np.array([[0.95, -1.0, 1.0 + 1e-12, -3.0]])
+    codes = SparseCoder(np.eye(4), algorithm="threshold", alpha=1.0, hard_threshold=True).transform(X)
+    np.testing.assert_array_equal(codes, [[0.0, 0.0, 1.0 + 1e-12, -3.0]])
+
+
 @pytest.mark.parametrize("algorithm", ["omp", "lasso", "threshold"])
 def test_positive_codes_are_not_negative(algorithm):
     atoms, X = problem()
@@ -266,7 +306,7 @@ def test_sparse_coding_needs_no_more_memory_than_its_output_and_64_mib():
         X = rng.standard_normal((200_000, 64), dtype=np.float32)
         for parameters in ({"n_nonzero_coefs": 5}, {"algorithm": "lasso", "alpha": 2.0}):
             coder = SparseCoder(sparse_output=True, n_jobs=2, **parameters).fit(X[:10])
-            coder.transform(X[:1000])
+            coder.transform(X)  # what is compiled on the way would count
             tracemalloc.start()
             codes = coder.transform(X)
             peak = tracemalloc.get_traced_memory()[1]

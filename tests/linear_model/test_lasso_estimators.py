@@ -299,5 +299,6 @@ def test_callbacks_hear_of_rounds_folds_and_strengths(data):
 
 def test_a_callback_can_stop_a_fit(data):
     X, y = data
-    model = Lasso(0.01, tol=1e-12).set_callbacks(recorder()(stop=True)).fit(X, y)
+    stopping = recorder()(stop=True)
+    model = Lasso(0.01, tol=1e-12).set_callbacks(stopping).fit(X, y)
     assert model.status_ is Status.INTERRUPTED and model.n_iter_ == 0

@@ -1,16 +1,18 @@
 """The estimator: scikit-learn's checks, its intercept and weights, and what it adds."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from scipy.sparse.linalg import aslinearoperator
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from sklearn.base import clone
 from sklearn.linear_model import OrthogonalMatchingPursuit as Theirs
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sparsecode import OrthogonalMatchingPursuit, Status, omp
+from tests._backends import get, put
 from tests.planted import planted
 
 
@@ -111,3 +113,61 @@ def test_a_failed_refit_names_the_parameter_and_leaves_the_old_fit(parameter):
     with pytest.raises(ValueError, match=next(iter(parameter))):
         model.set_params(**parameter).fit(X, Y)
     np.testing.assert_array_equal(model.coef_, before)
+
+
+@pytest.mark.parametrize("selection", ["omp", "ols"])
+@pytest.mark.parametrize("kind", ["dense", "float32", "csc", "torch", "array_api_strict"])
+@pytest.mark.parametrize("n_targets", [None, 500])
+def test_a_constant_column_is_what_the_intercept_already_fits(selection, kind, n_targets):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.standard_normal((50, 2)), np.full(50, 0.1), np.full(50, 1 / 3)])
+    y = rng.standard_normal(50) if n_targets is None else rng.standard_normal((50, n_targets))
+    if kind == "csc":
+        X = sp.csc_array(X)
+    elif kind == "float32":
+        X, y = X.astype(np.float32), y.astype(np.float32)
+    elif kind != "dense":
+        X, y = put(X, kind), put(y, kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = OrthogonalMatchingPursuit(4, selection=selection).fit(X, y)
+    coef = np.atleast_2d(get(model.coef_))
+    assert np.all(coef[:, :2] != 0)
+    assert not np.any(coef[:, 2:])
+    assert model.status_ is Status.CONVERGED
+
+
+@pytest.mark.parametrize("kind", ["dense", "torch"])
+@pytest.mark.parametrize("n_targets", [None, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_constant_target_is_its_intercept(kind, n_targets, weighted):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((50, 20)), np.full(50 if n_targets is None else (50, n_targets), 3.1)
+    sample_weight = rng.uniform(0, 2, 50) if weighted else None
+    if kind != "dense":
+        X, y = put(X, kind), put(y, kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = OrthogonalMatchingPursuit(tol=1e-3).fit(X, y, sample_weight=sample_weight)
+    assert not np.any(get(model.coef_))
+    np.testing.assert_allclose(get(model.intercept_) if n_targets else float(model.intercept_), 3.1)
+    assert model.status_ is Status.CONVERGED
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_an_operator_whose_columns_have_large_means_selects_as_its_matrix_does(known, weighted):
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((100, 50)) * np.linspace(0.1, 1.0, 50) + 8.0
+    A[:, 20] = 8.0
+    y = A[:, [3, 7]] @ [20.0, -10.0] + 0.1 * rng.standard_normal(100)
+    sample_weight = rng.uniform(0.5, 2.0, 100) if weighted else None
+    operator = LinearOperator(A.shape, matvec=lambda v: A @ v, rmatvec=lambda v: A.T @ v, dtype=A.dtype)
+    if known:
+        operator.column_sq_norms = np.sum(A**2, axis=0)
+    expected = OrthogonalMatchingPursuit(2).fit(A, y, sample_weight=sample_weight)
+    model = OrthogonalMatchingPursuit(2).fit(operator, y, sample_weight=sample_weight)
+    np.testing.assert_array_equal(expected.support_, [3, 7])
+    np.testing.assert_allclose(model.coef_, expected.coef_, atol=1e-9)
+    norms = model.result_.history["residual"]
+    assert norms[-1] == pytest.approx(expected.result_.history["residual"][-1])

@@ -183,6 +183,37 @@ def test_scaling_the_signals_scales_the_codes(path, factor, dtype):
     np.testing.assert_allclose(scaled.values, codes.values * dtype(factor), rtol=2e-3 if dtype == np.float32 else 1e-9)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64])
+@pytest.mark.parametrize("selection", ["omp", "ols"])
+@pytest.mark.parametrize("factor", [1e-30, 1e-20, 1e20, 1e30])
+def test_single_precision_is_no_matter_of_scale(path, dtype, selection, factor):
+    atoms, signals = draw(19, dtype=dtype)
+    factor = np.float32(factor)
+    options = {"n_nonzero": 5, "tol": 0.1, "selection": selection}
+    expected = batch_omp(atoms, signals, **options)
+    result = batch_omp(atoms, signals * factor, **options)
+    np.testing.assert_array_equal(result.indices, expected.indices)
+    np.testing.assert_allclose(result.values / factor, expected.values, rtol=2e-3)
+    lengths = np.ones((40, 1), dtype=np.float32)
+    lengths[::3] = factor
+    for scale in (lengths, factor):
+        result = batch_omp(atoms * scale, signals, **options)
+        np.testing.assert_array_equal(result.indices, expected.indices)
+        np.testing.assert_allclose(reconstruct(result, atoms * scale), reconstruct(expected, atoms), atol=2e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["atoms", "signals"])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_rows_whose_squares_are_no_numbers_are_refused_by_name(path, dtype, name, sign):
+    atoms, signals = draw(20, n_signals=300)
+    data = {"atoms": atoms, "signals": signals}
+    data[name][27] *= 10.0 ** (sign * (38 if dtype == np.float32 else 200))
+    data = {key: (values / 10).astype(dtype) for key, values in data.items()}
+    with pytest.raises(ValueError, match=rf"{name} has a row \(27\) .* range of {np.dtype(dtype)}"):
+        batch_omp(**data, n_nonzero=3)
+
+
 def test_dependent_atoms_end_the_pursuit_with_finite_codes(path):
     rng = np.random.default_rng(11)
     three = rng.standard_normal((3, 10))
@@ -192,6 +223,21 @@ def test_dependent_atoms_end_the_pursuit_with_finite_codes(path):
         assert np.all(codes.counts == 3)
         assert np.all(np.isfinite(codes.values))
         assert codes.indices.max() < 7
+
+
+@pytest.mark.parametrize("selection", ["omp", "ols"])
+@pytest.mark.parametrize("dtype, near, far", [(np.float64, 1e-6, 1e-4), (np.float32, 1e-3, 1e-2)])
+def test_an_atom_is_dependent_from_the_documented_distance_on(path, selection, dtype, near, far):
+    for apart, expected in ((near, 1), (far, 2)):
+        atoms = np.array([[1.0, 0.0, 0.0], [1.0, apart, 0.0]], dtype=dtype)
+        codes = batch_omp(atoms, np.array([[1.0, 1.0, 1.0]], dtype=dtype), n_nonzero=2, selection=selection)
+        assert codes.counts.tolist() == [expected]
+
+
+def test_the_pursuit_ends_where_only_rounding_errors_are_left(path):
+    atoms, _ = draw(12)
+    codes = batch_omp(atoms, np.stack([np.zeros(20), 3.0 * atoms[7], -0.1 * atoms[30]]), n_nonzero=8)
+    assert codes.counts.tolist() == [0, 1, 1]
 
 
 def test_signals_that_are_zero_or_exact_stop_early(path):
@@ -215,6 +261,37 @@ def test_positive_codes_are_positive_least_squares_fits(path, selection):
         gain = atoms @ signal / np.linalg.norm(atoms, axis=1)
         assert used[0] == np.argmax(gain)
     assert codes.counts.max() > 3
+
+
+def positive_by_definition(atoms, signal, n_nonzero):
+    """Atoms in the order of their correlation; the first whose least-squares fit is positive is taken."""
+    support, residual = [], signal
+    while len(support) < n_nonzero:
+        score = atoms @ residual / np.linalg.norm(atoms, axis=1)
+        score[support] = -1.0
+        for j in np.argsort(-score):
+            if score[j] <= 1e-12:
+                return support
+            fit = np.linalg.lstsq(atoms[[*support, j]].T, signal)[0]
+            if np.all(fit > 0):
+                break
+        else:
+            return support
+        support.append(int(j))
+        residual = signal - fit @ atoms[support]
+    return support
+
+
+def test_atoms_that_would_make_a_value_negative_are_passed_over(path):
+    rng = np.random.default_rng(21)
+    atoms = rng.uniform(size=(40, 12)) ** 2
+    signals = rng.uniform(size=(30, 12)) * (rng.uniform(size=(30, 12)) < 0.5)
+    codes = batch_omp(atoms, signals, n_nonzero=6, positive=True)
+    plain = batch_omp(atoms, signals, n_nonzero=6)
+    assert np.any(plain.values < 0)
+    for p, signal in enumerate(signals):
+        assert codes.indices[p, : codes.counts[p]].tolist() == positive_by_definition(atoms, signal, 6)
+        assert np.all(codes.values[p, : codes.counts[p]] > 0)
 
 
 def test_positive_codes_recover_a_positive_planted_code(path):

@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -87,6 +88,7 @@ def test_every_kind_of_design_gives_the_dense_answer(selection, kind, complex_, 
 @BOTH
 def test_residual_and_gram_forms_agree(selection, monkeypatch):
     A, Y, _ = planted(40, 50, 5, n_targets=200, noise=0.5)
+    monkeypatch.setattr(rules, "_SMALL", 0)
     compiled = omp(A, Y, n_nonzero=6, selection=selection, penalty_weights=np.linspace(0.0, 3.0, 50))
     monkeypatch.setattr(forms, "_shares_gram", lambda *_: False)
     direct = omp(A, Y, n_nonzero=6, selection=selection, penalty_weights=np.linspace(0.0, 3.0, 50))
@@ -140,6 +142,66 @@ def test_scaling_the_target_scales_the_answer(factor, dtype):
     np.testing.assert_array_equal(plain.support, scaled.support)
     np.testing.assert_allclose(scaled.coef, plain.coef * dtype(factor), rtol=1e-4 if dtype == np.float32 else 1e-11)
     assert scaled.coef.dtype == dtype
+
+
+@pytest.mark.parametrize("size", [1e-310, 1e-200, 1e200])
+@pytest.mark.parametrize("kind", ["dense", "csc", "gram"])
+@pytest.mark.parametrize("n_targets", [None, 400])
+def test_vectors_whose_squares_are_no_numbers_are_refused_by_name(size, kind, n_targets):
+    A, Y, _ = planted(30, 20, 3, n_targets=n_targets)
+
+    def solve(A, Y):
+        if kind == "gram":
+            with np.errstate(over="ignore", under="ignore"):
+                return omp(GramDesign(np.minimum(A.T @ A, 1e300), 30, np.sum(Y**2, axis=0)), A.T @ Y, n_nonzero=3)
+        return omp(sp.csc_array(A) if kind == "csc" else A, Y, n_nonzero=3, tol=1e-3)
+
+    with pytest.raises(ValueError, match=r"y has a target \(0\) .* range of float64"):
+        solve(A, Y * size)
+    if kind == "gram" and size < 1:
+        return  # such a column is zero in the Gram matrix
+    A[:, 5] *= size
+    with pytest.raises(ValueError, match=r"A has a column \(5\) .* range of float64"):
+        solve(A, Y)
+
+
+@BOTH
+@pytest.mark.parametrize("n_targets", [None, 400])
+@pytest.mark.parametrize("factor", [1e-30, 1e25, 1e35])
+def test_single_precision_is_no_matter_of_scale(selection, n_targets, factor):
+    A, Y, _ = planted(40, 60, 4, n_targets=n_targets, noise=0.1, dtype=np.float32)
+    plain = omp(A, Y, n_nonzero=8, tol=0.05, selection=selection)
+    with np.errstate(all="raise", under="ignore"):
+        scaled = omp(A, Y * np.float32(factor), n_nonzero=8, tol=0.05, selection=selection)
+    assert scaled.history["selected"] == plain.history["selected"]
+    assert scaled.status is Status.CONVERGED
+    np.testing.assert_allclose(scaled.coef / np.float32(factor), plain.coef, atol=1e-3)
+
+
+@BOTH
+@pytest.mark.parametrize("n_targets", [None, 400])
+@pytest.mark.parametrize("factor", [1e-200, 1e200])
+def test_only_ratios_of_weights_matter(selection, n_targets, factor):
+    A, Y, _ = planted(40, 60, 4, n_targets=n_targets, noise=0.3)
+    weights = np.array([0.0, np.inf, *np.linspace(0.5, 2.0, 58)])
+    expected = omp(A, Y, n_nonzero=4, selection=selection, penalty_weights=weights)
+    result = omp(A, Y, n_nonzero=4, selection=selection, penalty_weights=factor * weights)
+    np.testing.assert_allclose(result.coef, expected.coef, atol=1e-12)
+    weights = np.ones(60)
+    weights[7] = factor
+    order = omp(A, Y, n_nonzero=4, selection=selection, penalty_weights=weights).history["selected"]
+    first = (order if n_targets is None else order[0]) + [None]
+    assert (first[0] == 7) == (factor < 1)
+    assert len(first) == 5
+
+
+@pytest.mark.parametrize("n_targets", [None, 400])
+@pytest.mark.parametrize("request_", [{"tol": 1.0}, {"tol": 1e300}, {"atol": 1e300}])
+def test_a_tolerance_that_zero_meets_asks_for_nothing(n_targets, request_):
+    A, Y, _ = planted(40, 60, 4, n_targets=n_targets)
+    result = omp(A, Y, **request_)
+    assert result.status is Status.CONVERGED
+    assert not np.any(result.coef)
 
 
 @BOTH
@@ -211,6 +273,41 @@ def test_near_duplicates_end_with_an_accurate_fit_on_the_support(selection):
 
 
 @BOTH
+@pytest.mark.parametrize("tol", [1e-5, 1e-7, 1e-10])
+@pytest.mark.parametrize("kind", ["dense", "csc"])
+def test_fine_tolerances_of_many_targets_are_met_with_no_more_columns_than_needed(selection, tol, kind, monkeypatch):
+    monkeypatch.setattr(rules, "_SMALL", 0)
+    A, Y, coef = planted(60, 40, 4, n_targets=400, noise=0.0)
+    result = omp(sp.csc_array(A) if kind == "csc" else A, Y, tol=tol, selection=selection)
+    assert result.status is Status.CONVERGED
+    assert np.all(np.linalg.norm(Y - A @ result.coef, axis=0) <= tol * np.linalg.norm(Y, axis=0))
+    exact = np.all(result.support == (coef != 0), axis=0)
+    assert np.mean(exact) > 0.9
+    assert np.max(np.sum(result.support, axis=0)) <= 8
+
+
+@BOTH
+def test_nearly_dependent_supports_are_refitted_until_the_certificate_holds(selection, monkeypatch):
+    monkeypatch.setattr(rules, "_SMALL", 0)
+    A, Y, _ = planted(30, 6, 3, n_targets=400, noise=0.3)
+    twin = A + 2e-5 * np.random.default_rng(1).standard_normal(A.shape)
+    result = omp(np.hstack([A, twin]), Y, n_nonzero=12, selection=selection)
+    assert np.min(np.sum(result.support, axis=0)) > 6
+    assert result.status is Status.CONVERGED
+    assert np.all(result.certificate <= 1e-8)
+
+
+@BOTH
+def test_columns_nearer_to_the_span_than_rounding_allows_are_dependent(selection):
+    for apart, expected in ((1e-6, 1), (1e-4, 2)):
+        A = np.array([[1.0, 1.0], [0.0, apart], [0.0, 0.0]])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert omp(A, np.ones(3), n_nonzero=2, selection=selection).n_iter == expected
+        assert [str(w.message)[:11] for w in caught] == ["only 1 of 2"] * (2 - expected)
+
+
+@BOTH
 @pytest.mark.parametrize("n_targets", [None, 400])
 def test_weights_order_force_and_exclude_columns(selection, n_targets):
     A, Y, coef = planted(60, 80, 4, n_targets=n_targets, noise=0.01)
@@ -228,6 +325,30 @@ def test_weights_order_force_and_exclude_columns(selection, n_targets):
     heavy = np.ones(80)
     heavy[order[2]] = 1e6
     assert not np.any(omp(A, Y, n_nonzero=1, selection=selection, penalty_weights=heavy).coef[order[2]])
+
+
+@BOTH
+@pytest.mark.parametrize("form", ["residual", "compiled", "arrays"])
+def test_a_weight_divides_the_correlation_of_its_column(selection, form, monkeypatch):
+    A, Y, _ = planted(40, 60, 5, n_targets=50, noise=0.5)
+    weights = np.random.default_rng(1).uniform(0.5, 2.0, 60)
+    if form == "residual":
+        monkeypatch.setattr(forms, "_shares_gram", lambda *_: False)
+    monkeypatch.setattr(rules, "_SMALL", 0 if form == "compiled" else 10**12)
+    design, target = (GramDesign(A.T @ A, 40), A.T @ Y) if form == "arrays" else (A, Y)
+    result = omp(design, target, n_nonzero=5, selection=selection, penalty_weights=weights)
+    for p in range(0, 50, 7):
+        order = []
+        for _ in range(5):
+            residual = Y[:, p] - A[:, order] @ np.linalg.lstsq(A[:, order], Y[:, p])[0] if order else Y[:, p]
+            left = np.array(A)
+            if order and selection == "ols":
+                basis = np.linalg.qr(A[:, order])[0]
+                left -= basis @ (basis.T @ A)
+            score = np.abs(A.T @ residual) / (np.linalg.norm(left, axis=0) * weights)
+            score[order] = -1.0
+            order.append(int(np.argmax(score)))
+        assert result.history["selected"][p] == order
 
 
 @BOTH

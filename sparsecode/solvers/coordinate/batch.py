@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..._parallel import map_blocks
-from ..._validation import as_count, as_design, as_number
+from ..._validation import as_count, as_design, as_number, check_range
 from ...designs import DenseDesign
 
 __all__ = ["LassoCodes", "batch_lasso"]
@@ -107,12 +107,13 @@ def code_signals(atoms, signals, alpha, positive, tol, max_iter, n_jobs=None) ->
 
     rows = np.ascontiguousarray(atoms, dtype=np.float64)
     n_atoms, n_features = rows.shape
+    check_range(np.einsum("ij,ij->i", rows, rows), atoms, "atoms", "row")
     gram = _gram(rows)
     dtype = np.float32 if signals.dtype == np.float32 else np.float64
 
     def block(start, stop):
         size = stop - start
-        corr, sq_norms = correlations(rows, signals[start:stop])
+        corr, sq_norms = correlations(rows, signals[start:stop], start)
         indptr = np.empty(size + 1, dtype=np.int64)
         indices, values = np.empty(size * n_atoms, dtype=np.int32), np.empty(size * n_atoms)
         filled = lasso_codes(
@@ -128,15 +129,20 @@ def code_signals(atoms, signals, alpha, positive, tol, max_iter, n_jobs=None) ->
     return _joined(map_blocks(block, signals.shape[0], BLOCK, n_jobs))
 
 
-def correlations(rows, part):
-    """``part @ rows.T`` from a product of exactly `BLOCK` rows, and the squared norms of `part`, in float64."""
+def correlations(rows, part, first):
+    """``part @ rows.T`` from a product of exactly `BLOCK` rows, and the squared norms of `part`, in float64.
+
+    `part` begins with the signal of number `first`, which an error about one names.
+    """
     size = part.shape[0]
     if size < BLOCK:
         padded = np.zeros((BLOCK, rows.shape[1]))
         padded[:size] = part
     else:
         padded = np.ascontiguousarray(part, dtype=np.float64)
-    return (padded @ rows.T)[:size], np.einsum("ij,ij->i", padded, padded)[:size]
+    sq_norms = np.einsum("ij,ij->i", padded, padded)[:size]
+    check_range(sq_norms, part, "signals", "row", first)
+    return (padded @ rows.T)[:size], sq_norms
 
 
 def _gram(rows):

@@ -19,7 +19,7 @@ from ...result import SolveResult, Status, announce
 from ..certificates import relative_gap
 from ..driver import drive
 from ..problem import make_problem
-from ..proximal.forward_backward import _accelerated_steps, _drive
+from ..proximal.forward_backward import accelerated_steps, drive_proximal
 from .working_set import make_working_set, working_set_steps
 
 __all__ = ["alpha_max", "lasso"]
@@ -162,7 +162,7 @@ def attainable(problem, tol):
 def solve_one(problem, coef, working_set, *, tol, max_iter, screening=True, callback=None, certify=None) -> SolveResult:
     """One target, from `coef`; working set and certifier keep what they learnt for the next strength. No warning."""
     if working_set is None:
-        return _drive(problem, _accelerated_steps(problem, coef), max_iter, tol, callback)
+        return drive_proximal(problem, accelerated_steps(problem, coef), max_iter, tol, callback)
     tol = attainable(problem, tol)
     steps = working_set_steps(problem, coef, working_set, tol=tol, screening=screening)
     certify = certify or Certifier()

@@ -15,6 +15,7 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 __all__ = ["newton_step"]
 
 _RIDGE = 1e-10  # relative; resolves linearly dependent columns by moving along their null space
+_ROUNDING = 8 * np.finfo(np.float64).eps
 
 
 def newton_step(gram, coef, remaining, threshold, positive):
@@ -34,7 +35,10 @@ def newton_step(gram, coef, remaining, threshold, positive):
     cut = _least_along(coef, direction, descent, direction @ (gram @ direction), threshold, positive) * direction
     projected = np.where(crossing, -coef, direction)
     best = min((cut, projected), key=lambda step: _change(gram, coef, remaining, threshold, step))
-    return best if _change(gram, coef, remaining, threshold, best) < 0 else None
+    if not _change(gram, coef, remaining, threshold, best) < 0:
+        return None
+    lands_on_zero = (np.abs(coef + best) <= _ROUNDING * np.abs(coef)) & (threshold > 0)
+    return np.where(lands_on_zero, -coef, best)
 
 
 def _solve(gram, right):
@@ -57,8 +61,11 @@ def _change(gram, coef, remaining, threshold, step):
 
 
 def _least_along(coef, direction, descent, curvature, threshold, positive):
-    """The multiple of the direction with the least objective: sort the sign changes, find where the slope turns."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    """The multiple, at most one, of the direction with the least objective: sort the sign changes, find where the slope turns.
+
+    Along the null space of dependent columns the curvature is rounding, of either sign: there the slope turns at a sign change.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         crossings = -coef / direction
     met = np.flatnonzero((crossings > 0) & np.isfinite(crossings))
     met = met[np.argsort(crossings[met])]
@@ -66,8 +73,7 @@ def _least_along(coef, direction, descent, curvature, threshold, positive):
         return min(1.0, crossings[met[0]]) if met.size else 1.0
     times = np.concatenate(([0.0], crossings[met]))
     slope = -(direction @ descent) + np.concatenate(([0.0], np.cumsum(2.0 * threshold[met] * np.abs(direction[met]))))
-    if curvature <= 0:
-        return 1.0
-    turns = np.maximum(-slope / curvature, times)  # least point of each piece, unless the next piece begins before it
+    with np.errstate(over="ignore"):  # least point of each piece, unless the next piece begins before it
+        turns = np.maximum(-slope / max(curvature, np.finfo(np.float64).tiny), times)
     ends = np.append(times[1:], np.inf)
-    return float(turns[np.argmax(turns <= ends)])
+    return min(1.0, float(turns[np.argmax(turns <= ends)]))

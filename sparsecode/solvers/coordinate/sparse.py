@@ -90,6 +90,9 @@ class SparseWorkingSet(WorkingSet):
     def correlations(self):
         return self._fold()[0]
 
+    def curvatures(self):
+        return self._curvature
+
     def misfit(self):
         return self._fold()[1]
 

@@ -23,6 +23,7 @@ __all__ = ["Aim", "GramWorkingSet", "WorkingSet"]
 _SWEEPS = 5  # between two Newton steps, and iterates behind one extrapolation
 _ROUNDS = 60
 _NEWTON_CUBE, _NEWTON_SQUARE = 1 / 36, 10.0  # cost of a Newton step on k coefficients, in multiplications of a sweep
+_SMALL = 256  # a Newton step on so many coefficients costs about a millisecond
 _INTERPRETED = 64  # features up to which sweeps are interpreted: numba is not even imported
 
 
@@ -66,6 +67,10 @@ class WorkingSet(ABC):
     @abstractmethod
     def correlations(self):
         """``A_W^T residual / n_samples``, (size,)."""
+
+    @abstractmethod
+    def curvatures(self):
+        """Squared norms of the members over n_samples, (size,)."""
 
     @abstractmethod
     def misfit(self):
@@ -115,21 +120,37 @@ class WorkingSet(ABC):
         counted = threshold > 0
         top = np.max(size[counted] / threshold[counted], initial=0.0)
         along = self.coef @ remaining
-        scale = (misfit + along) / misfit if misfit > 0 else 1.0
+        scale = max(misfit + along, 0.0) / misfit if misfit > 0 else 1.0  # below zero a one-sided constraint may fail
         if top > 0:
-            scale = min(max(scale, -1.0 / top), 1.0 / top)
-        undone = 0.0 if counted.all() else np.abs(self.coef[~counted]) @ np.abs(remaining[~counted])  # of free columns
+            scale = min(scale, 1.0 / top)
+        undone = 0.0 if counted.all() else self._undone(np.flatnonzero(~counted), size, remaining)
         return 0.5 * misfit * (1.0 - scale) ** 2 + threshold @ np.abs(self.coef) - scale * along + undone
 
+    def _undone(self, free, size, remaining):
+        """What steps along the free columns would gain: their correlations have to vanish (not to be positive)."""
+        bend, push = self.curvatures()[free], np.maximum(size[free], 0.0)
+        gain = np.divide(0.5 * push**2, bend, out=np.zeros_like(push), where=bend > 0)
+        return gain.sum() + np.abs(self.coef[free]) @ np.abs(remaining[free])
+
     def _newton(self, support, threshold, positive):
-        """One Newton step on the support; whether it made progress."""
-        step = newton_step(
-            self.support_gram(support), self.coef[support], self.correlations()[support], threshold[support], positive
-        )
-        if step is None:
-            return False
-        self.move(step, support)
-        return True
+        """A Newton step on the support; whether it made progress.
+
+        Where columns depend on one another a step ends when a coefficient gets to zero, and sweeps would bring it back: small
+        supports go on with what is left.
+        """
+        moved = False
+        while support.size:
+            gram, correlations = self.support_gram(support), self.correlations()[support]
+            step = newton_step(gram, self.coef[support], correlations, threshold[support], positive)
+            if step is None:
+                break
+            self.move(step, support)
+            moved = True
+            left = support[(self.coef[support] != 0) | (threshold[support] == 0)]
+            if left.size == support.size or left.size > _SMALL:
+                break
+            support = left
+        return moved
 
     def _extrapolate(self, iterates, threshold, positive):
         """Anderson's combination of the last iterates (rows), kept if the objective falls."""
@@ -184,6 +205,9 @@ class GramWorkingSet(WorkingSet):
 
     def correlations(self):
         return self.remaining
+
+    def curvatures(self):
+        return np.diagonal(self.gram.matrix)[: self.coef.size]
 
     def misfit(self):
         coef, remaining, misfit = self._start

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..._parallel import single_threaded_blas
 from ...designs import CenteredDesign, SparseDesign
 from ..certificates import relative_gap
 from ..driver import State
-from ..proximal.forward_backward import _accelerated_steps
+from ..proximal.forward_backward import accelerated_steps
 from .screening import survivors
 from .sparse import SparseWorkingSet
 from .subproblem import Aim, GramWorkingSet
@@ -51,28 +52,29 @@ def working_set_steps(problem, coef, working_set, *, tol, screening=True):
     at_zero = float(problem.in_double().at_zero().loss)
     certificate = yield State(coef)
     look = _Look(problem, tol, screening)
-    least, idle = np.inf, 0
+    least, idle, strength = np.inf, 0, penalty.alpha
     while True:
         look.narrow(certificate, np.flatnonzero(_mask(working_set.members, coef.size) | (coef != 0)))
         correlation = score(certificate.point.correlation)
         gap = float(certificate.value) * at_zero
         idle = 0 if gap < 0.9 * least else idle + 1
         least = min(least, gap)
-        strength, new = _next_columns(problem, correlation, coef, working_set, idle)
+        last, (strength, new) = strength, _next_columns(problem, correlation, coef, working_set, idle)
         if problem.design.is_matrix_free and working_set.members.size + new.size > _OPERATOR_COLUMNS:
-            yield from _accelerated_steps(problem, coef)
-        if new.size:
-            working_set.grow(new)
-        members = working_set.members
-        working_set.begin(np.asarray(coef[members], dtype=np.float64), certificate.point)
+            yield from accelerated_steps(problem, coef)
         floor = 0.1 * tol * at_zero / 10.0**idle
         aim = Aim(
             max(_FINE * gap / 10.0**idle, floor), max(_COARSE * gap / 10.0**idle, floor), max(score.product, _CHEAP)
         )
-        working_set.minimise(penalty._replace(alpha=strength), aim)
+        with single_threaded_blas():  # many small products, which lose more by waiting for threads than they gain
+            if new.size:
+                working_set.grow(new)
+            members = working_set.members
+            working_set.begin(np.asarray(coef[members], dtype=np.float64), certificate.point)
+            working_set.minimise(penalty._replace(alpha=strength), aim)
         before, coef = coef, np.zeros(problem.n_features, dtype=dtype)
         coef[members] = working_set.coef
-        stuck = idle >= _PATIENCE and strength == penalty.alpha and not new.size
+        stuck = idle >= _PATIENCE and last == strength == penalty.alpha and not new.size
         finished = stuck or (not new.size and np.array_equal(before, coef))
         certificate = yield from look(coef, finished)
 
@@ -104,7 +106,8 @@ class _Look:
     def __call__(self, coef, finished):
         """Yield the coefficients; return their certificate, its correlations zero where columns were dropped."""
         if self.few is not None and not finished:
-            certificate = relative_gap(self.few, coef[self.left])
+            with single_threaded_blas():
+                certificate = relative_gap(self.few, coef[self.left])
             if certificate.value > self.tol:
                 yield State(coef, certify=False)
                 correlation = np.zeros(coef.size)

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from ..._array import array_namespace, asarray_like, dagger, is_numpy, sq_norm, to_numpy
+from ..._array import array_namespace, as_double, asarray_like, dagger, is_numpy, real_dtype, sq_norm, to_numpy
 from ..._parallel import map_blocks, n_threads
-from ..._validation import as_count, as_design
+from ..._validation import as_count, as_design, check_range
 from ...designs import DenseDesign
 from .array_pursuit import array_pursuit, make_dictionary
 from .kernel_pursuit import BLOCK, KernelPursuit
@@ -24,6 +24,7 @@ from .rules import is_small, make_settings, np_dtype, power_of_two
 __all__ = ["SparseCodes", "batch_omp", "codes_to_csr", "iter_batch_omp"]
 
 _CHUNK_BYTES = 1 << 22  # codes held at a time where the caller takes them chunk by chunk
+_TAME = 10  # atoms of norm 2^-10 to 2^10 are left as they are
 _PIECE_BYTES = 1 << 28  # directions b_q of all signals of a piece, on the array-API path
 
 
@@ -157,11 +158,39 @@ def iter_batch_omp(
 def _plan(atoms, signals, n_nonzero, tol, atol, selection, positive):
     """How to code a chunk, the signals, and the settings."""
     atoms, signals = _validated(atoms, signals)
+    sq_norms = to_numpy(sq_norm(atoms.T))
+    check_range(sq_norms, atoms, "atoms", "row")
+    scale = power_of_two(
+        sq_norms
+    )  # very long or short atoms are rescaled: the Gram matrix stays in single precision's range
+    scale[np.abs(np.log2(scale)) <= _TAME] = 1.0
     n_atoms, dim = atoms.shape
     settings = make_settings(n_nonzero, tol, atol, selection, positive, shape=(dim, n_atoms), dtype=np_dtype(signals))
     small = is_small(signals.shape[0], n_atoms, settings.n_nonzero)
     coder = _compiled if is_numpy(signals) and not small else _array_coder
-    return coder(atoms, settings), signals, settings
+    wide = as_double(atoms)
+    unit = array_namespace(atoms).astype(wide * asarray_like(scale[:, None], wide, dtype=wide.dtype), atoms.dtype)
+    coder = coder(unit, sq_norms * scale**2, settings)
+    return _rescaled(coder, scale), signals, settings
+
+
+def _rescaled(coder, scale):
+    """The coder for atoms that were multiplied by powers of two, with values for the atoms as they were."""
+    if np.all(scale == 1.0):
+        return coder
+
+    def code(signals, first, n_jobs):
+        indices, values, counts, sq_residuals = coder(signals, first, n_jobs)
+        if is_numpy(values):
+            values *= scale.astype(values.real.dtype)[indices]
+        else:
+            xp = array_namespace(values)
+            factor = asarray_like(scale, values, dtype=real_dtype(xp, values.dtype))
+            used = xp.astype(xp.where(indices < 0, xp.zeros_like(indices), indices), xp.int64)
+            values = values * xp.reshape(xp.take(factor, xp.reshape(used, (-1,))), used.shape)
+        return indices, values, counts, sq_residuals
+
+    return code
 
 
 def _chunk_size(chunk, settings):
@@ -173,15 +202,17 @@ def _chunk_size(chunk, settings):
 
 def _chunks(coder, signals, chunk, n_jobs):
     for part in _slices(signals.shape[0], chunk):
-        yield SparseCodes(*coder(signals[part, ...], n_jobs))
+        yield SparseCodes(*coder(signals[part, ...], part.start, n_jobs))
 
 
 def _slices(n_items, size):
     return [slice(start, min(start + size, n_items)) for start in range(0, n_items, size)]
 
 
-def _compiled(atoms, settings):
+def _compiled(atoms, sq_norms, settings):
     """Coder of a chunk by the kernel: correlations by one product for each fixed block of signals."""
+    from ...kernels.greedy import row_sq_norms
+
     atoms = np.ascontiguousarray(atoms)
     adjoint = np.ascontiguousarray(atoms.conj().T)
     n_atoms = atoms.shape[0]
@@ -191,37 +222,45 @@ def _compiled(atoms, settings):
         np.matmul(atoms[start:stop], adjoint, out=gram[start:stop])
 
     map_blocks(gram_rows, n_atoms, BLOCK)
-    pursuit = KernelPursuit(gram, _row_sq_norms(atoms), settings, rows=atoms)
+    pursuit = KernelPursuit(gram, sq_norms, settings, rows=atoms)
 
-    def code(signals, n_jobs):
+    def code(signals, first, n_jobs):
         def block(start, stop, correlations):
             part = np.ascontiguousarray(signals[start:stop])
+            if not part.flags.writeable:  # which the compiler would take for another type
+                part = part.copy()
+            row_sq_norms(part, target_sq[start:stop])
             if stop - start < BLOCK:
                 padded = np.zeros((BLOCK, part.shape[1]), dtype=part.dtype)
                 padded[: stop - start] = part
                 part = padded
             np.matmul(part, adjoint, out=correlations)
-            return part, None
+            return part, target_sq[start:stop]
 
-        return pursuit.code(signals.shape[0], block, n_jobs)
+        target_sq = np.empty(signals.shape[0])
+        codes = pursuit.code(signals.shape[0], block, n_jobs)
+        check_range(target_sq, signals, "signals", "row", first)
+        return codes
 
     return code
 
 
-def _array_coder(atoms, settings):
+def _array_coder(atoms, sq_norms, settings):
     """Coder of a chunk by the array-API pursuit, in pieces whose directions fit in memory."""
     xp = array_namespace(atoms)
     adjoint = dagger(atoms)
     gram = atoms @ adjoint
-    dictionary = make_dictionary(lambda j: xp.take(gram, j, axis=0), to_numpy(sq_norm(atoms.T)), atoms, rows=atoms)
+    dictionary = make_dictionary(lambda j: xp.take(gram, j, axis=0), sq_norms, atoms, rows=atoms)
     piece = max(BLOCK, _PIECE_BYTES // (16 * atoms.shape[0] * settings.n_nonzero) // BLOCK * BLOCK)
 
-    def code(signals, n_jobs):
-        parts = [_one_piece(signals[part, ...]) for part in _slices(signals.shape[0], piece)]
+    def code(signals, first, n_jobs):
+        parts = [_one_piece(signals[part, ...], first + part.start) for part in _slices(signals.shape[0], piece)]
         return parts[0] if len(parts) == 1 else tuple(xp.concat(part, axis=0) for part in zip(*parts, strict=True))
 
-    def _one_piece(part):
-        target_sq = to_numpy(sq_norm(part.T))
+    def _one_piece(part, first):
+        with np.errstate(over="ignore"):
+            target_sq = to_numpy(sq_norm(part.T))
+        check_range(target_sq, part, "signals", "row", first)
         scale = power_of_two(target_sq)
         limits = asarray_like(settings.limits(target_sq * scale**2, scale), part, dtype=xp.float64)
         scale_here = asarray_like(scale, part, dtype=dictionary.sq_norms.dtype)
@@ -324,10 +363,3 @@ def _append(buffer, part, filled):
         buffer.resize(max(filled + part.size, buffer.size + buffer.size // 8), refcheck=False)
     buffer[filled : filled + part.size] = part
     return buffer
-
-
-def _row_sq_norms(array):
-    """Squared norms of rows, in double precision."""
-    if array.dtype.kind == "c":
-        return _row_sq_norms(array.real) + _row_sq_norms(array.imag)
-    return np.einsum("ij,ij->i", array, array, dtype=np.float64)

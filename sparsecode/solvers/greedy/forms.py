@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import array_namespace, as_double, asarray_like, dagger, norm, to_numpy
+from ..._array import array_namespace, as_double, asarray_like, dagger, sq_norm, to_numpy
 from ...designs import CenteredDesign, GramDesign, SparseDesign
 from .array_pursuit import array_pursuit, make_dictionary
 from .kernel_pursuit import KernelPursuit
@@ -37,7 +37,8 @@ def target_sq_norms(design, target):
     if isinstance(design, GramDesign):
         size = design.sq_norm_of_target(target)
         return np.maximum(size, 0.0) + np.zeros(1 if target.ndim == 1 else target.shape[1])
-    return np.atleast_1d(to_numpy(norm(target)).astype(np.float64)) ** 2
+    with np.errstate(over="ignore"):  # the caller says what to do about it
+        return np.atleast_1d(to_numpy(sq_norm(target)).astype(np.float64))
 
 
 def pursue(design, target, settings, target_sq, penalty_weights=None, n_jobs=None) -> Selected:

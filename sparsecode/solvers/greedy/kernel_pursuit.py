@@ -60,9 +60,9 @@ class KernelPursuit:
         """Indices, values, counts and squared residuals of `n_signals` signals.
 
         ``block(start, stop, correlations)`` writes their correlations into the first rows of a scratch array (BLOCK, n_atoms),
-        and gives the signals themselves (or None) and their squared norms (or None: computed from the signals).
+        and gives the signals themselves (or None) and their squared norms in double precision.
         """
-        from ...kernels.greedy import Codes, pursue, row_sq_norms
+        from ...kernels.greedy import Codes, pursue
 
         answer = Codes(
             np.full((n_signals, self.depth), -1, dtype=np.int32),
@@ -78,9 +78,6 @@ class KernelPursuit:
             signals = self._atoms.rows if signals is None else signals
             if not signals.flags.writeable:  # which the compiler would take for another type
                 signals = signals.copy()
-            if target_sq is None:
-                target_sq = part.sq_residuals  # read before it is written, row by row
-                row_sq_norms(signals, target_sq)
             pursue(self._atoms, self._rule, correlations, signals, target_sq, work, part)
 
         map_blocks(run, n_signals, BLOCK, n_jobs)

@@ -14,9 +14,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..._array import array_namespace, as_double, device, is_numpy, to_numpy
 from ..._parallel import n_threads
-from ..._validation import as_design, as_penalty_weights, as_sample_weight, as_target, weighted
+from ..._validation import as_design, as_penalty_weights, as_sample_weight, as_target, check_range, weighted
 from ..._warnings import warn
-from ...designs import GramDesign
+from ...designs import CenteredDesign, DenseDesign, GramDesign, SparseDesign
 from ...losses import Squared
 from ...penalties import L0Ball
 from ...result import SolveResult, Status, announce
@@ -151,6 +151,7 @@ def solve_omp(
     settings = make_settings(n_nonzero, tol, atol, selection, positive, shape=design.shape, dtype=dtype)
     weights = None if penalty_weights is None else to_numpy(penalty_weights).astype(np.float64)
     target_sq = target_sq_norms(design, target)
+    _check_ranges(design, target, target_sq)
     selected = pursue(design, target, settings, target_sq, weights, n_jobs)
     problem = make_problem(design, target, Squared(), L0Ball(settings.n_nonzero, settings.positive))
     coef = _scatter(selected, target, design.shape[1])
@@ -170,6 +171,29 @@ def solve_omp(
         history=_history(problem, selected, target_sq, sq_residuals),
     )
     return result, missed
+
+
+def _check_ranges(design, target, target_sq):
+    """Refuse targets and columns so large or small that their squares are no numbers; an operator's columns are not known."""
+    check_range(target_sq, target[None, :] if target.ndim == 1 else target.T, "y", "target")
+    base = design.base if isinstance(design, CenteredDesign) else design
+    if isinstance(base, DenseDesign):
+        check_range(base.column_sq_norms(), base.array.T, "A", "column")
+    elif isinstance(base, GramDesign):
+        check_range(base.column_sq_norms(), base.matrix.T, "A", "column")
+    elif isinstance(base, SparseDesign):
+        check_range(base.column_sq_norms(), _StoredColumns(base.matrix), "A", "column")
+
+
+class _StoredColumns:
+    """Columns of a CSC matrix as their stored values."""
+
+    def __init__(self, matrix):
+        self.matrix, self.dtype = matrix, matrix.dtype
+
+    def __getitem__(self, key):
+        first, last = self.matrix.indptr[key[0] : key[0] + 2]
+        return self.matrix.data[first:last]
 
 
 def _tolerance(target):

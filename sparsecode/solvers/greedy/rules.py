@@ -11,6 +11,7 @@ from ..._validation import as_count, as_number
 __all__ = ["Settings", "is_small", "make_settings", "np_dtype", "power_of_two", "preferences"]
 
 _SMALL = 1_000_000  # n_signals * n_atoms * n_nonzero
+_HUGE = 1e150  # longer than any target, and its square is a number
 
 
 class Settings(NamedTuple):
@@ -52,14 +53,19 @@ def make_settings(n_nonzero, tol, atol, selection, positive, *, shape, dtype, ma
     return Settings(
         count,
         n_nonzero is not None,
-        None if tol is None else as_number(tol, "tol"),
-        None if atol is None else as_number(atol, "atol"),
+        None if tol is None else _reachable(as_number(tol, "tol")),
+        None if atol is None else min(as_number(atol, "atol"), _HUGE),
         selection == "ols",
         bool(positive),
         1e-5 if eps > 1e-10 else 1e-10,
         (16 * eps) ** 2,
         100 * eps,
     )
+
+
+def _reachable(tol):
+    """The tolerance; from one on it is met by zero coefficients, which no rounding of norms may deny."""
+    return 2.0 if tol >= 1.0 else tol
 
 
 def power_of_two(target_sq):
@@ -76,11 +82,14 @@ def np_dtype(array):
 def preferences(sq_norms, penalty_weights=None):
     """``1 / (weight^2 n_j)`` and ``1 / weight^2``, both zero for columns that may not be selected, and the free columns.
 
-    Zero columns and those of infinite weight are never selected; those of weight zero are free: they enter first.
+    Zero columns and those of infinite weight are never selected; those of weight zero are free: they enter first. Only ratios
+    of weights matter, so they are taken relative to the middle of their range, where squares are numbers.
     """
     norms = np.asarray(sq_norms, dtype=np.float64)
     weights = np.ones_like(norms) if penalty_weights is None else np.asarray(penalty_weights, dtype=np.float64)
     selectable = (norms > 0) & (weights > 0) & np.isfinite(weights)
+    if np.any(selectable):
+        weights = weights / (np.sqrt(np.min(weights[selectable])) * np.sqrt(np.max(weights[selectable])))
     preference = np.divide(1.0, weights, out=np.zeros_like(norms), where=selectable) ** 2
     scale = np.divide(preference, norms, out=np.zeros_like(norms), where=selectable)
     return scale, preference, np.flatnonzero((weights == 0) & (norms > 0))

@@ -99,7 +99,7 @@ def fista(
     array([ 2.,  0., -6.,  0.])
     """
     problem = _smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight)
-    return announce(_drive(problem, _accelerated_steps(problem, problem.start(init)), max_iter, tol, callback))
+    return announce(drive_proximal(problem, accelerated_steps(problem, problem.start(init)), max_iter, tol, callback))
 
 
 def ista(
@@ -143,7 +143,7 @@ def ista(
     array([3., 0.])
     """
     problem = _smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight)
-    return announce(_drive(problem, _plain_steps(problem, problem.start(init)), max_iter, tol, callback))
+    return announce(drive_proximal(problem, _plain_steps(problem, problem.start(init)), max_iter, tol, callback))
 
 
 def _smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight):
@@ -159,7 +159,8 @@ def _smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight):
     return make_problem(A, y, loss, penalty, penalty_weights=penalty_weights, sample_weight=sample_weight)
 
 
-def _drive(problem, steps, max_iter, tol, callback):
+def drive_proximal(problem, steps, max_iter, tol, callback):
+    """The loop around proximal gradient steps, with the certificate that the penalty allows. No warning."""
     penalised = getattr(problem.penalty, "alpha", None) != 0  # without a penalty there is no dual ball to scale into
     certificate = relative_gap if problem.penalty.is_convex and penalised else stationarity
     tol = max(as_number(tol, "tol"), 1e-6 if _is_single(problem) else 0.0)
@@ -177,8 +178,10 @@ def _is_single(problem):
 
 
 def _is_due(problem, iteration):
-    """Whether an iterate is worth a certificate: an early one for easy problems, then at intervals."""
-    return iteration == _CERTIFY_FIRST or iteration % (_CERTIFY_SINGLE if _is_single(problem) else _CERTIFY_EVERY) == 0
+    """Whether an iterate is worth a certificate: at intervals, and early where that is cheap."""
+    if _is_single(problem):
+        return iteration % _CERTIFY_SINGLE == 0
+    return iteration == _CERTIFY_FIRST or iteration % _CERTIFY_EVERY == 0
 
 
 def _first_curvature(problem, gradient):
@@ -223,7 +226,7 @@ def _plain_steps(problem, start):
         certificate = yield State(reference.narrow(coef), _is_due(problem, iteration), finished)
 
 
-def _accelerated_steps(problem, start):
+def accelerated_steps(problem, start):
     """Yield FISTA iterates, for ever; momentum restarts when the step opposes it (one target at a time)."""
     xp, dtype = problem.xp, real_dtype(problem.xp, problem.target.dtype)
     reference = Reference(problem)

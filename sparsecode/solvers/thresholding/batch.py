@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..._parallel import map_blocks
+from ..._validation import check_range
 from ..coordinate.batch import BLOCK, correlations
 
 __all__ = ["ThresholdCodes", "code_signals"]
@@ -53,11 +54,12 @@ def code_signals(
     """
     rows = np.ascontiguousarray(atoms, dtype=np.float64)
     sq_norms = np.einsum("ij,ij->i", rows, rows)
+    check_range(sq_norms, atoms, "atoms", "row")
     inverse = np.divide(1.0, sq_norms, out=np.zeros_like(sq_norms), where=sq_norms > 0)
     dtype = np.float32 if signals.dtype == np.float32 else np.float64
 
     def block(start, stop):
-        corr = correlations(rows, signals[start:stop])[0]
+        corr = correlations(rows, signals[start:stop], start)[0]
         size = np.maximum(corr, 0.0) if positive else np.abs(corr)
         size[:, sq_norms == 0] = 0.0
         keep = size > alpha

@@ -83,7 +83,7 @@ def local_statistics(signals, dictionary, coder, n_jobs=None):
     objectives : float64 array of shape (n_signals,)
         The objective of each signal.
     """
-    from ..kernels.atoms import accumulate
+    from ...kernels.atoms import accumulate
 
     coded = coder.code(dictionary, signals, n_jobs)
     empty = Statistics.empty(*dictionary.shape)
@@ -146,7 +146,7 @@ def stationarity(dictionary, statistics, *, positive=False) -> float:
 
 
 def _swept(dictionary, statistics, positive, n_sweeps):
-    from ..kernels.atoms import sweep
+    from ...kernels.atoms import sweep
 
     atoms = np.array(dictionary, dtype=np.float64, order="C")
     least = _LEAST * float(np.mean(np.diagonal(statistics.code_gram)))
