@@ -33,6 +33,20 @@ def test_a_training_sample_drawn_twice_counts_twice(data):
         assert error == pytest.approx(np.mean((y[test] - peer.predict(X[test])) ** 2), rel=1e-6)
 
 
+def test_a_fold_counts_by_its_held_out_weight(data):
+    X, y = data
+    folds = [(np.arange(10, 83), np.arange(10)), (np.arange(40), np.arange(40, 83))]
+    differs = 0
+    for first in (30.0, 10.0, 3.0, 1.0, 0.1, 0.01):
+        weight = np.where(np.arange(83) < 10, first, 1.0)
+        model = LassoCV(cv=folds, alphas=40, eps=1e-2).fit(X, y, sample_weight=weight)
+        sizes = np.array([weight[test].sum() for _, test in folds])
+        best = int(np.argmin(model.mse_path_ @ sizes))
+        assert model.alpha_ == model.alphas_[best]
+        differs += best != int(np.argmin(model.mse_path_.mean(axis=1)))
+    assert differs > 0
+
+
 @pytest.mark.parametrize(
     ("folds", "message"),
     [

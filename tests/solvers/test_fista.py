@@ -318,3 +318,11 @@ def test_a_users_loss_is_minimised_and_certified(solver):
     assert result.status is Status.CONVERGED
     assert result.objective == pytest.approx(best, rel=1e-6)
     np.testing.assert_allclose(result.coef, coef.value, atol=1e-3)
+
+
+def test_restarts_save_most_iterations_on_columns_of_many_sizes():
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((60, 120)) * np.linspace(0.2, 3.0, 120)
+    y = A[:, :10] @ rng.standard_normal(10) + 0.1 * rng.standard_normal(60)
+    result = fista(A, y, penalty=L1(0.02 * np.max(np.abs(A.T @ y)) / 60), tol=1e-9)
+    assert result.n_iter <= 1000  # several thousand without
