@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
 from ._array import array_namespace, as_float, asarray_like, is_array_api_obj, is_complex, is_numpy, to_numpy
+from ._parallel import single_threaded_blas
 from ._warnings import warn
 from .designs import CenteredDesign, DenseDesign, Design, GramDesign, OperatorDesign, SparseDesign
 
@@ -277,8 +278,11 @@ def _check_finite(array, name):
 
 
 def _sums_are_finite(array):
-    """Finite sums prove finite entries, at the cost of one pass without a mask; by BLAS where it needs no copy."""
-    with np.errstate(invalid="ignore", over="ignore"):
+    """Finite sums prove finite entries, at the cost of one pass without a mask; by BLAS where it needs no copy.
+
+    On one thread: the pass is bound by memory, and a second BLAS thread would go on spinning on a core that is needed next.
+    """
+    with np.errstate(invalid="ignore", over="ignore"), single_threaded_blas():
         if array.ndim == 2 and array.flags.forc:
             return bool(np.all(np.isfinite(np.ones(array.shape[0], dtype=array.dtype) @ array)))
         return bool(np.isfinite(np.sum(array)))

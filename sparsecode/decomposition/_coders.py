@@ -44,6 +44,11 @@ class LassoCoder(NamedTuple):
     tol: float
 
     @property
+    def n_nonzero(self):
+        """No limit on the atoms of a code."""
+        return None
+
+    @property
     def certificate_name(self):
         """What the certificate measures."""
         return "relative duality gap"

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from .._parallel import worker_pool
 from .._validation import refuse_lazy
 from .._warnings import warn
 from ..result import SolveResult, Status
@@ -55,11 +56,12 @@ class CodingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         coder = self._coder(X.shape[1], atoms.shape[0])
         rows = self._rows(X, atoms)
         missed, worst = 0, 0.0
-        for _, coded in self._coded(coder, atoms, X):
-            rows.append(coded.indptr, coded.indices, coded.values)
-            met = coded.certificate <= coder.goal(rows_dtype(X))
-            missed += int(np.count_nonzero(~met))
-            worst = max(worst, float(np.max(coded.certificate)))
+        with worker_pool(self.n_jobs):
+            for _, coded in self._coded(coder, atoms, X):
+                rows.append(coded.indptr, coded.indices, coded.values)
+                met = coded.certificate <= coder.goal(rows_dtype(X))
+                missed += int(np.count_nonzero(~met))
+                worst = max(worst, float(np.max(coded.certificate)))
         self._announce(coder, missed, X, worst)
         return self._split(rows.finish())
 
@@ -82,10 +84,11 @@ class CodingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         rows = self._rows(X, atoms)
         certificate, objective = np.empty(X.shape[0]), np.empty(X.shape[0])
         most = 0
-        for part, coded in self._coded(coder, atoms, X):
-            rows.append(coded.indptr, coded.indices, coded.values)
-            certificate[part], objective[part] = coded.certificate, coded.objective
-            most = max(most, int(np.max(np.diff(coded.indptr))))
+        with worker_pool(self.n_jobs):
+            for part, coded in self._coded(coder, atoms, X):
+                rows.append(coded.indptr, coded.indices, coded.values)
+                certificate[part], objective[part] = coded.certificate, coded.objective
+                most = max(most, int(np.max(np.diff(coded.indptr))))
         goal = coder.goal(rows_dtype(X))
         missed = int(np.count_nonzero(~(certificate <= goal)))
         self._announce(coder, missed, X, float(np.max(certificate)))
@@ -154,7 +157,8 @@ class CodingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def _coded(self, coder, atoms, X):
         """The slices of X, coded one after another."""
-        chunk = _CHUNK_BYTES // (12 * min(atoms.shape)) // 256 * 256
+        width = min(atoms.shape) if coder.n_nonzero is None else min(*atoms.shape, coder.n_nonzero)
+        chunk = _CHUNK_BYTES // (12 * width) // 256 * 256
         chunk = min(max(chunk, 256), _LARGEST_CHUNK)
         for start in range(0, X.shape[0], chunk):
             part = slice(start, min(start + chunk, X.shape[0]))
