@@ -130,6 +130,11 @@ class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Design and target, with `n_features_in_` and feature names set."""
         refuse_lazy(X, "X")
         refuse_lazy(y, "y")
+        if isinstance(X, GramDesign):
+            raise ValueError(
+                "X is a GramDesign, which has no samples to fit and predict; pass the design itself, or give the GramDesign to "
+                "a solver function such as lasso or omp."
+            )
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         if isinstance(X, LinearOperator) or (is_array_api_obj(X) and not isinstance(X, np.ndarray)):

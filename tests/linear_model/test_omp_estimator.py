@@ -171,3 +171,10 @@ def test_an_operator_whose_columns_have_large_means_selects_as_its_matrix_does(k
     np.testing.assert_allclose(model.coef_, expected.coef_, atol=1e-9)
     norms = model.result_.history["residual"]
     assert norms[-1] == pytest.approx(expected.result_.history["residual"][-1])
+
+
+def test_a_gram_matrix_as_x_is_refused_by_name():
+    from sparsecode import GramDesign
+
+    with pytest.raises(ValueError, match="X is a GramDesign"):
+        OrthogonalMatchingPursuit().fit(GramDesign(np.eye(3), n_samples=3), np.ones(3))
