@@ -241,7 +241,9 @@ def _nonnegative_fit(columns, targets):
     coefs = np.zeros((len(size), unit.shape[1]))
     for i in np.flatnonzero(np.max(unit_columns.T @ unit, axis=0) > rounding):
         coefs[:, i] = nnls(unit_columns, unit[:, i])[0]
-    solved = np.max(unit_columns.T @ (unit - unit_columns @ coefs), axis=0) <= 1e3 * rounding
+    left = unit - unit_columns @ coefs
+    # relative to what is left: that becomes the dual point, and a proof from nothing but rounding is none
+    solved = np.max(unit_columns.T @ left, axis=0) <= 1e5 * rounding * np.linalg.norm(left, axis=0)
     shape = targets.shape[1:]
     return (coefs / size[:, None]).reshape(len(size), *shape) * length, solved.reshape(shape)
 

@@ -19,8 +19,8 @@ def data():
 def test_splitters_see_the_target(data):
     X, y = data
     label = (y > np.quantile(y, 0.8)).astype(float)
-    peer = PeerLassoCV(cv=StratifiedKFold(4), alphas=5, tol=1e-10, max_iter=100_000).fit(X, label)
     model = LassoCV(cv=StratifiedKFold(4), alphas=5, tol=1e-12).fit(X, label)
+    peer = PeerLassoCV(cv=StratifiedKFold(4), alphas=model.alphas_, tol=1e-10, max_iter=100_000).fit(X, label)
     np.testing.assert_allclose(model.mse_path_, peer.mse_path_, rtol=1e-6)
 
 
