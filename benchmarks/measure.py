@@ -1,8 +1,8 @@
 """How two ways to the same answer are compared: interleaved runs, an equal certificate, the median of the ratios.
 
 A `Contest` holds one seeded problem, our way, the peers' ways, and how the answer of *either* is certified from the
-answer alone. `compare` runs them in turn (ours, peer, ours, peer, ...), so that a slow minute of the machine hits all,
-drops every round in which an answer misses its certificate, and makes one `Row` of the table.
+answer alone. `compare` runs them in turn (ours, peer, ours, peer, ...), each on idle cores, so that a slow minute of the
+machine hits all, drops every round in which an answer misses its certificate, and makes one `Row` of the table.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 __all__ = ["NOTHING", "Ask", "Certificate", "Contest", "Row", "Setting", "compare", "progress", "race", "row_of_ratios"]
+
+
+_REST = 0.05  # seconds before each run: threads of the BLAS spin for 25 ms after the last product of the run before
 
 
 class Setting(NamedTuple):
@@ -159,6 +162,7 @@ def race(contest, rounds, clock=time.perf_counter):
     known: dict[str, tuple] = {}
     for count in range(rounds):
         for name, run in runners.items():
+            time.sleep(_REST)
             began = clock()
             answer = run(count)
             seconds[name].append(clock() - began)
