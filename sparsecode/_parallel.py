@@ -42,27 +42,50 @@ def _controller():
     return threadpoolctl.ThreadpoolController()  # looks at every loaded library: do it once
 
 
-class _SingleThread:
-    """The limit itself, of the whole process: the first thread to enter sets it, the last to leave lifts it."""
+class _Limit:
+    """The limit itself, of the whole process: the first to hold it sets it, the last to let go lifts it."""
 
     def __init__(self):
-        self._lock, self._inside = threading.Lock(), 0
+        self._lock, self._held = (
+            threading.RLock(),
+            0,
+        )  # re-entrant: a collected `_SingleThread` may let go at any moment
         self._limit: Any = None
 
-    def __enter__(self):
+    def hold(self, holder):
         with self._lock:
-            if not self._inside:
+            if not self._held:
                 self._limit = _controller().limit(limits=1, user_api="blas")
-            self._inside += 1
+            self._held += 1
+            holder.holds = True
 
-    def __exit__(self, *_):
+    def let_go(self, holder):
         with self._lock:
-            self._inside -= 1
-            if not self._inside:
+            if not holder.holds:
+                return
+            holder.holds = False
+            self._held -= 1
+            if not self._held:
                 self._limit.restore_original_limits()
 
 
-_SINGLE_THREAD = _SingleThread()
+_LIMIT = _Limit()
+
+
+class _SingleThread:
+    """One holder of the limit, who lets go once: on leaving, or, if Ctrl-C kept it from that, when it is collected."""
+
+    holds = False
+
+    def __enter__(self):
+        _LIMIT.hold(self)
+
+    def __exit__(self, *_):
+        _LIMIT.let_go(self)
+
+    def __del__(self):
+        if self.holds:
+            _LIMIT.let_go(self)
 
 
 def single_threaded_blas():
@@ -70,7 +93,7 @@ def single_threaded_blas():
 
     It may be entered from many threads at once, and again inside.
     """
-    return _SINGLE_THREAD
+    return _SingleThread()
 
 
 @contextmanager

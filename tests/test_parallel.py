@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from sparsecode._parallel import _controller, map_blocks, n_threads, single_threaded_blas
+from sparsecode._parallel import _LIMIT, _controller, map_blocks, n_threads, single_threaded_blas
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 5, -1, None])
@@ -85,3 +85,11 @@ def test_the_last_of_many_threads_gives_blas_its_threads_back():
     assert set(threads()) == {1}
     second.__exit__(None, None, None)
     assert threads() == before
+
+
+def test_ctrl_c_on_leaving_gives_blas_its_threads_back():
+    limit = single_threaded_blas()
+    limit.__enter__()
+    assert _LIMIT._held == 1
+    del limit  # the interrupt came before __exit__ could do anything
+    assert _LIMIT._held == 0
