@@ -28,6 +28,7 @@ ROOMS = (
     "solvers.coordinate",
     "linear_model",
     "decomposition",
+    "inverse",
 )
 
 

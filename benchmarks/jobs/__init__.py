@@ -12,8 +12,12 @@ __all__ = ["NAMES", "Job", "load"]
 
 _MODULES = {
     "omp": "omp",
+    "omp-one": "omp_one",
     "ols": "ols",
     "ols-wide": "ols_wide",
+    "thresholding": "thresholding",
+    "partial-dct": "partial_dct",
+    "phase-retrieval": "phase_retrieval",
     "lasso": "lasso",
     "dictionary": "dictionary",
     "iteration": "iteration",

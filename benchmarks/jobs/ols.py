@@ -11,6 +11,8 @@ __all__ = ["JOB"]
 
 def rows(setting):
     yield compare(ols_contest(setting, setting.size(20_000, 300), 256, 5, ask=1.5), setting, JOB.name)
+    for n_atoms in setting.size((256, 512), (128,)):
+        yield compare(ols_contest(setting, setting.size(20_000, 300), n_atoms, 6, ask=1.5), setting, JOB.name)
 
 
 def first_call(setting):

@@ -1,8 +1,10 @@
-"""Orthogonal matching pursuit of image patches, against scikit-learn's `orthogonal_mp_gram`."""
+"""Orthogonal matching pursuit of image patches, against scikit-learn's `orthogonal_mp_gram`; single against double precision."""
 
 from __future__ import annotations
 
 import warnings
+
+import numpy as np
 
 from ..measure import Ask, Contest, compare
 from . import Job
@@ -55,8 +57,41 @@ def contest(setting, n_signals=20_000, n_atoms=256, n_nonzero=5):
     )
 
 
+def single_contest(setting, n_signals, n_atoms, n_nonzero=6):
+    """The same codes in single precision, against our own double precision."""
+    from sparsecode import SparseCoder
+
+    patches, dictionary = china_patches(n_signals), drawn_dictionary(n_atoms)
+
+    def coder(dtype):
+        atoms, signals = dictionary.astype(dtype), patches.astype(dtype)
+
+        def code(_):
+            model = SparseCoder(atoms, algorithm="omp", n_nonzero_coefs=n_nonzero, n_jobs=setting.threads)
+            return model.fit(signals[:1]).transform(signals)
+
+        return code
+
+    return Contest(
+        problem=f"OMP in single precision: {n_signals:,} patches, {n_atoms} atoms, {n_nonzero} each",
+        ours=coder(np.float32),
+        peers={"our double precision": coder(np.float64)},
+        certify=greedy_certificate(patches, dictionary, n_nonzero),
+        tol=1e-4,
+        slack=1e-4,
+        ask=Ask(1.5),
+        n_items=n_signals,
+        certificate_name="support optimality",
+    )
+
+
 def rows(setting):
     yield compare(contest(setting, n_signals=setting.size(20_000, 300)), setting, JOB.name)
+    for n_atoms in setting.size((256, 512, 1024), (128,)):
+        few = contest(setting, setting.size(5_000, 300), n_atoms, n_nonzero=6)  # the peer takes seconds for them
+        yield compare(few, setting, JOB.name)
+    for n_atoms in setting.size((256, 512, 1024), (128,)):
+        yield compare(single_contest(setting, setting.size(20_000, 300), n_atoms), setting, JOB.name)
 
 
 def first_call(setting):

@@ -27,8 +27,7 @@ class _CosineSynthesis(Transform):
         super().__init__(size if rows is None else rows.size, size, dtype)
         self.signal_shape, self.rows = shape, rows
         self.scale = self.dtype.type(1.0 if rows is None else np.sqrt(size / rows.size))
-        if rows is None:
-            self.column_sq_norms = np.ones(size)
+        self.column_sq_norms = np.ones(size) if rows is None else _sampled_norms(shape, rows)
 
     def forward(self, block):
         grid = block.reshape(*self.signal_shape, -1)
@@ -42,6 +41,24 @@ class _CosineSynthesis(Transform):
             block = full
         grid = block.reshape(*self.signal_shape, -1)
         return scipy.fft.dctn(grid, norm="ortho", axes=range(len(self.signal_shape))).reshape(block.shape)
+
+
+def _sampled_norms(shape, rows):
+    """Squared norms of sampled cosine columns, one on average: ``2 cos^2 = 1 + cos`` of twice the frequency, so a transform of the mask."""
+    size = int(np.prod(shape))
+    grid = np.zeros(size)
+    grid[rows] = 1.0 / rows.size
+    grid = grid.reshape(shape)
+    for axis, length in enumerate(shape):
+        spectrum = np.moveaxis(scipy.fft.dct(grid, axis=axis) / 2, axis, -1)
+        double = np.zeros_like(spectrum)  # the spectrum at twice the index; it is odd about `length`, and zero there
+        half = (length + 1) // 2
+        double[..., 1:half] = spectrum[..., 2 : 2 * half : 2]
+        double[..., length // 2 + 1 :] = -spectrum[..., length - 2 + length % 2 : 0 : -2][
+            ..., : length - length // 2 - 1
+        ]
+        grid = np.moveaxis(spectrum[..., :1] + double, -1, axis)
+    return grid.reshape(-1)
 
 
 class _FourierSampling(Transform):
@@ -109,7 +126,7 @@ def dct_operator(shape, samples=None, *, dtype=np.float64):
     Returns
     -------
     LinearOperator of shape (n_samples, prod(shape))
-        With `column_sq_norms` if nothing was left out.
+        With the exact `column_sq_norms`.
 
     Raises
     ------

@@ -32,7 +32,7 @@ class Atoms(NamedTuple):
     sq_norms: np.ndarray  # (K,) n_j, in working precision
     scale: np.ndarray  # (K,) 1 / (weight_j^2 n_j), zero for an atom that may not be selected
     preference: np.ndarray  # (K,) 1 / weight_j^2, zero likewise
-    free: np.ndarray  # (F,) atoms of weight zero: they enter first
+    free: np.ndarray  # (F,) atoms that enter first, in this order
     rows: np.ndarray  # (K, d) the atoms themselves, or (0, 0): then residuals are never recomputed
 
 

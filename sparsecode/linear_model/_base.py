@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from .._array import asarray_like, is_array_api_obj, sq_norm, to_numpy
 from .._estimators import all_or_nothing
@@ -14,7 +14,7 @@ from .._validation import as_design, as_sample_weight, as_target, refuse_lazy
 from ..designs import CenteredDesign, GramDesign
 from ..designs.centered import constant_level
 
-__all__ = ["CenteredProblem", "SparseLinearModel", "all_or_nothing", "center"]
+__all__ = ["CenteredProblem", "SparseLinearModel", "all_or_nothing", "center", "default_sparsity"]
 
 
 class CenteredProblem:
@@ -89,6 +89,11 @@ def _without_constants(xp, centered, mean):
     return xp.where(asarray_like(np.asarray(keep), centered), centered, 0 * centered)
 
 
+def default_sparsity(shape):
+    """What ``n_nonzero_coefs=None`` stands for: a tenth of the features, at least one and at most the samples."""
+    return max(1, min(shape[1] // 10, shape[0]))
+
+
 class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Base of the regressors: subclasses implement ``_solve(design, target) -> SolveResult``.
 
@@ -122,7 +127,7 @@ class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         with all_or_nothing(self):
             self._validate_params()
             design, target = self._validated(X, y)
-            problem = center(design, target, fit_intercept=self.fit_intercept, sample_weight=sample_weight)
+            problem = self._pose(design, target, sample_weight)
             self._store(self._solve(problem.design, problem.target), problem)
         return self
 
@@ -159,6 +164,21 @@ class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         )
         design = as_design(X, "X")
         return design, as_target(y, design)
+
+    def _validated_single(self, X, y):
+        """Design and one-dimensional target, for models that choose something for one target."""
+        if y is not None and getattr(y, "ndim", 1) == 2 and isinstance(y, np.ndarray):
+            y = column_or_1d(y, warn=True)
+        design, target = self._validated(X, y)
+        if target.ndim != 1:
+            raise ValueError(
+                f"y has shape {tuple(target.shape)}; {type(self).__name__} takes one target, fit one model for each."
+            )
+        return design, target
+
+    def _pose(self, design, target, sample_weight):
+        """The problem that `_solve` is given; for losses without a mean there are others than the centred one."""
+        return center(design, target, fit_intercept=self.fit_intercept, sample_weight=sample_weight)
 
     def _solve(self, design, target):
         raise NotImplementedError(f"{type(self).__name__} must implement _solve(design, target).")

@@ -6,9 +6,7 @@ import threading
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import column_or_1d
 
 from .._array import to_numpy
 from .._estimators import FitTask, all_or_nothing, with_callbacks
@@ -19,6 +17,7 @@ from ..result import announce
 from ..solvers.coordinate.lasso import lasso_problem, solve
 from ..solvers.coordinate.path import path_alphas, solve_path
 from ._base import center
+from ._folds import draw_folds, training_weight
 from ._lasso import COMMON_CONSTRAINTS, LassoModel
 
 __all__ = ["LassoCV"]
@@ -26,17 +25,6 @@ __all__ = ["LassoCV"]
 
 class LassoPathModel(LassoModel):
     """What models that choose a strength along a path share: one target, one grid of strengths."""
-
-    def _validated_single(self, X, y):
-        """Design and one-dimensional target."""
-        if y is not None and getattr(y, "ndim", 1) == 2 and isinstance(y, np.ndarray):
-            y = column_or_1d(y, warn=True)
-        design, target = self._validated(X, y)
-        if target.ndim != 1:
-            raise ValueError(
-                f"y has shape {tuple(target.shape)}; {type(self).__name__} takes one target, fit one model for each."
-            )
-        return design, target
 
     def _problem(self, centered):
         """The solver's problem for centred data; its strength is still to be set."""
@@ -174,13 +162,12 @@ class LassoCV(LassoPathModel):
         with all_or_nothing(self):
             design, target = self._validated_single(X, y)
             n_samples = design.shape[0]
-            folds = list(check_cv(self.cv).split(np.zeros((n_samples, 1)), to_numpy(target)))
+            weight = as_sample_weight(sample_weight, n_samples)
+            weight = np.ones(n_samples) if weight is None else weight
+            folds = draw_folds(self.cv, to_numpy(target), weight)
             task = FitTask.of_fit(self, len(folds) + 1)
             centered = center(design, target, fit_intercept=self.fit_intercept, sample_weight=sample_weight)
             problem = self._problem(centered)
-            weight = as_sample_weight(sample_weight, n_samples)
-            weight = np.ones(n_samples) if weight is None else weight
-            _check_folds(folds, weight)
             alphas = self._grid(problem)
             errors, sizes, worst = self._cross_validate(design, target, weight, folds, alphas, task)
             alpha = float(alphas[np.argmin(errors @ sizes / sizes.sum())])
@@ -200,8 +187,7 @@ class LassoCV(LassoPathModel):
 
         def one_fold(start, _):
             train, test = folds[start]
-            inside = np.zeros(design.shape[0])
-            np.add.at(inside, train, weight[train])  # a bootstrap sample counts as often as it was drawn
+            inside = training_weight(train, weight)
             centered = center(design, target, fit_intercept=self.fit_intercept, sample_weight=inside)
             total = weight[test].sum()
             errors, worst = np.zeros(len(alphas)), None
@@ -215,18 +201,3 @@ class LassoCV(LassoPathModel):
 
         errors, sizes, results = zip(*map_blocks(one_fold, len(folds), 1, self.n_jobs), strict=True)
         return np.stack(errors, axis=1), np.array(sizes), max(results, key=lambda result: result.certificate)
-
-
-def _check_folds(folds, weight):
-    """Every fold trains on something, and something is held out."""
-    if not folds:
-        raise ValueError(
-            "cv has no folds; pass a number of folds, a splitter, or an iterable of (train, test) indices."
-        )
-    for number, (train, _) in enumerate(folds):
-        if not weight[train].any():
-            raise ValueError(
-                f"cv has no training sample of positive weight in fold {number}; use other or fewer folds."
-            )
-    if not any(weight[test].any() for _, test in folds):
-        raise ValueError("cv holds out no sample of positive weight; use other folds.")

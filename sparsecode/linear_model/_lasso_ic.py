@@ -5,13 +5,13 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.special import gammaln
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._array import to_numpy
 from .._estimators import FitTask, all_or_nothing, with_callbacks
 from ..result import announce
 from ..solvers.coordinate.path import solve_path
+from ..solvers.criteria import information_criterion
 from ._base import center
 from ._lasso import COMMON_CONSTRAINTS
 from ._lasso_cv import LassoPathModel
@@ -166,14 +166,13 @@ class LassoIC(LassoPathModel):
         size = int(np.count_nonzero(to_numpy(coef)))
         residual = to_numpy(centered.target - centered.design.product(coef)).astype(np.float64)
         rss = float(residual @ residual) * n_samples / n_rows
-        variance = self.noise_variance
-        if variance is None:
-            if size > n_samples / 2:
-                return np.inf
-            variance = max(rss, np.finfo(float).tiny) / n_samples
-        value = n_samples * np.log(2.0 * np.pi * variance) + rss / variance
-        value += size * (2.0 if self.criterion == "aic" else np.log(n_samples))
-        if self.criterion == "ebic":
-            models = gammaln(n_features + 1) - gammaln(size + 1) - gammaln(n_features - size + 1)
-            value += 2.0 * self.ebic_gamma * models
-        return value
+        value = information_criterion(
+            self.criterion,
+            rss,
+            size,
+            n_samples,
+            n_features,
+            noise_variance=self.noise_variance,
+            ebic_gamma=self.ebic_gamma,
+        )
+        return float(value)

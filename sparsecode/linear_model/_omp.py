@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 
+import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._array import to_numpy
 from .._validation import as_penalty_weights
+from ..solvers.criteria import CRITERIA
 from ..solvers.greedy.omp import announce_omp, solve_omp
 from ._base import SparseLinearModel
 
-__all__ = ["OrthogonalMatchingPursuit"]
+__all__ = ["OrthogonalMatchingPursuit", "default_count"]
+
+
+def default_count(design):
+    """Columns selected where nobody says how many: a tenth of the features, at least one, no more than samples."""
+    return max(1, min(design.shape[1] // 10, design.shape[0]))
 
 
 class OrthogonalMatchingPursuit(SparseLinearModel):
@@ -22,11 +30,16 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
     Parameters
     ----------
     n_nonzero_coefs : int, default=None
-        Columns to select for each target. If None and `tol` is None too, a tenth of the features (at least one); if None with a
-        `tol`, no limit.
+        Columns to select for each target. If None and nothing else says when to stop, a tenth of the features (at least one); if
+        None with a `tol`, no limit.
     tol : float, default=None
         Stop when the residual norm is at most `tol` times the norm of the (centred) target. With `n_nonzero_coefs`, whichever
         is met first.
+    criterion : {"aic", "bic", "ebic"}, default=None
+        Keep the step of the greedy path with the least information criterion; see `omp`. `n_nonzero_coefs` and `tol` then end the
+        path, which otherwise goes up to half as many columns as samples.
+    ebic_gamma : float, default=1.0
+        Weight of the number of models of one size, from 0 (bic) to 1; for "ebic" only.
     selection : {"omp", "ols"}, default="omp"
         "omp": the column most correlated with the residual. "ols": the column whose addition lowers the least-squares
         residual most.
@@ -51,7 +64,7 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
     n_nonzero_coefs_ : int
         The largest number of columns selected for a target.
     n_iter_ : int
-        Likewise: one column an iteration.
+        Steps of the longest path, one column each.
     status_ : Status
         How the solve ended.
     certificate_ : float or array of shape (n_targets,)
@@ -66,6 +79,7 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
     See Also
     --------
     omp : The same algorithm as a function.
+    OrthogonalMatchingPursuitCV : Chooses `n_nonzero_coefs` by cross-validation.
     IterativeHardThresholding : All columns at once; cheaper for large supports.
 
     Notes
@@ -93,6 +107,8 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
     _parameter_constraints = {
         "n_nonzero_coefs": [Interval(Integral, 1, None, closed="left"), None],
         "tol": [Interval(Real, 0, None, closed="left"), None],
+        "criterion": [StrOptions(set(CRITERIA)), None],
+        "ebic_gamma": [Interval(Real, 0, None, closed="left")],
         "selection": [StrOptions({"omp", "ols"})],
         "positive": ["boolean"],
         "penalty_weights": ["array-like", None],
@@ -105,6 +121,8 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
         n_nonzero_coefs=None,
         *,
         tol=None,
+        criterion=None,
+        ebic_gamma=1.0,
         selection="omp",
         positive=False,
         penalty_weights=None,
@@ -113,6 +131,8 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
     ):
         self.n_nonzero_coefs = n_nonzero_coefs
         self.tol = tol
+        self.criterion = criterion
+        self.ebic_gamma = ebic_gamma
         self.selection = selection
         self.positive = positive
         self.penalty_weights = penalty_weights
@@ -121,17 +141,19 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
 
     def _solve(self, design, target):
         count = self.n_nonzero_coefs
-        if count is None and self.tol is None:
-            count = max(1, min(design.shape[1] // 10, design.shape[0]))
+        if count is None and self.tol is None and self.criterion is None:
+            count = default_count(design)
         result, missed = solve_omp(
             design,
             target,
             n_nonzero=count,
             tol=self.tol,
+            criterion=self.criterion,
+            ebic_gamma=self.ebic_gamma,
             selection=self.selection,
             positive=self.positive,
             penalty_weights=as_penalty_weights(self.penalty_weights, design),
             n_jobs=self.n_jobs,
         )
-        self.n_nonzero_coefs_ = result.n_iter
+        self.n_nonzero_coefs_ = int(np.max(np.count_nonzero(to_numpy(result.coef), axis=0)))
         return announce_omp(result, missed)

@@ -2,17 +2,20 @@
 
 from ._dictionary import babel, dictionary_distance, dictionary_recovery, mutual_coherence
 from ._errors import nmse, psnr
+from ._phase import align_phase, phase_distance
 from ._phase_transition import PhaseTransitionResult, l1_weak_threshold, phase_transition
 from ._support import support_f1, support_precision, support_recall
 
 __all__ = [
     "PhaseTransitionResult",
+    "align_phase",
     "babel",
     "dictionary_distance",
     "dictionary_recovery",
     "l1_weak_threshold",
     "mutual_coherence",
     "nmse",
+    "phase_distance",
     "phase_transition",
     "psnr",
     "support_f1",

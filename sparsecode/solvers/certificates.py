@@ -2,6 +2,7 @@
 
 * `relative_gap`: duality gap of a convex problem over its value at zero, P(0);
 * `stationarity`: distance of the negative gradient to the subdifferential, over its size at zero;
+* `fixed_point`: how far one thresholded step moves the coefficients of a sparsity-constrained problem;
 * `support_optimality`: what least squares on the support leaves undone, relative to target and column norms.
 """
 
@@ -11,9 +12,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._array import as_double, asarray_like, norm, to_numpy
+from .._array import as_double, asarray_like, norm, real_dtype, to_numpy
 
-__all__ = ["Certificate", "relative_gap", "stationarity", "support_optimality"]
+__all__ = [
+    "Certificate",
+    "column_norms",
+    "fixed_point",
+    "relative_gap",
+    "scaled_step",
+    "stationarity",
+    "support_optimality",
+    "thresholded_step",
+]
 
 
 class Certificate(NamedTuple):
@@ -68,6 +78,47 @@ def stationarity(problem, coef) -> Certificate:
     return Certificate(
         value, to_numpy(point.loss) + to_numpy(problem.penalty_value(coef)), "relative stationarity", point
     )
+
+
+def fixed_point(problem, coef) -> Certificate:
+    """``||x - H_k(x + D^-1 A^H (y - A x))|| / ||x||`` in the norm of D, the squared column norms; H_k is the penalty's projection.
+
+    Zero says that least squares on the support cannot be improved, and that no coefficient off it would overtake one on it
+    in a step of length one on columns of unit norm.
+    """
+    problem = problem.in_double()
+    coef = as_double(coef)
+    point = problem.at(coef) if bool(problem.xp.any(coef != 0)) else problem.at_zero()
+    new, scale = thresholded_step(problem, coef, point)
+    moved, size = to_numpy(norm(scale * (coef - new))), to_numpy(norm(scale * coef))
+    value = np.divide(moved, size, out=np.where(moved > 0, np.inf, 0.0), where=size > 0)
+    return Certificate(value, to_numpy(point.loss), "relative fixed-point residual", point)
+
+
+def thresholded_step(problem, coef, point):
+    """The projection of ``coef + D^-1 A^H (y - A coef)``, chosen by magnitude times column norm; and those norms, shaped to match."""
+    moved, scale = scaled_step(problem, coef, point)
+    kept = problem.xp.where(problem.penalty.keep(moved, problem.coef_weights), moved, 0 * moved)
+    return _inverse(problem.xp, scale) * kept, scale
+
+
+def scaled_step(problem, coef, point):
+    """``D^1/2 coef + D^-1/2 A^H (y - A coef)`` for columns of squared norms D: a gradient step of length one on unit columns; and D^1/2."""
+    scale = column_norms(problem, coef)
+    step = problem.xp.astype(point.correlation, coef.dtype, copy=False) * problem.n_samples
+    return scale * coef + step * _inverse(problem.xp, scale), scale
+
+
+def column_norms(problem, coef):
+    """Norms of the columns as an array that broadcasts against `coef`."""
+    norms = np.sqrt(problem.design.column_sq_norms())
+    scale = asarray_like(norms, coef, dtype=real_dtype(problem.xp, coef.dtype))
+    return scale if coef.ndim == 1 else scale[:, None]
+
+
+def _inverse(xp, scale):
+    """One over the norms, zero for zero columns."""
+    return xp.where(scale > 0, 1.0 / xp.where(scale > 0, scale, xp.ones_like(scale)), xp.zeros_like(scale))
 
 
 def support_optimality(problem, coef) -> Certificate:

@@ -22,6 +22,7 @@ class State(NamedTuple):
     coef: Any
     certify: bool = True  # whether this iterate is worth a certificate
     finished: bool = False  # whether the solver can do nothing more (fixed point reached)
+    chosen: bool = False  # whether it is the answer even if another iterate had the lower certificate
 
 
 class Progress(NamedTuple):
@@ -64,7 +65,7 @@ def drive(steps, certify, *, max_iter, tol, callback=None) -> SolveResult:
             message = certify(state.coef)
             worst = float(np.max(message.value)) if np.size(message.value) else 0.0
             _record(history, iteration, worst, message.objective, time.perf_counter() - began)
-            if best is None or worst <= best[0] or np.isnan(best[0]):
+            if best is None or worst <= best[0] or np.isnan(best[0]) or state.chosen:
                 best = (worst, state.coef, message, iteration)
             if worst <= tol:
                 status = Status.CONVERGED

@@ -4,26 +4,53 @@ A solver enters as a function ``solve(A, y, scale=1.0, **options) -> SolveResult
 coefficients of the problems in `tests.planted`; whatever strength it has in the units of `y` is multiplied by `scale`.
 """
 
+from dataclasses import replace
 from typing import Any, NamedTuple
+
+import numpy as np
+from array_api_compat import array_namespace, is_array_api_obj
 
 from sparsecode import (
     L1,
+    CoSaMP,
     DictionaryLearning,
+    GeneralizedOMP,
+    HardThresholdingPursuit,
     IterativeHardThresholding,
     L0Ball,
     Lasso,
     LassoCV,
     LassoIC,
+    LossOMP,
+    MatchingPursuit,
+    NullSpaceTuning,
     OrthogonalMatchingPursuit,
+    OrthogonalMatchingPursuitCV,
+    SimultaneousOMP,
     SparseCoder,
+    SparsePhaseRetrieval,
     Squared,
+    StagewiseOMP,
+    SubspacePursuit,
+    cosamp,
     fista,
+    gomp,
+    htp,
     iht,
     ista,
     lasso,
     lasso_path,
+    loss_omp,
+    mp,
+    null_space_tuning,
     omp,
+    somp,
+    sparse_phase_retrieval,
+    stomp,
+    subspace_pursuit,
 )
+from sparsecode._array import asarray_like, inner, is_complex
+from sparsecode._validation import as_design
 from tests.planted import planted
 
 ALPHA = 0.2  # about a tenth of the strength at which the Lasso's answer to the planted problems is zero
@@ -36,7 +63,7 @@ class SolverCase(NamedTuple):
 
     name: str
     solve: Any
-    certificate: str  # "gap", "stationarity" or "support"
+    certificate: str  # "gap", "stationarity", "support", "fixed point", "tuned fixed point" or "residual"
     kinds: frozenset = EVERY_KIND
     complex: bool = True
     weights: bool = True
@@ -44,6 +71,7 @@ class SolverCase(NamedTuple):
     threads: bool = False  # takes n_jobs
     many: bool = True  # takes many targets at once
     descends: bool = False  # the objective never rises
+    phaseless: bool = False  # sees only the magnitudes of y
     options: tuple = ("max_iter", "tol", "callback", "init")
     limit: dict = {}  # options with which it stops before it is done
     accuracy: float = 1e-5  # of coefficients, relative, between two ways of posing one problem
@@ -61,12 +89,16 @@ class EstimatorCase(NamedTuple):
     repeats: bool = True  # a sample of weight two is a sample seen twice (not so where folds are drawn)
     smooth: bool = True  # a rounding error in the data is a small change of the answer
     stateless: bool = False  # transforms without a fit
+    alone: bool = True  # fits each of many targets as if it were alone
+    euclidean: bool = True  # on the support it is a least-squares fit, whose residuals are orthogonal to what is free
+    linear: bool = True  # predicts X @ coef_ + intercept_; if not, their magnitudes, and targets are not negative
     limit: dict = {}  # parameters with which it stops before it is done
 
     def data(self, seed=0):
         """What `fit` is given."""
         if self.predicts:
-            return planted(seed=seed)[:2]
+            A, y, _ = planted(seed=seed)
+            return A, y if self.linear else np.abs(y)
         return (planted(20, 30, 3, n_targets=80, seed=seed).y.T.copy(),)
 
     def outcome(self, model, data):
@@ -99,6 +131,41 @@ def solve_iht(A, y, scale=1.0, **options):
     return iht(A, y, SPARSITY, **{"tol": 1e-10, **options})
 
 
+def solve_iht_fixed(A, y, scale=1.0, **options):
+    """Iterative hard thresholding with a fixed step."""
+    return iht(A, y, SPARSITY, step="fixed", **{"tol": 1e-10, "max_iter": 5_000, **options})
+
+
+def solve_iht_positive(A, y, scale=1.0, **options):
+    """Normalised iterative hard thresholding with non-negative coefficients."""
+    return iht(A, y, SPARSITY, positive=True, **{"tol": 1e-10, **options})
+
+
+def solve_htp(A, y, scale=1.0, **options):
+    """Hard thresholding pursuit."""
+    return htp(A, y, SPARSITY, **{"tol": 1e-10, **options})
+
+
+def solve_htp_fast(A, y, scale=1.0, **options):
+    """Hard thresholding pursuit with gradient steps on the support."""
+    return htp(A, y, SPARSITY, n_gradient_steps=2, **{"tol": 1e-10, **options})
+
+
+def solve_htp_positive(A, y, scale=1.0, **options):
+    """Hard thresholding pursuit with non-negative coefficients."""
+    return htp(A, y, SPARSITY, positive=True, **{"tol": 1e-10, **options})
+
+
+def solve_nst(A, y, scale=1.0, **options):
+    """Null-space tuning with a sparsity level."""
+    return null_space_tuning(A, y, SPARSITY, **{"tol": 1e-10, **options})
+
+
+def solve_nst_adaptive(A, y, scale=1.0, **options):
+    """Null-space tuning without one."""
+    return null_space_tuning(A, y, growth=SPARSITY, **{"tol": 0.05, **options})
+
+
 def solve_omp(A, y, scale=1.0, **options):
     """Orthogonal matching pursuit."""
     return omp(A, y, n_nonzero=SPARSITY, **options)
@@ -109,9 +176,109 @@ def solve_ols(A, y, scale=1.0, **options):
     return omp(A, y, n_nonzero=SPARSITY, selection="ols", **options)
 
 
+def solve_omp_criterion(A, y, scale=1.0, **options):
+    """Orthogonal matching pursuit stopped by the extended BIC."""
+    return omp(A, y, criterion="ebic", n_nonzero=SPARSITY, **options)
+
+
+def solve_mp(A, y, scale=1.0, **options):
+    """Matching pursuit, down to least squares on its support."""
+    return mp(A, y, n_nonzero=SPARSITY, **options)
+
+
+def solve_mp_positive(A, y, scale=1.0, **options):
+    """Matching pursuit with coefficients that are not negative."""
+    return mp(A, y, n_nonzero=SPARSITY, positive=True, **options)
+
+
 def solve_omp_positive(A, y, scale=1.0, **options):
     """Orthogonal matching pursuit with positive coefficients."""
     return omp(A, y, n_nonzero=SPARSITY, positive=True, **options)
+
+
+def solve_gomp(A, y, scale=1.0, **options):
+    """Generalised orthogonal matching pursuit."""
+    return gomp(A, y, SPARSITY, **options)
+
+
+def solve_stomp(A, y, scale=1.0, **options):
+    """Stagewise orthogonal matching pursuit."""
+    return stomp(A, y, threshold=3.0, **options)
+
+
+def solve_cosamp(A, y, scale=1.0, **options):
+    """Compressive sampling matching pursuit."""
+    return cosamp(A, y, SPARSITY, **options)
+
+
+def solve_subspace_pursuit(A, y, scale=1.0, **options):
+    """Subspace pursuit."""
+    return subspace_pursuit(A, y, SPARSITY, **options)
+
+
+def solve_loss_omp(A, y, scale=1.0, **options):
+    """Loss-based OMP: square root of the squares, l1, and the strength that needs no noise level."""
+    return loss_omp(A, y, **options)
+
+
+def solve_loss_omp_squared(A, y, scale=1.0, **options):
+    """Loss-based OMP with the LASSO's objective."""
+    return loss_omp(A, y, ALPHA * scale, loss="squared", **options)
+
+
+def solve_loss_omp_backward(A, y, scale=1.0, **options):
+    """Loss-based OMP with the l0 penalty and removals."""
+    return loss_omp(A, y, loss="squared", penalty="l0", candidates="backward", **options)
+
+
+def solve_loss_omp_free(A, y, scale=1.0, **options):
+    """Loss-based OMP with the square root, l0 and no scale."""
+    return loss_omp(A, y, penalty="l0", scale_free=True, **options)
+
+
+def solve_loss_omp_absolute(A, y, scale=1.0, **options):
+    """Loss-based OMP by absolute deviations."""
+    return loss_omp(A, y, loss="absolute", **options)
+
+
+def solve_loss_omp_absolute_l0(A, y, scale=1.0, **options):
+    """The same with the l0 penalty."""
+    return loss_omp(A, y, loss="absolute", penalty="l0", **options)
+
+
+def solve_somp(A, y, scale=1.0, **options):
+    """Simultaneous orthogonal matching pursuit, on the target and half of it."""
+    if not is_array_api_obj(y) or y.ndim != 1 or y.shape[0] not in getattr(A, "shape", ()):
+        return somp(A, y, n_nonzero=SPARSITY, **options)
+    result = somp(A, array_namespace(y).stack([y, y / 2], axis=1), n_nonzero=SPARSITY, **options)
+    one = {name: float(getattr(result, name)[0]) for name in ("objective", "certificate")}
+    return replace(result, coef=result.coef[:, 0], **one)
+
+
+def solve_phase_newton(A, y, scale=1.0, **options):
+    """Sparse phase retrieval by Newton's method."""
+    return _turned(A, y, sparse_phase_retrieval, **options)
+
+
+def solve_phase_htp(A, y, scale=1.0, **options):
+    """Sparse phase retrieval by least squares with the phases held."""
+    return _turned(A, y, sparse_phase_retrieval, method="htp", **{"max_iter": 1000, **options})
+
+
+def _turned(A, y, solver, **options):
+    """The answer for the magnitudes of `y`, with the sign or phase that `y` itself asks for: then it is that of a linear solver."""
+    size = abs(y) if hasattr(y, "__abs__") else np.abs(y)
+    result = solver(A, size, SPARSITY, **{"tol": 1e-10, **options})
+    coef = result.coef
+    xp = array_namespace(coef)
+    target = asarray_like(np.asarray(y), coef) if not is_array_api_obj(y) else y
+    fitted = as_design(A).matvec(coef)
+    turn = inner(fitted, target)
+    if is_complex(fitted):
+        turn = turn + 1j * inner(1j * fitted, target)
+    turn = xp.where(turn != 0, turn, xp.ones_like(turn))
+    turn = turn / xp.abs(turn)
+    return replace(result, coef=coef * xp.astype(turn, coef.dtype))
 
 
 def solve_lasso(A, y, scale=1.0, **options):
@@ -136,9 +303,61 @@ SOLVERS = [
     SolverCase("fista-positive", solve_fista_positive, "gap", complex=False, limit={"max_iter": 3}),
     SolverCase("fista-l0", solve_fista_l0, "stationarity", limit={"max_iter": 3}),
     SolverCase("iht", solve_iht, "stationarity", descends=True, limit={"max_iter": 1}),
+    SolverCase("iht-fixed", solve_iht_fixed, "stationarity", descends=True, limit={"max_iter": 1}),
+    SolverCase(
+        "iht-positive",
+        solve_iht_positive,
+        "stationarity",
+        complex=False,
+        descends=True,
+        options=("max_iter", "tol", "callback"),  # other starts lead to other local minima
+        limit={"max_iter": 1},
+    ),
+    SolverCase("htp", solve_htp, "fixed point"),
+    SolverCase("htp-fast", solve_htp_fast, "fixed point", limit={"max_iter": 1}),
+    SolverCase("htp-positive", solve_htp_positive, "fixed point", complex=False),
+    SolverCase("nst", solve_nst, "tuned fixed point"),
+    SolverCase("nst-adaptive", solve_nst_adaptive, "residual"),
     SolverCase("omp", solve_omp, "support", threads=True, options=()),
     SolverCase("ols", solve_ols, "support", threads=True, options=()),
+    SolverCase("omp-criterion", solve_omp_criterion, "support", threads=True, options=()),
+    SolverCase("mp", solve_mp, "support", options=("max_iter", "callback"), limit={"max_iter": 12}),
+    SolverCase("mp-positive", solve_mp_positive, "support", complex=False, options=("max_iter", "callback")),
     SolverCase("omp-positive", solve_omp_positive, "support", complex=False, threads=True, options=()),
+    SolverCase("gomp", solve_gomp, "support", options=()),
+    SolverCase("stomp", solve_stomp, "support", options=()),
+    SolverCase("cosamp", solve_cosamp, "support", options=()),
+    SolverCase("subspace-pursuit", solve_subspace_pursuit, "support", options=()),
+    SolverCase("somp", solve_somp, "support", many=False, options=()),
+    SolverCase("loss-omp", solve_loss_omp, "support", options=()),
+    SolverCase("loss-omp-squared", solve_loss_omp_squared, "support", options=()),
+    SolverCase("loss-omp-backward", solve_loss_omp_backward, "support", options=()),
+    SolverCase("loss-omp-scale-free", solve_loss_omp_free, "support", options=()),
+    *(
+        SolverCase(name, solve, "absolute", kinds=EVERY_KIND - {"gram"}, complex=False, namespaces=False, options=())
+        for name, solve in (
+            ("loss-omp-absolute", solve_loss_omp_absolute),
+            ("loss-omp-absolute-l0", solve_loss_omp_absolute_l0),
+        )
+    ),
+    SolverCase(
+        "phase-newton",
+        solve_phase_newton,
+        "fixed-point",
+        kinds=EVERY_KIND - {"gram"},
+        phaseless=True,
+        options=("max_iter", "tol", "init"),
+        limit={"max_iter": 1},
+    ),
+    SolverCase(
+        "phase-htp",
+        solve_phase_htp,
+        "fixed-point",
+        kinds=EVERY_KIND - {"gram"},
+        namespaces=False,  # it does, but slowly: eleven starts of linear convergence; Newton's line stands for both
+        phaseless=True,
+        options=("tol",),
+    ),
     SolverCase("lasso", solve_lasso, "gap", threads=True, descends=True, limit={"max_iter": 1}),
     SolverCase("lasso-positive", solve_lasso_positive, "gap", complex=False, descends=True, limit={"max_iter": 1}),
     SolverCase("lasso-path", solve_lasso_path, "gap", many=False, options=("max_iter", "tol")),
@@ -150,6 +369,8 @@ PENALTIES = [
     L1(0.0),
     L0Ball(3),
     L0Ball(3, positive=True),
+    L0Ball(4, block_size=2),
+    L0Ball(4, positive=True, block_size=3),
 ]
 
 LOSSES = [
@@ -165,6 +386,37 @@ ESTIMATORS = [
         limit={"max_iter": 1},
     ),
     EstimatorCase(
+        "IterativeHardThresholding-fixed",
+        IterativeHardThresholding(n_nonzero_coefs=SPARSITY, step="fixed", tol=1e-10, max_iter=5_000),
+        complex=True,
+        namespaces=True,
+    ),
+    EstimatorCase(
+        "HardThresholdingPursuit",
+        HardThresholdingPursuit(n_nonzero_coefs=SPARSITY, tol=1e-10),
+        complex=True,
+        namespaces=True,
+    ),
+    EstimatorCase(
+        "HardThresholdingPursuit-fast",
+        HardThresholdingPursuit(n_nonzero_coefs=SPARSITY, n_gradient_steps=2, tol=1e-10),
+        complex=True,
+        namespaces=True,
+        limit={"max_iter": 1},
+    ),
+    EstimatorCase(
+        "NullSpaceTuning",
+        NullSpaceTuning(n_nonzero_coefs=SPARSITY, tol=1e-10),
+        complex=True,
+        namespaces=True,
+    ),
+    EstimatorCase(
+        "NullSpaceTuning-adaptive",
+        NullSpaceTuning(growth=SPARSITY, tol=0.05),
+        complex=True,
+        namespaces=True,
+    ),
+    EstimatorCase(
         "OrthogonalMatchingPursuit", OrthogonalMatchingPursuit(n_nonzero_coefs=SPARSITY), complex=True, namespaces=True
     ),
     EstimatorCase(
@@ -172,6 +424,43 @@ ESTIMATORS = [
         OrthogonalMatchingPursuit(n_nonzero_coefs=SPARSITY, selection="ols"),
         complex=True,
         namespaces=True,
+    ),
+    *(
+        EstimatorCase(
+            type(model).__name__, model, complex=True, namespaces=True, alone=type(model) is not SimultaneousOMP
+        )
+        for model in (
+            GeneralizedOMP(n_nonzero_coefs=SPARSITY),
+            StagewiseOMP(threshold=3.0),
+            CoSaMP(n_nonzero_coefs=SPARSITY),
+            SubspacePursuit(n_nonzero_coefs=SPARSITY),
+            SimultaneousOMP(n_nonzero_coefs=SPARSITY),
+            LossOMP(),
+        )
+    ),
+    EstimatorCase("LossOMP-squared", LossOMP("squared", alpha=ALPHA), complex=True, namespaces=True),
+    EstimatorCase("LossOMP-absolute", LossOMP("absolute"), euclidean=False),
+    EstimatorCase(
+        "SparsePhaseRetrieval",
+        SparsePhaseRetrieval(n_nonzero_coefs=SPARSITY, tol=1e-10),
+        complex=True,
+        namespaces=True,
+        linear=False,
+        limit={"max_iter": 1},
+    ),
+    EstimatorCase(
+        "OrthogonalMatchingPursuit-criterion",
+        OrthogonalMatchingPursuit(n_nonzero_coefs=SPARSITY, criterion="ebic"),
+        complex=True,
+        namespaces=True,
+    ),
+    EstimatorCase("OrthogonalMatchingPursuitCV", OrthogonalMatchingPursuitCV(), complex=True, repeats=False),
+    EstimatorCase(
+        "MatchingPursuit",
+        MatchingPursuit(n_nonzero_coefs=SPARSITY),
+        complex=True,
+        namespaces=True,
+        limit={"max_iter": 12},
     ),
     EstimatorCase("Lasso", Lasso(alpha=ALPHA, tol=1e-11), complex=True, namespaces=True, limit={"max_iter": 1}),
     EstimatorCase("LassoCV", LassoCV(alphas=10, eps=0.05, tol=1e-11), repeats=False, limit={"max_iter": 1}),

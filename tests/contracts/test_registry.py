@@ -26,7 +26,10 @@ def test_every_public_solver_is_registered():
 
 def test_every_public_estimator_is_registered():
     classes = {
-        value for room in ("linear_model", "decomposition") for _, value in public(room) if inspect.isclass(value)
+        value
+        for room in ("linear_model", "decomposition", "inverse")
+        for _, value in public(room)
+        if inspect.isclass(value)
     }
     assert classes == {type(case.estimator) for case in registry.ESTIMATORS}
     assert len(classes) >= 7

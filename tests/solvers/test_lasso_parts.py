@@ -8,10 +8,10 @@ from sparsecode import L1, alpha_max, fista, lasso
 from sparsecode.designs import DenseDesign
 from sparsecode.losses import Squared
 from sparsecode.solvers.certificates import relative_gap
-from sparsecode.solvers.coordinate.gram import GrowingGram
 from sparsecode.solvers.coordinate.newton import newton_step
 from sparsecode.solvers.coordinate.screening import survivors
 from sparsecode.solvers.coordinate.subproblem import _interpreted_sweeps
+from sparsecode.solvers.gram import GrowingGram
 from sparsecode.solvers.problem import make_problem
 from tests.planted import planted
 from tests.solvers.naive_lasso import naive_lasso

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...penalties._registry import SCALAR_PROX
-from .gram import GrowingGram
+from ..gram import GrowingGram
 from .newton import newton_step
 
 __all__ = ["Aim", "GramWorkingSet", "WorkingSet"]

@@ -23,7 +23,7 @@ class Dictionary(NamedTuple):
     sq_norms: Any  # (K,)
     scale: Any  # (K,) 1 / (weight^2 n), 0 for an atom that may not be selected
     preference: Any  # (K,) 1 / weight^2, 0 likewise
-    free: list  # atoms of weight zero
+    free: list  # atoms of weight zero, then others that enter first
     rows: Any = None  # (K, d) the atoms, or None: then residuals are never recomputed
 
 
@@ -42,9 +42,9 @@ class _State(NamedTuple):
     active: Any  # (P,) bool
 
 
-def make_dictionary(gram_rows, sq_norms, like, *, penalty_weights=None, rows=None) -> Dictionary:
+def make_dictionary(gram_rows, sq_norms, like, *, penalty_weights=None, rows=None, first=()) -> Dictionary:
     """Thresholds and weights as arrays beside `like`; `sq_norms` and `penalty_weights` are NumPy arrays."""
-    scale, preference, free = preferences(sq_norms, penalty_weights)
+    scale, preference, free = preferences(sq_norms, penalty_weights, first)
     dtype = real_dtype(array_namespace(like), like.dtype)
     norms, scale, preference = (
         asarray_like(each, like, dtype=dtype) for each in (np.asarray(sq_norms), scale, preference)

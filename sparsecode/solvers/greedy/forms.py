@@ -48,20 +48,20 @@ def pursue(design, target, settings, target_sq, penalty_weights=None, n_jobs=Non
     n_targets, n_features = columns.shape[1], design.shape[1]
     if not design.is_numpy:
         return _by_arrays(design, columns, settings, target_sq, penalty_weights)
-    small = is_small(n_targets, n_features, settings.n_nonzero)
+    small = is_small(n_targets, n_features, settings.n_columns)
     if isinstance(design, GramDesign):
         form = _gram_by_arrays if small else _gram_by_kernel
         return form(design, columns, settings, target_sq, penalty_weights, n_jobs)
     limits = settings.limits(target_sq)
     if small or not _shares_gram(design, n_targets, settings, target_sq):
-        return _by_residual(design, columns, settings, limits, penalty_weights)
+        return _by_residual(design, columns, settings, limits, penalty_weights, n_jobs)
     return _by_kernel(design, columns, settings, target_sq, penalty_weights, n_jobs)
 
 
 def _shares_gram(design, n_targets, settings, target_sq):
     """Whether a Gram matrix costs less than the products it saves, fits, and is fine enough for the tolerance."""
     n_features = design.shape[1]
-    if design.is_matrix_free or n_features > min(_MAX_GRAM, n_targets * settings.n_nonzero):
+    if design.is_matrix_free or n_features > min(_MAX_GRAM, n_targets * settings.n_columns):
         return False
     if isinstance(design, CenteredDesign):
         return not (design.base.is_matrix_free or isinstance(design.base, SparseDesign))
@@ -70,8 +70,8 @@ def _shares_gram(design, n_targets, settings, target_sq):
     return not (isinstance(design, SparseDesign) and too_fine)
 
 
-def _by_residual(design, target, settings, limits, penalty_weights):
-    codes = residual_pursuit(design, target, settings, limits, penalty_weights)
+def _by_residual(design, target, settings, limits, penalty_weights, n_jobs):
+    codes = residual_pursuit(design, target, settings, limits, penalty_weights, n_jobs)
     counts = np.array([code.indices.size for code in codes])
     indices = np.full((len(codes), int(counts.max())), -1, dtype=np.int64)
     values = np.zeros(indices.shape, dtype=target.dtype)
@@ -122,7 +122,9 @@ def _gram_by_kernel(design, correlations, settings, target_sq, penalty_weights, 
 def _gram_by_arrays(design, correlations, settings, target_sq, penalty_weights, n_jobs):
     wide = as_double(correlations)
     rows = design.matrix.T.astype(wide.dtype)
-    dictionary = make_dictionary(lambda j: rows[j], design.column_sq_norms(), wide, penalty_weights=penalty_weights)
+    dictionary = make_dictionary(
+        lambda j: rows[j], design.column_sq_norms(), wide, penalty_weights=penalty_weights, first=settings.first
+    )
     codes = array_pursuit(dictionary, settings, wide.T, np.array(target_sq), settings.limits(target_sq))
     return Selected(*codes[:3])
 
@@ -131,14 +133,14 @@ def _by_arrays(design, target, settings, target_sq, penalty_weights):
     xp = design.xp
     rows = xp.astype(design.array.T, target.dtype, copy=False)
     adjoint = dagger(rows)
-    shared = design.shape[1] <= min(_MAX_GRAM, target.shape[1] * settings.n_nonzero)
+    shared = design.shape[1] <= min(_MAX_GRAM, target.shape[1] * settings.n_columns)
     gram = rows @ adjoint if shared else None
 
     def gram_rows(j):
         return xp.take(gram, j, axis=0) if shared else xp.take(rows, j, axis=0) @ adjoint
 
     dictionary = make_dictionary(
-        gram_rows, design.column_sq_norms(), target, penalty_weights=penalty_weights, rows=rows
+        gram_rows, design.column_sq_norms(), target, penalty_weights=penalty_weights, rows=rows, first=settings.first
     )
     scale = power_of_two(target_sq)
     scale_here = asarray_like(scale, target, dtype=dictionary.sq_norms.dtype)

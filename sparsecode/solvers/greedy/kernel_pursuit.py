@@ -38,7 +38,7 @@ class KernelPursuit:
 
         real = gram.real.dtype
         norms = np.asarray(sq_norms)
-        scale, preference, free = preferences(sq_norms, penalty_weights)
+        scale, preference, free = preferences(sq_norms, penalty_weights, settings.first)
         rows = np.empty((0, 0), dtype=gram.dtype) if rows is None else rows
         self.dtype, self.settings = gram.dtype, settings
         self.depth = min(gram.shape[0], settings.n_nonzero + free.size)

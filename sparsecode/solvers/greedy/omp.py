@@ -9,12 +9,22 @@ Chen, Billings and Luo, "Orthogonal least squares methods and their application 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..._array import array_namespace, as_double, device, is_numpy, to_numpy
 from ..._parallel import n_threads
-from ..._validation import as_design, as_penalty_weights, as_sample_weight, as_target, check_range, weighted
+from ..._validation import (
+    as_design,
+    as_penalty_weights,
+    as_sample_weight,
+    as_target,
+    check_products,
+    check_range,
+    weighted,
+)
 from ..._warnings import warn
 from ...designs import CenteredDesign, DenseDesign, GramDesign, SparseDesign
 from ...losses import Squared
@@ -23,9 +33,18 @@ from ...result import SolveResult, Status, announce
 from ..certificates import support_optimality
 from ..problem import make_problem
 from .forms import pursue, target_sq_norms
+from .path import best_steps, coefficient_path, make_criterion, replay
 from .rules import make_settings, np_dtype, preferences
 
-__all__ = ["announce_omp", "omp", "solve_omp"]
+__all__ = [
+    "announce_omp",
+    "certificate_tolerance",
+    "certify_support",
+    "check_ranges",
+    "make_chooser",
+    "omp",
+    "solve_omp",
+]
 
 
 def omp(
@@ -35,10 +54,14 @@ def omp(
     n_nonzero=None,
     tol=None,
     atol=None,
+    criterion=None,
+    ebic_gamma=1.0,
     selection="omp",
     positive=False,
+    support=None,
     penalty_weights=None,
     sample_weight=None,
+    return_path=False,
     n_jobs=None,
 ):
     """Greedily minimise ``||y - A @ coef||^2`` over few non-zero coefficients: OMP, or OLS with ``selection="ols"``.
@@ -59,18 +82,29 @@ def omp(
         Stop when the residual norm is at most `tol` times the norm of `y`.
     atol : float, optional
         Stop when the residual norm is at most `atol`. Of `n_nonzero`, `tol` and `atol` whichever is met first ends the
-        pursuit; at least one must be given.
+        pursuit; one of them or a `criterion` must be given.
+    criterion : {"aic", "bic", "ebic"}, optional
+        Keep the step of the path at which ``n log(2 pi RSS / n) + n + k f`` is least, for n samples, k columns, and f = 2 (aic) or
+        log(n) (bic; ebic adds ``2 ebic_gamma log(binomial(n_features, k))``). Alone it looks at up to half as many columns as
+        samples; `n_nonzero`, `tol` and `atol` end the path earlier. Samples of positive weight count once each.
+    ebic_gamma : float, default=1.0
+        Weight of the number of models of one size, from 0 (bic) to 1; for "ebic" only.
     selection : {"omp", "ols"}, default="omp"
         "omp": the largest correlation with the residual, relative to the column's norm. "ols": the largest fall of the
         least-squares residual.
     positive : bool, default=False
         Whether coefficients must be positive. Columns with positive correlation are tried in the order of their score, and one is
         taken only if the least-squares fit on the enlarged support is positive: a heuristic.
+    support : array of int, optional
+        Columns to start from: they enter first, in this order, whatever the tolerance, and count in `n_nonzero`. Those that depend
+        linearly on the ones before are left out.
     penalty_weights : array of shape (n_features,), optional
         Correlations are divided by their weight before columns are compared. inf excludes a column; columns of weight 0 enter
-        first, outside the count of `n_nonzero`.
+        before all others, outside the count of `n_nonzero`.
     sample_weight : array of shape (n_samples,), optional
         Relative weights of the samples, scaled to mean one. Residual norms are then weighted ones.
+    return_path : bool, default=False
+        Whether `history` also holds the coefficients after every step, for one target.
     n_jobs : int, optional
         Threads for many targets; -1 for all cores. The answer has the same bits for any number.
 
@@ -80,7 +114,9 @@ def omp(
         The objective is ``||y - A coef||^2 / (2 n_samples)``; the certificate is the support optimality,
         ``max |a_j^H r| / (||a_j|| ||y||)`` over the support, zero for an exact least-squares fit. `history` holds
         ``"selected"``, the columns in order, and ``"residual"``, relative residual norms: for one target before the first
-        column and after each, for many the last of each target.
+        column and after each, for many the last of each target. With a criterion also ``"criterion"``, its value after each
+        step (inf where a step could not be chosen); the history is then that of the whole path. ``"path"`` is an array
+        (n_features, n_steps + 1) whose first column is zero.
 
     Raises
     ------
@@ -113,13 +149,21 @@ def omp(
     >>> result = omp(A, np.array([1.0, 0.0]), n_nonzero=2)
     >>> result.coef.round(4), result.history["selected"]
     (array([ 1.4142, -1.    ]), [0, 1])
+
+    As many columns as the data ask for:
+
+    >>> rng = np.random.default_rng(0)
+    >>> A = rng.standard_normal((100, 150))
+    >>> omp(A, 3 * A[:, 7] - 2 * A[:, 60] + 0.1 * rng.standard_normal(100), criterion="ebic").support
+    array([ 7, 60])
     """
-    design = as_design(A)
+    design = as_design(A, check_finite=False)  # `check_ranges` looks at the norms of the columns
     target = as_target(y, design)
     penalty_weights = as_penalty_weights(penalty_weights, design)
     design, target = weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
-    request = {"n_nonzero": n_nonzero, "tol": tol, "atol": atol, "selection": selection, "positive": positive}
-    result, missed = solve_omp(design, target, penalty_weights=penalty_weights, n_jobs=n_jobs, **request)
+    request = {"n_nonzero": n_nonzero, "tol": tol, "atol": atol, "criterion": criterion, "ebic_gamma": ebic_gamma}
+    how = {"selection": selection, "positive": positive, "support": support, "penalty_weights": penalty_weights}
+    result, missed = solve_omp(design, target, return_path=return_path, n_jobs=n_jobs, **request, **how)
     return announce_omp(result, missed)
 
 
@@ -138,46 +182,95 @@ def solve_omp(
     n_nonzero=None,
     tol=None,
     atol=None,
+    criterion=None,
+    ebic_gamma=1.0,
     selection="omp",
     positive=False,
+    support=None,
     penalty_weights=None,
+    return_path=False,
     n_jobs=None,
 ):
     """The solve behind `omp`, on validated data: the result, and what it missed (None, or the start of a sentence)."""
     n_threads(n_jobs)  # complains before anything is computed
+    if return_path and target.ndim != 1:
+        raise ValueError(
+            f"return_path=True is for one target; y has shape {tuple(target.shape)}. Call omp for each column that you need."
+        )
     dtype = np_dtype(target)
     if isinstance(design, GramDesign):
         dtype = np.result_type(dtype, np.float64)  # the pursuit runs in double there
-    settings = make_settings(n_nonzero, tol, atol, selection, positive, shape=design.shape, dtype=dtype)
+    settings = make_settings(
+        n_nonzero, tol, atol, selection, positive, shape=design.shape, dtype=dtype, support=support, criterion=criterion
+    )
     weights = None if penalty_weights is None else to_numpy(penalty_weights).astype(np.float64)
+    _refuse_excluded(settings, weights)
+    chooser = None
+    if criterion is not None:
+        chooser = make_chooser(criterion, ebic_gamma, design, settings, weights)
+        settings = settings._replace(
+            n_nonzero=max(0, min(settings.n_columns, chooser.n_samples // 2) - len(settings.first))
+        )
     target_sq = target_sq_norms(design, target)
-    _check_ranges(design, target, target_sq)
-    selected = pursue(design, target, settings, target_sq, weights, n_jobs)
-    problem = make_problem(design, target, Squared(), L0Ball(settings.n_nonzero, settings.positive))
-    coef = _scatter(selected, target, design.shape[1])
-    certificate, coef = _certified(problem, coef, _tolerance(target))
+    check_ranges(design, target, target_sq)
+    walked = selected = pursue(design, target, settings, target_sq, weights, n_jobs)
+    columns = target if target.ndim == 2 else array_namespace(target).reshape(target, (-1, 1))
+    criteria: Any = None
+    if chooser is not None:
+        floor = target_sq * (settings.resolution if isinstance(design, GramDesign) else settings.noise)
+        selected, criteria = best_steps(chooser, design, columns, walked, target_sq, floor)
+    problem = make_problem(design, target, Squared(), L0Ball(settings.n_columns, settings.positive))
+    tolerance = certificate_tolerance(target)
+    certificate, coef = certify_support(problem, _scatter(selected, target, design.shape[1]), tolerance)
     sq_residuals = 2.0 * design.shape[0] * np.atleast_1d(certificate.objective)
-    missed = _missed(settings, selected, certificate, problem, weights, target_sq, sq_residuals)
-    certified = np.all(np.atleast_1d(certificate.value) <= _tolerance(target))
+    missed = None
+    if chooser is None:
+        missed = _missed(settings, selected, certificate, problem, weights, target_sq, sq_residuals)
+    history = _history(design, columns, walked, target_sq, sq_residuals, single=target.ndim == 1)
+    if criteria is not None:
+        history["criterion"] = criteria[0].tolist() if target.ndim == 1 else criteria.tolist()
+    if return_path:
+        history["path"] = coefficient_path(design, columns, walked.indices, target_sq, design.shape[1])
+    certified = np.all(np.atleast_1d(certificate.value) <= tolerance)
     result = SolveResult(
         coef=coef,
         intercept=0.0,
         status=Status.CONVERGED if certified and missed is None else Status.STALLED,
-        n_iter=int(selected.counts.max()),
+        n_iter=int(walked.counts.max()),
         objective=_plain(certificate.objective),
         certificate=_plain(certificate.value),
         certificate_name=certificate.name,
-        tol=_tolerance(target),
-        history=_history(problem, selected, target_sq, sq_residuals),
+        tol=tolerance,
+        history=history,
     )
     return result, missed
 
 
-def _check_ranges(design, target, target_sq):
+def make_chooser(criterion, ebic_gamma, design, settings, weights):
+    """The criterion over the columns that may be selected, the forced ones always kept."""
+    n_features = design.shape[1] if weights is None else int(np.count_nonzero(np.isfinite(weights)))
+    n_free = 0 if weights is None else int(np.count_nonzero(weights == 0))
+    scale = getattr(design, "scale", None)  # square roots of sample weights
+    n_samples = design.shape[0] if scale is None else int(np.count_nonzero(scale))
+    return make_criterion(
+        criterion, ebic_gamma, n_samples=n_samples, n_features=n_features, n_forced=n_free + len(settings.first)
+    )
+
+
+def _refuse_excluded(settings, weights):
+    for j in settings.first:
+        if weights is not None and np.isinf(weights[j]):
+            raise ValueError(
+                f"support names column {j}, which penalty_weights excludes (inf); drop it from one of them."
+            )
+
+
+def check_ranges(design, target, target_sq):
     """Refuse targets and columns so large or small that their squares are no numbers; an operator's columns are not known."""
     check_range(target_sq, target[None, :] if target.ndim == 1 else target.T, "y", "target")
     base = design.base if isinstance(design, CenteredDesign) else design
     if isinstance(base, DenseDesign):
+        check_products(base.column_sq_norms(), base)
         check_range(base.column_sq_norms(), base.array.T, "A", "column")
     elif isinstance(base, GramDesign):
         check_range(base.column_sq_norms(), base.matrix.T, "A", "column")
@@ -196,7 +289,7 @@ class _StoredColumns:
         return self.matrix.data[first:last]
 
 
-def _tolerance(target):
+def certificate_tolerance(target):
     """What least squares on the support must reach: rounding, on supports that are not too ill-conditioned."""
     return 1e-4 if np.finfo(np_dtype(target)).eps > 1e-10 else 1e-8
 
@@ -216,7 +309,7 @@ def _scatter(selected, target, n_features):
     return coef[:, 0] if target.ndim == 1 else coef
 
 
-def _certified(problem, coef, tolerance):
+def certify_support(problem, coef, tolerance):
     """The certificate; targets on ill-conditioned supports that miss it are refitted by orthogonal factorisation first."""
     certificate = support_optimality(problem, coef)
     poor = np.flatnonzero(np.atleast_1d(certificate.value) > tolerance)
@@ -233,7 +326,7 @@ def _certified(problem, coef, tolerance):
 
 def _missed(settings, selected, certificate, problem, weights, target_sq, sq_residuals):
     """Which request could not be met, in words; None if all were."""
-    short = to_numpy(selected.counts) < settings.n_nonzero
+    short = to_numpy(selected.counts) < settings.n_columns
     size = np.sqrt(target_sq)
     eps = float(np.finfo(np_dtype(problem.target)).eps)
     if settings.tol is not None or settings.atol is not None:
@@ -255,7 +348,7 @@ def _missed(settings, selected, certificate, problem, weights, target_sq, sq_res
     if not np.any(stuck):
         return None
     several = f" for {np.count_nonzero(stuck)} of {stuck.size} targets" if stuck.size > 1 else ""
-    return f"only {int(selected.counts[stuck].min())} of {settings.n_nonzero} columns are linearly independent{several}"
+    return f"only {int(selected.counts[stuck].min())} of {settings.n_columns} columns are linearly independent{several}"
 
 
 def _largest_correlation(certificate, problem, weights):
@@ -266,28 +359,17 @@ def _largest_correlation(certificate, problem, weights):
     return np.atleast_1d(np.max(factor.reshape(-1, *[1] * (remaining.ndim - 1)) * remaining, axis=0))
 
 
-def _history(problem, selected, target_sq, sq_residuals):
-    """Columns in order of selection, and relative residual norms."""
-    indices = to_numpy(selected.indices)
-    order = [row[row >= 0].tolist() for row in indices]
+def _history(design, target, selected, target_sq, sq_residuals, *, single):
+    """Columns in order of selection, and relative residual norms: on the way for a single target, at the end for many."""
+    order = [row[row >= 0].tolist() for row in to_numpy(selected.indices)]
     safe = np.where(target_sq > 0, target_sq, 1.0)
-    if problem.target.ndim == 2:
+    if not single:
         return {"selected": order, "residual": np.sqrt(sq_residuals / safe).tolist()}
     steps = selected.sq_residuals
     if steps is None:
-        steps = _residual_path(problem, np.array(order[0], dtype=np.int64), target_sq[0])
+        ((_, replayed),) = replay(design, target, selected.indices[:, : len(order[0])], target_sq)
+        steps = replayed.sq_residuals[0]
     return {"selected": order[0], "residual": np.sqrt(np.array(steps) / safe[0]).tolist()}
-
-
-def _residual_path(problem, order, target_sq):
-    """Squared residuals after each column of `order`, from their Cholesky factor: ``||y||^2 - sum_q |z_q|^2``."""
-    problem = problem.in_double()
-    if order.size == 0:
-        return [target_sq]
-    gram = to_numpy(problem.design.gram(order))
-    at_zero = to_numpy(problem.at(0 * problem.start()).correlation)[order] * problem.n_samples
-    projection = np.linalg.solve(np.linalg.cholesky(gram), at_zero)
-    return np.maximum(target_sq - np.cumsum(np.abs(np.concatenate([[0.0], projection])) ** 2), 0.0)
 
 
 def _plain(value):

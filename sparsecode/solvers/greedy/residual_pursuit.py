@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from ..._parallel import single_threaded_blas, worker_pool
 from .rules import Settings, preferences
+from .screening import RoundedColumns, pays
 
-__all__ = ["residual_pursuit"]
+__all__ = ["column_sq_norms", "residual_pursuit"]
 
 _PRODUCT_BYTES = 1 << 26  # correlations held at a time
 
@@ -29,9 +31,13 @@ class Pursued(NamedTuple):
     sq_residuals: list  # before the first atom, then after each
 
 
-def residual_pursuit(design, target, settings: Settings, limits, penalty_weights=None) -> list[Pursued]:
+def residual_pursuit(design, target, settings: Settings, limits, penalty_weights=None, n_jobs=None) -> list[Pursued]:
     """Code each column of `target` (n_samples, n_targets) on a NumPy-backed design."""
     shared = _Shared(design, settings, penalty_weights)
+    if pays(design, settings, target.shape[1]):
+        with worker_pool(n_jobs), single_threaded_blas():
+            shared.rounded = RoundedColumns(design, shared.scale, settings.positive, n_jobs)
+            return _in_lockstep([_Target(shared, target[:, 0], limits[0])], shared)
     width = max(1, _PRODUCT_BYTES // (16 * design.shape[1]))
     codes = []
     for start in range(0, target.shape[1], width):
@@ -44,7 +50,9 @@ def _in_lockstep(targets, shared):
     """Advance all targets, one atom at a time, until none wants another product."""
     probes = [(one, one.begin()) for one in targets]
     while probes := [(one, probe) for one, probe in probes if probe is not None]:
-        if len(probes) == 1:
+        if shared.rounded is not None:
+            products = shared.rounded.correlate(probes[0][1], probes[0][0].closed)[:, None]
+        elif len(probes) == 1:
             products = shared.correlate(probes[0][1])[:, None]
         else:
             products = shared.correlate(np.stack([probe for _, probe in probes], axis=1))
@@ -58,9 +66,10 @@ class _Shared:
     def __init__(self, design, settings, penalty_weights):
         self.design, self.settings = design, settings
         exact = settings.orthogonal and design.is_matrix_free
-        self.sq_norms = _column_sq_norms(design) if exact else design.column_sq_norms()
-        self.scale, self.preference, self.free = preferences(self.sq_norms, penalty_weights)
+        self.sq_norms = column_sq_norms(design) if exact else design.column_sq_norms()
+        self.scale, self.preference, self.free = preferences(self.sq_norms, penalty_weights, settings.first)
         self.dtype = np.result_type(design.dtype, np.float64)
+        self.rounded: RoundedColumns | None = None
 
     def correlate(self, probe):
         """``A^H probe``, computed in the design's precision."""
@@ -69,7 +78,7 @@ class _Shared:
         return design.rmatvec(probe.astype(narrow, copy=False))
 
 
-def _column_sq_norms(design):
+def column_sq_norms(design):
     """Exact norms of an operator's columns, a block of columns at a time: estimates would mislead the OLS rule."""
     width = max(1, _PRODUCT_BYTES // (16 * design.shape[0]))
     parts = []
@@ -112,13 +121,18 @@ class _Target:
             self.correlations -= self.projection[len(self.indices) - 1] * product
             self.remaining -= np.abs(product) ** 2
         score = self._scores()
+        rejected: list[int] = []
         while True:
             j = int(np.argmax(score))
             if not score[j] > 0 or np.abs(self.correlations[j]) ** 2 <= self.noise * self.shared.sq_norms[j]:
                 return None  # nothing but rounding error is left
             if self._append(j):
                 break
-            score[j] = 0.0
+            rejected.append(j)
+            if self.shared.rounded is not None and len(rejected) == 1:  # what is next best is known roughly only
+                self.correlations = self.shared.correlate(self.residual).astype(np.float64)
+                score = self._scores()
+            score[rejected] = 0.0
         self.room -= 1
         if self._done():
             return None

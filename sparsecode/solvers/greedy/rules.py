@@ -26,6 +26,12 @@ class Settings(NamedTuple):
     dependence: float  # an atom with d^2 <= dependence n_j lies in the span of the selected ones
     noise: float  # a correlation with |c_j|^2 <= noise n_j ||y||^2 is rounding error
     resolution: float  # the recursion knows ||r||^2 to resolution ||y||^2
+    first: tuple = ()  # columns that enter before any selection, in this order, not counted in n_nonzero
+
+    @property
+    def n_columns(self):
+        """Atoms beside the free ones, those of `first` included."""
+        return self.n_nonzero + len(self.first)
 
     def limits(self, target_sq, scale=1.0):
         """Squared residual at which each target, of this squared norm after scaling, stops; -1 (never) without a tolerance."""
@@ -34,12 +40,16 @@ class Settings(NamedTuple):
         return np.maximum((self.tol or 0.0) ** 2 * target_sq, ((self.atol or 0.0) * scale) ** 2)
 
 
-def make_settings(n_nonzero, tol, atol, selection, positive, *, shape, dtype, max_atoms=None) -> Settings:
-    """Validate a request for a design of `shape` (n_samples, n_features)."""
+def make_settings(n_nonzero, tol, atol, selection, positive, *, shape, dtype, support=None, criterion=None) -> Settings:
+    """Validate a request for a design of `shape` (n_samples, n_features).
+
+    Columns of `support` enter first, and count. A `criterion`, where there is one, says when to stop.
+    """
     n_samples, n_features = shape
-    if n_nonzero is None and tol is None and atol is None:
+    if n_nonzero is None and tol is None and atol is None and criterion is None:
         raise ValueError(
-            "nothing says when to stop: pass n_nonzero (a sparsity level), tol (a relative residual norm) or atol."
+            "nothing says when to stop: pass n_nonzero (a sparsity level), tol (a relative residual norm), atol, or, where "
+            "there is one, a criterion."
         )
     if selection not in ("omp", "ols"):
         raise ValueError(f"selection must be 'omp' or 'ols'; got {selection!r}.")
@@ -49,9 +59,14 @@ def make_settings(n_nonzero, tol, atol, selection, positive, *, shape, dtype, ma
     rank = min(n_samples, n_features)
     name = "the number of features" if n_features <= n_samples else "the number of samples"
     count = rank if n_nonzero is None else as_count(n_nonzero, "n_nonzero", maximum=rank, maximum_name=name)
+    first = () if support is None else _as_support(support, n_features)
+    if len(first) > count:
+        raise ValueError(
+            f"support names {len(first)} columns, more than the {count} that n_nonzero and the rank allow."
+        )
     eps = float(np.finfo(dtype).eps)
     return Settings(
-        count,
+        count - len(first),
         n_nonzero is not None,
         None if tol is None else _reachable(as_number(tol, "tol")),
         None if atol is None else min(as_number(atol, "atol"), _HUGE),
@@ -60,7 +75,26 @@ def make_settings(n_nonzero, tol, atol, selection, positive, *, shape, dtype, ma
         1e-5 if eps > 1e-10 else 1e-10,
         (16 * eps) ** 2,
         100 * eps,
+        first,
     )
+
+
+def _as_support(support, n_features):
+    """Distinct column indices, in the order given."""
+    indices = np.asarray(support)
+    if indices.size == 0:
+        return ()
+    if indices.ndim != 1 or indices.dtype.kind not in "iu":
+        raise ValueError(
+            f"support must be a one-dimensional array of column indices; got {indices.dtype} of shape {indices.shape}."
+        )
+    if indices.min() < 0 or indices.max() >= n_features:
+        raise ValueError(
+            f"support must hold indices from 0 to {n_features - 1}; got {indices.min()} to {indices.max()}."
+        )
+    if np.unique(indices).size < indices.size:
+        raise ValueError("support names a column twice; each can enter only once.")
+    return tuple(int(j) for j in indices)
 
 
 def _reachable(tol):
@@ -79,10 +113,10 @@ def np_dtype(array):
     return np.dtype(str(array.dtype).rpartition(".")[2].strip("'>"))
 
 
-def preferences(sq_norms, penalty_weights=None):
-    """``1 / (weight^2 n_j)`` and ``1 / weight^2``, both zero for columns that may not be selected, and the free columns.
+def preferences(sq_norms, penalty_weights=None, first=()):
+    """``1 / (weight^2 n_j)`` and ``1 / weight^2``, both zero for columns that may not be selected, and those that enter first.
 
-    Zero columns and those of infinite weight are never selected; those of weight zero are free: they enter first. Only ratios
+    These are the free columns, of weight zero, then those of `first`. Zero columns and those of infinite weight are never selected. Only ratios
     of weights matter, so they are taken relative to the middle of their range, where squares are numbers.
     """
     norms = np.asarray(sq_norms, dtype=np.float64)
@@ -92,7 +126,9 @@ def preferences(sq_norms, penalty_weights=None):
         weights = weights / (np.sqrt(np.min(weights[selectable])) * np.sqrt(np.max(weights[selectable])))
     preference = np.divide(1.0, weights, out=np.zeros_like(norms), where=selectable) ** 2
     scale = np.divide(preference, norms, out=np.zeros_like(norms), where=selectable)
-    return scale, preference, np.flatnonzero((weights == 0) & (norms > 0))
+    free = np.flatnonzero((weights == 0) & (norms > 0))
+    forced = np.array([j for j in first if weights[j] > 0], dtype=free.dtype)
+    return scale, preference, np.concatenate([free, forced])
 
 
 def is_small(n_signals, n_atoms, n_nonzero):

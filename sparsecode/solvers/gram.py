@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...designs import GramDesign
+from .._array import conj, dagger
+from ..designs import GramDesign
 
 __all__ = ["GrowingGram"]
 
@@ -12,13 +13,13 @@ _FIRST_CAPACITY = 512
 
 
 class GrowingGram:
-    """``A_W^T A_W / n_samples`` in float64 over the columns W met so far, in the order in which they came.
+    """``A_W^H A_W / n_samples`` in double precision over the columns W met so far, in the order in which they came.
 
     Attributes
     ----------
     members : int64 array of shape (size,)
         The columns.
-    matrix : float64 array of shape (capacity, capacity)
+    matrix : float64 or complex128 array of shape (capacity, capacity)
         Its leading (size, size) block is the Gram matrix.
     """
 
@@ -26,8 +27,11 @@ class GrowingGram:
         self.design = design.in_double()
         self.n_samples = design.shape[0]
         self.members = np.empty(0, dtype=np.int64)
-        self.matrix = np.zeros((0, 0))
-        self._rows = None if isinstance(design, GramDesign) else np.empty((0, self.n_samples))  # columns of A as rows
+        self._dtype = np.result_type(self.design.dtype, np.float64)
+        self.matrix = np.zeros((0, 0), dtype=self._dtype)
+        self._rows = (
+            None if isinstance(design, GramDesign) else np.empty((0, self.n_samples), dtype=self._dtype)
+        )  # columns of A as rows
 
     @property
     def size(self):
@@ -43,19 +47,19 @@ class GrowingGram:
             cross = self.design.gram(new, self.members)
         else:
             self._rows[old:size] = self.design.columns(new).T
-            cross = self._rows[old:size] @ self._rows[:size].T
+            cross = conj(self._rows[old:size]) @ self._rows[:size].T
         self.matrix[old:size, :size] = cross / self.n_samples
-        self.matrix[:old, old:size] = self.matrix[old:size, :old].T
+        self.matrix[:old, old:size] = dagger(self.matrix[old:size, :old])
 
     def _reserve(self, size):
         capacity = self.matrix.shape[0]
         if size <= capacity:
             return
         capacity = max(size, min(max(2 * capacity, _FIRST_CAPACITY), self.design.shape[1]))
-        matrix = np.empty((capacity, capacity))
+        matrix = np.empty((capacity, capacity), dtype=self._dtype)
         matrix[: self.size, : self.size] = self.matrix[: self.size, : self.size]
         self.matrix = matrix
         if self._rows is not None:
-            rows = np.empty((capacity, self.n_samples))
+            rows = np.empty((capacity, self.n_samples), dtype=self._dtype)
             rows[: self.size] = self._rows[: self.size]
             self._rows = rows

@@ -1,0 +1,142 @@
+"""Compressive sampling matching pursuit.
+
+    repeat   T <- supp(x) + the 2k largest of |a_j^H r|,   b <- least squares on T,   x <- the k largest of b,   r <- y - A x
+
+Needell and Tropp, "CoSaMP: iterative signal recovery from incomplete and inaccurate samples", 2009 (arXiv 0803.2392).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..._validation import as_count
+from ..._warnings import warn
+from ..driver import State
+from .refit import Pursuit, conclude, pose, run
+
+__all__ = ["cosamp"]
+
+_PATIENCE = 5  # passes without a better residual
+
+
+def cosamp(
+    A,
+    y,
+    n_nonzero,
+    *,
+    joint=False,
+    positive=False,
+    debias=True,
+    penalty_weights=None,
+    sample_weight=None,
+    max_iter=100,
+    tol=None,
+    callback=None,
+):
+    """Minimise ``||y - A @ coef||^2`` subject to at most `n_nonzero` non-zero coefficients, by CoSaMP.
+
+    Each pass fits the current support and twice as many new columns by least squares and keeps the coefficients that carry most,
+    so that columns may leave again. It ends when a fit repeats or the residual has not improved for five passes; the best
+    coefficients met are returned.
+
+    Parameters
+    ----------
+    A : array, sparse matrix, LinearOperator or Design of shape (n_samples, n_features)
+        The design, real or complex, in any array namespace. Columns need not have unit norm.
+    y : array of shape (n_samples,) or (n_samples, n_targets)
+        The target, or many; for a `GramDesign` the correlations ``A.conj().T @ y``.
+    n_nonzero : int
+        Sparsity level; clipped, with a warning, to the number of features or samples. There should be three times as many
+        samples.
+    joint : bool, default=False
+        Whether many targets share one support: columns are then compared by the norms of their rows of correlations and
+        coefficients. By default targets are coded independently.
+    positive : bool, default=False
+        Whether coefficients must not be negative; needs real data on NumPy.
+    debias : bool, default=True
+        Whether the coefficients returned are fitted by least squares on their support; inside a pass they never are. Without it
+        the answer is what the method's definition says, and is not certified.
+    penalty_weights : array of shape (n_features,), optional
+        Correlations and coefficients are divided by their weight before columns are compared: inf excludes a column, those of
+        weight 0 are always fitted, outside the count of `n_nonzero`.
+    sample_weight : array of shape (n_samples,), optional
+        Relative weights of the samples, scaled to mean one. Residual norms are then weighted ones.
+    max_iter : int, default=100
+        Passes at most.
+    tol : float, optional
+        Stop early when the residual norm is at most `tol` times the norm of `y`.
+    callback : callable, optional
+        Called with a `Progress`, whose certificate is the relative residual norm, after each pass; return True to stop.
+
+    Returns
+    -------
+    SolveResult
+        The objective is ``||y - A coef||^2 / (2 n_samples)``; the certificate is the support optimality,
+        ``max |a_j^H r| / (||a_j|| ||y||)`` over the support, zero for an exact least-squares fit. `history` holds, pass by pass,
+        ``"residual"``, the (largest) relative residual norm, and ``"n_nonzero"``, the (largest) support.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, data are not finite, or a parameter is out of range.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Once, if `max_iter` passes were not enough.
+    RuntimeWarning
+        If three times `n_nonzero` is more than the number of samples.
+
+    See Also
+    --------
+    subspace_pursuit : fits twice as many columns, not three times, and never gets worse.
+    iht : no least squares inside an iteration.
+
+    References
+    ----------
+    Needell and Tropp, "CoSaMP: iterative signal recovery from incomplete and inaccurate samples", 2009 (arXiv 0803.2392).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode import cosamp
+    >>> A = np.random.default_rng(0).standard_normal((40, 100))
+    >>> result = cosamp(A, 3 * A[:, 7] - 2 * A[:, 50], n_nonzero=2)
+    >>> result.support, result.coef[result.support].round(6), result.status.name
+    (array([ 7, 50]), array([ 3., -2.]), 'CONVERGED')
+    """
+    problem = pose(
+        A, y, n_nonzero, joint=joint, positive=positive, penalty_weights=penalty_weights, sample_weight=sample_weight
+    )
+    count, n_samples = problem.penalty.n_nonzero, problem.n_samples
+    pursuit, max_iter = Pursuit(problem, tol), as_count(max_iter, "max_iter")
+    if 3 * count > n_samples:
+        warn(
+            f"n_nonzero={count} makes CoSaMP fit up to {3 * count} columns to {n_samples} samples, where least squares has many "
+            "answers; lower it, or use subspace_pursuit or omp.",
+            RuntimeWarning,
+        )
+    result = run(pursuit, _steps(pursuit, count), max_iter=max_iter, callback=callback)
+    missed = None if debias else "debias=False leaves coefficients that are no least-squares fit on their support"
+    return conclude(pursuit, result, debias=debias, missed=missed)
+
+
+def _steps(pursuit, count):
+    """Yield the pruned fits, until every unit repeats itself or gets no better."""
+    xp = pursuit.xp
+    coef, trial = pursuit.begin(), None
+    done, idle = np.zeros(pursuit.size.shape, dtype=bool), np.zeros(pursuit.size.shape, dtype=int)
+    while True:
+        least = pursuit.best_residual
+        seen = pursuit.measure(coef)
+        idle = np.where(seen.residual < least, 0, idle + 1)
+        scores = pursuit.scores(seen)
+        support = pursuit.together(coef != 0) | pursuit.free
+        before, trial = trial, support | pursuit.largest(scores, 2 * count)
+        repeated = False if before is None else ~pursuit.any(before != trial)
+        done = done | pursuit.is_done(seen) | (idle >= _PATIENCE) | repeated
+        yield State(coef, finished=bool(np.all(done)))
+        first = xp.where(support, xp.full_like(xp.abs(scores), float("inf")), xp.abs(scores))
+        fitted, _ = pursuit.least_squares(pursuit.only(~done, trial), first, coef)
+        kept = pursuit.prune(fitted, count)
+        coef = pursuit.where(~done, xp.where(kept, fitted, 0 * fitted), coef)
