@@ -1,15 +1,16 @@
-"""The l0 ball: at most k coefficients are not zero.
+"""The l0 ball: at most k coefficients are not zero, counted one by one, in blocks, or in rows shared by all targets.
 
     value(w) = 0 if card{j : w_j != 0} <= k, else inf
 
-Its prox is the projection H_k that keeps the k largest magnitudes (ties go to the lowest index).
+Its prox is the projection H_k that keeps the k largest magnitudes (ties go to the lowest index); blocks and rows are compared
+by their Euclidean norms.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from .._array import array_namespace, hard_threshold_mask
+from .._array import array_namespace, as_double, device, hard_threshold_mask
 
 __all__ = ["L0Ball"]
 
@@ -26,6 +27,11 @@ class L0Ball(NamedTuple):
         Sparsity level, at least 0.
     positive : bool, default=False
         Whether negative coefficients are forbidden.
+    block_size : int, default=1
+        Coefficients ``0 .. block_size - 1``, ``block_size .. 2 block_size - 1``, ... stand or fall together; at most
+        ``n_nonzero // block_size`` blocks are not zero.
+    joint : bool, default=False
+        Whether all targets share one support: rows of coefficients are counted.
 
     Examples
     --------
@@ -33,10 +39,14 @@ class L0Ball(NamedTuple):
     >>> from sparsecode import L0Ball
     >>> L0Ball(1).prox(np.array([3.0, -5.0, 1.0]), 1.0)
     array([ 0., -5.,  0.])
+    >>> L0Ball(2, block_size=2).prox(np.array([4.0, -4.0, 5.0, 1.0]), 1.0)
+    array([ 4., -4.,  0.,  0.])
     """
 
     n_nonzero: int
     positive: bool = False
+    block_size: int = 1
+    joint: bool = False
 
     @property
     def is_convex(self):
@@ -61,15 +71,48 @@ class L0Ball(NamedTuple):
     def value(self, coef, weights=None):
         """Zero inside the ball, inf outside, one number a target."""
         xp = array_namespace(coef)
-        outside = xp.count_nonzero(self._counted(coef, weights), axis=0) > self.n_nonzero
+        outside = self._n_in_use(coef, weights) > self.n_nonzero // self.block_size
         if self.positive:
             outside = outside | xp.any(coef < 0, axis=0)
         if weights is not None:
             outside = outside | xp.any((coef != 0) & xp.isinf(weights), axis=0)
         return xp.where(outside, xp.asarray(float("inf"), dtype=xp.float64), xp.asarray(0.0, dtype=xp.float64))
 
-    def _counted(self, coef, weights):
-        return coef != 0 if weights is None else (coef != 0) & (weights > 0)
+    def _n_in_use(self, coef, weights):
+        """Coefficients, blocks or rows that are not zero, the free ones aside: one number a target."""
+        xp = array_namespace(coef)
+        used = coef != 0 if weights is None else (coef != 0) & (weights > 0)
+        groups = self._group_sizes(xp.astype(used, xp.float64))
+        return xp.count_nonzero(groups, axis=0)
+
+    def _group_sizes(self, size):
+        """What is compared: magnitudes (n_features, ...), or the norms of what stands and falls together."""
+        xp = array_namespace(size)
+        joint = self.joint and size.ndim == 2
+        if self.block_size == 1 and not joint:
+            return size
+        squares = as_double(size) ** 2
+        if joint:
+            squares = xp.sum(squares, axis=1, keepdims=True)
+        if self.block_size > 1:
+            missing = -squares.shape[0] % self.block_size
+            if missing:
+                filler = xp.zeros((missing, *squares.shape[1:]), dtype=squares.dtype, device=device(squares))
+                squares = xp.concat([squares, filler], axis=0)
+            squares = xp.sum(xp.reshape(squares, (-1, self.block_size, *squares.shape[1:])), axis=1)
+        return xp.sqrt(squares)
+
+    def _ungrouped(self, mask, like):
+        """A mask of groups as one of coefficients, shaped like `like`."""
+        xp = array_namespace(mask)
+        if self.block_size > 1:
+            mask = xp.repeat(mask, self.block_size, axis=0)[: like.shape[0], ...]
+        return mask & xp.ones_like(like, dtype=xp.bool) if mask.shape != like.shape else mask
+
+    def together(self, mask):
+        """The mask of all coefficients that stand or fall with one in `mask`."""
+        xp = array_namespace(mask)
+        return self._ungrouped(self._group_sizes(xp.astype(mask, xp.float64)) > 0, mask)
 
     def prox(self, coef, step):
         """Projection on the ball; of `step` only the ratios matter, which carry the weights."""
@@ -81,10 +124,15 @@ class L0Ball(NamedTuple):
         xp = array_namespace(coef)
         size = xp.maximum(coef, xp.zeros_like(coef)) if self.positive else xp.abs(coef)
         if weights is None:
-            return hard_threshold_mask(size, self.n_nonzero) & (size > 0)
+            return self._largest(size)
         free = weights == 0
         rank = xp.where(free, xp.zeros_like(size), size / xp.where(free, xp.ones_like(weights), weights))
-        return (hard_threshold_mask(rank, self.n_nonzero) & (rank > 0)) | (free & (size > 0))
+        return (self._largest(rank) & xp.isfinite(weights) & ~free) | (free & (size > 0))
+
+    def _largest(self, rank):
+        groups = self._group_sizes(rank)
+        mask = self._ungrouped(hard_threshold_mask(groups, self.n_nonzero // self.block_size) & (groups > 0), rank)
+        return mask & (rank > 0) if self.positive else mask
 
     def subdiff_distance(self, grad, coef, weights=None):
         """Size of the gradient on the support: what a stationary point of the constrained problem brings to zero.
@@ -95,7 +143,8 @@ class L0Ball(NamedTuple):
         size = xp.abs(grad)
         if self.positive:
             size = xp.where(coef > 0, size, xp.maximum(-grad, xp.zeros_like(grad)))
-        asked = (coef != 0) | (xp.count_nonzero(self._counted(coef, weights), axis=0) < self.n_nonzero)
+        in_use = self.together(coef != 0)
+        asked = in_use | (self._n_in_use(coef, weights) < self.n_nonzero // self.block_size)
         if weights is not None:
             asked = (asked | (weights == 0)) & xp.isfinite(weights)
         return xp.where(asked, size, xp.zeros_like(size))
