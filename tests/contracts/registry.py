@@ -6,17 +6,26 @@ coefficients of the problems in `tests.planted`; whatever strength it has in the
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from sparsecode import (
     L1,
+    Absolute,
     DictionaryLearning,
+    Huber,
     IterativeHardThresholding,
     L0Ball,
     Lasso,
     LassoCV,
     LassoIC,
+    Logistic,
+    Multinomial,
     OrthogonalMatchingPursuit,
+    Poisson,
+    Quantile,
     SparseCoder,
     Squared,
+    SquareRoot,
     fista,
     iht,
     ista,
@@ -72,6 +81,19 @@ class EstimatorCase(NamedTuple):
     def outcome(self, model, data):
         """What a user takes from the fit."""
         return model.coef_ if self.predicts else model.transform(data[0])
+
+
+class LossCase(NamedTuple):
+    """A loss and the targets it measures."""
+
+    loss: Any
+    target: Any = np.asarray  # a valid target from any numbers
+    n_columns: int = 0  # of a target that is one problem; 0 where every column is one of its own
+
+    @property
+    def name(self):
+        """What the case is called in the report."""
+        return repr(self.loss)
 
 
 def solve_ista(A, y, scale=1.0, **options):
@@ -153,7 +175,14 @@ PENALTIES = [
 ]
 
 LOSSES = [
-    Squared(),
+    LossCase(Squared()),
+    LossCase(SquareRoot()),
+    LossCase(Absolute()),
+    LossCase(Quantile(0.3)),
+    LossCase(Huber(0.8)),
+    LossCase(Logistic(), lambda values: np.where(values > 0, 1.0, -1.0)),
+    LossCase(Poisson(), lambda values: np.floor(np.abs(values))),
+    LossCase(Multinomial(), lambda values: np.eye(3)[np.argmax(values, axis=1)], n_columns=3),
 ]
 
 ESTIMATORS = [
