@@ -9,6 +9,7 @@ from .poisson import Poisson
 from .quantile import Quantile
 from .square_root import SquareRoot
 from .squared import Squared
+from .with_intercept import WithIntercept
 
 __all__ = [
     "Absolute",
@@ -19,5 +20,6 @@ __all__ = [
     "Quantile",
     "SquareRoot",
     "Squared",
+    "WithIntercept",
     "scalar_loss",
 ]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .._array import array_namespace, inner
+from ._constant import bracketed_constant
 from ._numbers import over_weight, room_between, slack, weighted_sq_norm, weighted_sum, where_inside
 from ._registry import scalar_loss
 
@@ -111,6 +112,13 @@ class Huber(NamedTuple):
     def into_domain(self, target, dual, weights):
         """The nearest dual point in the domain: `dual` itself where it lies inside."""
         return weights * self._cut(over_weight(dual, weights))
+
+    def best_constant(self, target, fitted, weights):
+        """The constant that, added to the fitted values, makes the loss least, one number a target."""
+        xp = array_namespace(fitted)
+        residual = target - fitted
+        low, high = xp.min(residual, axis=0), xp.max(residual, axis=0)
+        return bracketed_constant(self, target, fitted, weights, low, high)
 
     def _cut(self, residual):
         return array_namespace(residual).clip(residual, -self.delta, self.delta)

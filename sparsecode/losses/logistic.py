@@ -13,6 +13,7 @@ import math
 from typing import NamedTuple
 
 from .._array import array_namespace
+from ._constant import bracketed_constant, widest
 from ._numbers import (
     best_scale,
     exp_remainder,
@@ -21,6 +22,7 @@ from ._numbers import (
     sigmoid,
     slack,
     softplus,
+    weighted_mean,
     weighted_sum,
     where_inside,
 )
@@ -124,6 +126,17 @@ class Logistic(NamedTuple):
         """The nearest dual point in the domain: `dual` itself where it lies inside."""
         xp = array_namespace(dual)
         return weights * target * xp.clip(over_weight(target * dual, weights), 0.0, 1.0)
+
+    def best_constant(self, target, fitted, weights):
+        """The constant that, added to the fitted values, makes the loss least, one number a target: infinite for one class."""
+        xp = array_namespace(fitted)
+        mean = weighted_mean(target + 0 * fitted, weights)  # of labels: the share of each class
+        both = xp.abs(mean) < 1 - slack(mean)
+        inner = xp.where(both, mean, xp.zeros_like(mean))
+        low, high = widest(fitted, xp.log1p(inner) - xp.log1p(-inner))
+        found = bracketed_constant(self, target, fitted, weights, low, high)
+        one_class = xp.where(mean > 0, xp.full_like(mean, float("inf")), xp.full_like(mean, -float("inf")))
+        return xp.where(both, found, one_class)
 
 
 def _entropy(xp, share):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .._array import array_namespace
+from ._constant import class_constants
 from ._numbers import best_scale, exp_remainder, over_weight, slack, weighted_sum
 
 __all__ = ["Multinomial"]
@@ -133,6 +134,10 @@ class Multinomial(NamedTuple):
         share = target - (pull - xp.mean(pull, axis=1, keepdims=True))  # of sum one
         share = xp.maximum(share, xp.zeros_like(share))
         return weights * (target - share / xp.sum(share, axis=1, keepdims=True))
+
+    def best_constant(self, target, fitted, weights):
+        """The constants, one for each class and of sum zero, that make the loss least."""
+        return class_constants(self, target, fitted, weights)
 
 
 def _shares(xp, fitted):

@@ -26,6 +26,7 @@ from sparsecode import (
     SparseCoder,
     Squared,
     SquareRoot,
+    WithIntercept,
     fista,
     iht,
     ista,
@@ -94,6 +95,11 @@ class LossCase(NamedTuple):
     def name(self):
         """What the case is called in the report."""
         return repr(self.loss)
+
+
+def _rows(values):
+    """0, 1, 2, ... down each column: for labels of which none is missing."""
+    return np.cumsum(np.ones_like(values, dtype=int), axis=0) - 1
 
 
 def solve_ista(A, y, scale=1.0, **options):
@@ -182,7 +188,11 @@ LOSSES = [
     LossCase(Huber(0.8)),
     LossCase(Logistic(), lambda values: np.where(values > 0, 1.0, -1.0)),
     LossCase(Poisson(), lambda values: np.floor(np.abs(values))),
-    LossCase(Multinomial(), lambda values: np.eye(3)[np.argmax(values, axis=1)], n_columns=3),
+    LossCase(Multinomial(), lambda values: np.eye(3)[_rows(values)[:, 0] % 3], n_columns=3),
+    *(LossCase(WithIntercept(loss)) for loss in (Squared(), SquareRoot(), Absolute(), Quantile(0.7), Huber(0.8))),
+    LossCase(WithIntercept(Logistic()), lambda values: 2.0 * (_rows(values) % 2) - 1),
+    LossCase(WithIntercept(Poisson()), lambda values: np.floor(np.abs(values)) + 1),
+    LossCase(WithIntercept(Multinomial()), lambda values: np.eye(3)[_rows(values)[:, 0] % 3], n_columns=3),
 ]
 
 ESTIMATORS = [
