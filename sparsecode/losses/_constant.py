@@ -42,7 +42,7 @@ def class_constants(loss, target, fitted, weights):
             f"classes {empty} of y have no sample of positive weight; drop them, or fit without an intercept."
         )
     constant = xp.log(frequency) - xp.mean(fitted, axis=0)
-    value = loss.value(target, fitted + constant, weights)
+    value = float(loss.value(target, fitted + constant, weights))
     for _ in range(_STEPS):
         gradient = loss.gradient(target, fitted + constant, weights)
         total = xp.sum(gradient, axis=0)
@@ -59,11 +59,15 @@ def class_constants(loss, target, fitted, weights):
         if not promised > _SETTLED[dtype == xp.float64]:  # Newton's steps square it: this one is the last
             constant = constant - step if promised > 0 else constant
             break
-        ahead = loss.value(target, fitted + (constant - step), weights)
-        if not bool(ahead < value):  # far from the minimum: Sinkhorn's step never rises
+        ahead = float(loss.value(target, fitted + (constant - step), weights))
+        if (
+            not ahead < value
+        ):  # far from the minimum: Sinkhorn's step never rises, a shorter one of Newton may fall more
             tiny = xp.full_like(mass, xp.finfo(dtype).smallest_normal)
-            step = xp.log(xp.maximum(mass, tiny)) - xp.log(frequency)
-            ahead = loss.value(target, fitted + (constant - step), weights)
+            candidates = [xp.log(xp.maximum(mass, tiny)) - xp.log(frequency), *(step / 4**k for k in range(1, 12))]
+            values = [float(loss.value(target, fitted + (constant - one), weights)) for one in candidates]
+            best = min(range(len(values)), key=values.__getitem__)
+            step, ahead = candidates[best], values[best]
         constant, value = constant - step, ahead
     return constant - xp.mean(constant)
 

@@ -81,7 +81,8 @@ class SquareRoot(NamedTuple):
         It solves ``sum_i weights_i |r_i|**2 / (t + step weights_i)**2 = 1`` for the size t of what is left.
         """
         xp = array_namespace(fitted)
-        residual = as_double(target - fitted)
+        residual = target - fitted
+        dtype, residual = residual.dtype, as_double(residual)
         mass = as_double(weights) if not isinstance(weights, float) else weights * xp.ones_like(xp.abs(residual))
         size = _size(residual, mass)
         low, high = xp.maximum(size - step * xp.max(mass, axis=0), 0 * size), size
@@ -91,7 +92,7 @@ class SquareRoot(NamedTuple):
             low, high = xp.where(larger, middle, low), xp.where(larger, high, middle)
         left = xp.where(high > _GONE * size, high, 0 * high)
         share = xp.where(mass > 0, left / _positive(xp, left + step * mass), xp.ones_like(mass))
-        return target - xp.astype(share * residual, target.dtype, copy=False)
+        return target - xp.astype(share * residual, dtype, copy=False)
 
     def dual_value(self, target, dual, weights):
         """``-F*(-dual)``: what a dual point proves about the minimum; minus infinity outside the domain."""

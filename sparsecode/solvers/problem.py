@@ -25,6 +25,7 @@ from .._array import (
 from .._validation import as_design, as_penalty_weights, as_sample_weight, as_start, as_target, check_range
 from ..designs import CenteredDesign, GramDesign
 from ..losses import Squared
+from .free_fit import nonnegative_fit, orthonormal_basis
 
 __all__ = ["GramProblem", "Problem", "make_problem"]
 
@@ -201,11 +202,11 @@ class Problem:
             columns = to_numpy(self._free_columns(free))
             if getattr(self.loss, "has_intercept", False):  # of either sign
                 columns = np.hstack([columns, -columns[:, -1:]])
-            coefs, solved = _nonnegative_fit(columns, to_numpy(dual))
+            coefs, solved = nonnegative_fit(columns, to_numpy(dual))
             dual = asarray_like(np.where(solved, to_numpy(dual) - columns @ coefs, 0.0), dual)
         else:
             if self._free_basis is None:
-                self._free_basis = _orthonormal_basis(self.xp, self._free_columns(free))
+                self._free_basis = orthonormal_basis(self.xp, self._free_columns(free))
             for _ in range(2):  # the second time clears what the first one rounds
                 dual = dual - self._free_basis @ (dagger(self._free_basis) @ dual)
         dual = dual * self._row_root()
@@ -230,7 +231,9 @@ class Problem:
         if free.ndim == 2:  # directions
             columns = self.design.matvec(asarray_like(free, self.target, dtype=self.target.dtype))
         else:
-            columns = self.design.columns(free) if free.ndim == 1 else self.design.matvec(asarray_like(free, self.target))
+            columns = (
+                self.design.columns(free) if free.ndim == 1 else self.design.matvec(asarray_like(free, self.target))
+            )
         if getattr(self.loss, "has_intercept", False):
             columns = self.xp.concat([columns, self.xp.ones_like(columns[:, :1])], axis=1)
         root = self._row_root()
@@ -278,38 +281,6 @@ class Problem:
             if self.penalty_weights is not None:
                 twin.penalty_weights = xp.astype(self.penalty_weights, xp.float64)
         return self._double
-
-
-def _orthonormal_basis(xp, columns):
-    """Basis of the range of some columns, whatever their scales and however dependent they are."""
-    size = norm(columns)
-    left, singular, _ = xp.linalg.svd(columns / xp.where(size > 0, size, xp.ones_like(size)), full_matrices=False)
-    rank = int(xp.count_nonzero(singular > max(columns.shape) * xp.finfo(singular.dtype).eps * singular[0]))
-    return left[:, :rank]
-
-
-def _nonnegative_fit(columns, targets):
-    """Non-negative least-squares coefficients of each target, and whether they are that: SciPy can fail at a solution.
-
-    Everything has unit scale there, since SciPy's tolerance is absolute; a target that correlates positively with no column
-    by more than rounding needs no fit, and is where SciPy fails.
-    """
-    from scipy.optimize import nnls  # slow to import, rarely needed
-
-    size = np.linalg.norm(columns, axis=0)
-    size = np.where(size > 0, size, 1.0)
-    length = np.linalg.norm(targets, axis=0)
-    length = np.where(length > 0, length, 1.0)
-    unit, unit_columns = (targets / length).reshape(len(columns), -1), columns / size
-    rounding = 8 * max(columns.shape) * np.finfo(np.float64).eps
-    coefs = np.zeros((len(size), unit.shape[1]))
-    for i in np.flatnonzero(np.max(unit_columns.T @ unit, axis=0) > rounding):
-        coefs[:, i] = nnls(unit_columns, unit[:, i])[0]
-    left = unit - unit_columns @ coefs
-    # relative to what is left: that becomes the dual point, and a proof from nothing but rounding is none
-    solved = np.max(unit_columns.T @ left, axis=0) <= 1e5 * rounding * np.linalg.norm(left, axis=0)
-    shape = targets.shape[1:]
-    return (coefs / size[:, None]).reshape(len(size), *shape) * length, solved.reshape(shape)
 
 
 class GramProblem(Problem):
@@ -384,7 +355,7 @@ class GramProblem(Problem):
             keep = root > len(root) * np.finfo(root.dtype).eps ** 0.5 * root[-1]
             vectors, root = vectors[:, keep], root[keep]
             shrunk = vectors.T @ asked
-            coefs, solved = _nonnegative_fit(root[:, None] * vectors.T, (shrunk.T / root).T)
+            coefs, solved = nonnegative_fit(root[:, None] * vectors.T, (shrunk.T / root).T)
         else:
             coefs = np.linalg.lstsq(gram, asked)[0]
         correlation = point.correlation - images @ coefs
