@@ -14,7 +14,15 @@ import numpy as np
 
 from .._array import as_double, asarray_like, norm, to_numpy
 
-__all__ = ["Certificate", "certificate_of", "prox_residual", "relative_gap", "stationarity", "support_optimality", "without_free"]
+__all__ = [
+    "Certificate",
+    "certificate_of",
+    "prox_residual",
+    "relative_gap",
+    "stationarity",
+    "support_optimality",
+    "without_free",
+]
 
 _SHORTER = 1.3  # a solver's own step may be shorter than one over the Lipschitz constant; its fixed points must do
 

@@ -9,23 +9,41 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sparsecode import (
+    CEL0,
+    L0,
     L1,
+    MCP,
+    SCAD,
+    SLOPE,
     Absolute,
+    Box,
+    CappedL1,
     DictionaryLearning,
+    ElasticNet,
+    GroupL1,
+    GroupSparseEnvelope,
     Huber,
     IterativeHardThresholding,
+    KSupport,
     L0Ball,
     Lasso,
     LassoCV,
     LassoIC,
     Logistic,
+    LogSum,
+    Lq,
     Multinomial,
     OrthogonalMatchingPursuit,
     Poisson,
     Quantile,
+    RowL2,
     SparseCoder,
+    SparseEnvelope,
+    SparseGroupL1,
     Squared,
     SquareRoot,
+    TotalVariation1D,
+    TotalVariation2D,
     WithIntercept,
     fista,
     iht,
@@ -117,6 +135,11 @@ def solve_fista_positive(A, y, scale=1.0, **options):
     return fista(A, y, penalty=L1(ALPHA * scale, positive=True), **{"tol": 1e-11, **options})
 
 
+def solve_fista_huber(A, y, scale=1.0, **options):
+    """Sparse robust regression: some residuals of the planted problems count as outliers."""
+    return fista(A, y, Huber(scale), L1(ALPHA * scale), **{"tol": 1e-11, **options})
+
+
 def solve_fista_l0(A, y, scale=1.0, **options):
     """Projected accelerated gradient on the l0 ball."""
     return fista(A, y, penalty=L0Ball(SPARSITY), **{"tol": 1e-10, **options})
@@ -162,6 +185,14 @@ SOLVERS = [
     SolverCase("ista", solve_ista, "gap", descends=True, limit={"max_iter": 3}),
     SolverCase("fista", solve_fista, "gap", limit={"max_iter": 3}),
     SolverCase("fista-positive", solve_fista_positive, "gap", complex=False, limit={"max_iter": 3}),
+    SolverCase(
+        "fista-huber",
+        solve_fista_huber,
+        "gap",
+        kinds=EVERY_KIND - {"gram"},
+        complex=False,
+        limit={"max_iter": 3},
+    ),
     SolverCase("fista-l0", solve_fista_l0, "stationarity", limit={"max_iter": 3}),
     SolverCase("iht", solve_iht, "stationarity", descends=True, limit={"max_iter": 1}),
     SolverCase("omp", solve_omp, "support", threads=True, options=()),
@@ -176,8 +207,43 @@ PENALTIES = [
     L1(0.7),
     L1(0.7, positive=True),
     L1(0.0),
+    ElasticNet(0.7, 0.4),
+    ElasticNet(0.7, 0.4, positive=True),
+    ElasticNet(0.7, 0.0),
+    ElasticNet(0.7, 1.0),
+    Box(),
+    Box(-0.61, 1.43),
+    MCP(0.7),
+    MCP(0.7, gamma=1.2, positive=True),
+    SCAD(0.7),
+    SCAD(0.7, a=2.2, positive=True),
+    CEL0(0.7),
+    CEL0(0.7, curvature=3.0, positive=True),
+    L0(0.7),
+    L0(0.7, positive=True),
+    Lq(0.7),
+    Lq(0.7, q=2 / 3),
+    Lq(0.7, q=0.3, positive=True),
+    LogSum(0.7, 0.45),
+    LogSum(0.7, 0.45, positive=True),
+    CappedL1(0.7, cap=0.77),
+    CappedL1(0.7, cap=0.77, positive=True),
     L0Ball(3),
     L0Ball(3, positive=True),
+    GroupL1(0.7, 2),
+    GroupL1(0.7, 3),
+    SparseGroupL1(0.7, 2, 0.4),
+    SparseGroupL1(0.7, 3, 0.0),
+    RowL2(0.7),
+    SLOPE(0.7, (2.0, 1.3, 0.6, 0.1)),
+    SparseEnvelope(0.7, 1),
+    SparseEnvelope(0.7, 3),
+    GroupSparseEnvelope(0.7, 1.5, 2),
+    KSupport(0.7, 1),
+    KSupport(0.7, 3),
+    TotalVariation1D(0.7),
+    TotalVariation2D(0.7, (2, 3)),
+    TotalVariation2D(0.7, (2, 3), isotropic=False),
 ]
 
 LOSSES = [
