@@ -72,6 +72,7 @@ class SolverCase(NamedTuple):
     threads: bool = False  # takes n_jobs
     many: bool = True  # takes many targets at once
     descends: bool = False  # the objective never rises
+    squared: bool = True  # minimises the squared loss, whose certificate and scaling the laws know
     options: tuple = ("max_iter", "tol", "callback", "init")
     limit: dict = {}  # options with which it stops before it is done
     accuracy: float = 1e-5  # of coefficients, relative, between two ways of posing one problem
@@ -191,6 +192,7 @@ SOLVERS = [
         "gap",
         kinds=EVERY_KIND - {"gram"},
         complex=False,
+        squared=False,
         limit={"max_iter": 3},
     ),
     SolverCase("fista-l0", solve_fista_l0, "stationarity", limit={"max_iter": 3}),

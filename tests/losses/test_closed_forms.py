@@ -199,3 +199,17 @@ def test_a_dual_point_that_does_not_balance_proves_nothing_about_a_loss_with_an_
     assert loss.dual_value(Y, np.ones(N) / N, 1 / N) == -np.inf
     centred = (Y - Y.mean()) / N
     assert loss.dual_value(Y, centred, 1 / N) == pytest.approx(np.var(Y) / 2)
+
+
+@pytest.mark.parametrize(
+    ("loss", "target", "fitted", "direction"),
+    [
+        (Squared(), np.zeros(1), np.zeros(1), np.ones(1)),
+        (Huber(1.0), np.zeros(1), np.zeros(1), np.ones(1)),
+        (Logistic(), np.ones(1), np.zeros(1), np.ones(1)),
+        (Multinomial(), np.eye(3)[:1], np.array([[0.0, 0.0, -99.0]]), np.array([[1.0, -1.0, 0.0]])),
+    ],
+)
+def test_the_curvature_is_the_least_upper_bound(loss, target, fitted, direction):
+    distance = loss.bregman(target, fitted + 1e-5 * direction, fitted, 1.0)
+    assert distance == pytest.approx(loss.curvature / 2 * np.sum((1e-5 * direction) ** 2), rel=1e-6)
