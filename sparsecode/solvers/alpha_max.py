@@ -156,9 +156,9 @@ def _fitted_point(problem, free):
     """The point after the free columns have been fitted by Newton's method."""
     if getattr(problem.penalty, "positive", False):
         raise ValueError("alpha_max fits unpenalised columns that must stay positive under the squared loss only.")
-    if free.ndim == 2:
-        raise ValueError(f"alpha_max with {type(problem.penalty).__name__} needs the squared or the square-root loss.")
-    columns = to_numpy(problem.design.columns(free))
+    directions = free.ndim == 2
+    design = problem.design
+    columns = to_numpy(design.matvec(asarray_like(free, problem.target)) if directions else design.columns(free))
     core = _core(problem.loss)
     if core is not problem.loss:
         columns = np.hstack([columns, np.ones((problem.n_samples, 1))])

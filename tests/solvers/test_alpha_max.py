@@ -7,17 +7,28 @@ import scipy.sparse as sp
 
 from sparsecode import (
     L1,
+    MCP,
+    SCAD,
+    SLOPE,
     Absolute,
+    ElasticNet,
+    GroupL1,
     Huber,
     L0Ball,
     Logistic,
+    LogSum,
+    Lq,
     Multinomial,
     Poisson,
     Quantile,
+    RowL2,
+    SparseGroupL1,
     Squared,
     SquareRoot,
+    TotalVariation1D,
     WithIntercept,
     alpha_max,
+    fista,
 )
 from tests._backends import FOREIGN, put
 from tests.planted import planted
@@ -84,6 +95,7 @@ def penalised(loss, target, alpha, weights, share, intercept):
     return np.max(np.abs(coef.value[weights > 0]))
 
 
+@pytest.mark.filterwarnings("ignore:Solution may be inaccurate:UserWarning")  # of the interior-point solver
 @every_problem
 @pytest.mark.parametrize("free", [False, True])
 @pytest.mark.parametrize("intercept", [False, True])
@@ -126,20 +138,46 @@ def test_zeros_among_the_targets_of_lad_leave_room_below_the_sign_formula():
     assert alpha_max(A, target, Absolute()) < 0.95 * np.max(np.abs(A.T @ np.sign(target))) / N
 
 
-def test_the_strength_of_a_penalty_that_is_no_norm_is_found_by_its_subdifferential():
-    class Ridged(L1):
-        """An elastic net by hand: half of the strength on the l1 norm."""
+OTHER_PENALTIES = [
+    ElasticNet(1.0, 0.5),
+    MCP(1.0),
+    SCAD(1.0),
+    LogSum(1.0),
+    GroupL1(1.0, groups=3),
+    SparseGroupL1(1.0, groups=3),
+    SLOPE(1.0, tuple(np.linspace(1.0, 0.2, 12))),
+    TotalVariation1D(1.0),
+]
 
-        is_homogeneous = False
 
-        def subdiff_distance(self, grad, coef, weights=None):
-            return L1(0.5 * self.alpha).subdiff_distance(grad, coef, weights)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("penalty", OTHER_PENALTIES, ids=[type(penalty).__name__ for penalty in OTHER_PENALTIES])
+@pytest.mark.parametrize("name", ["squared", "logistic"])
+def test_any_penalty_with_a_strength_has_one_from_which_on_it_selects_nothing(name, penalty):
+    loss, target = PROBLEMS[name]
+    loss = WithIntercept(loss)
+    top = alpha_max(A, target, loss, penalty)
 
+    def charged(alpha):
+        coef = fista(A, target, loss, penalty._replace(alpha=alpha), tol=1e-10).coef
+        return np.max(np.abs(np.diff(coef) if isinstance(penalty, TotalVariation1D) else coef))
+
+    assert charged(1.001 * top) <= 1e-7
+    assert charged(0.97 * top) > 1e-4
+
+
+def test_bisection_and_the_dual_norm_agree():
     from sparsecode.solvers.alpha_max import _bisected, critical_strength
 
-    correlation = np.array([0.3, -0.7])
-    assert _bisected(Ridged(1.0), correlation, None) == pytest.approx(1.4, rel=1e-15)
-    assert float(critical_strength(L1(1.0), correlation)) == 0.7
+    correlation, weights = np.array([0.3, -0.7, 9.0]), np.array([0.1, 1.0, np.inf])
+    assert float(critical_strength(L1(1.0), correlation, weights)) == pytest.approx(3.0)
+    assert _bisected(L1(1.0), correlation, weights) == pytest.approx(3.0, rel=1e-15)
+    assert _bisected(L1(1.0), 0 * correlation, None) == 0.0
+
+
+def test_the_strength_of_joined_targets_is_one_number():
+    target = np.stack([PROBLEMS["squared"][1], A[:, 3]], axis=1)
+    assert alpha_max(A, target, penalty=RowL2(1.0)) == pytest.approx(np.max(np.linalg.norm(A.T @ target, axis=1)) / N)
 
 
 @pytest.mark.parametrize("name", ["squared", "absolute, zeros", "huber", "poisson", "multinomial"])
@@ -170,6 +208,10 @@ def test_a_target_in_the_span_of_the_free_columns_leaves_nothing_to_select():
 def test_what_has_no_largest_strength_is_named():
     with pytest.raises(ValueError, match="L0Ball has no strength alpha"):
         alpha_max(A, np.ones(N), penalty=L0Ball(2))
+    with pytest.raises(ValueError, match="stationary at every strength of Lq"):
+        alpha_max(A, np.ones(N), penalty=Lq(1.0))
+    with pytest.raises(ValueError, match="Absolute needs a separable penalty"):
+        alpha_max(A, np.ones(N), Absolute(), GroupL1(1.0, groups=3))
     labels = np.where(A[:, 0] > 0, 1.0, -1.0)
     with pytest.raises(ValueError, match="separate the classes"):
         alpha_max(A, labels, Logistic(), penalty_weights=np.r_[0.0, np.ones(11)])

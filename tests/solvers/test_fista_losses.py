@@ -76,6 +76,7 @@ def optimum(loss, target, alpha, weights, share, intercept):
     return best + known, coef.value
 
 
+@pytest.mark.filterwarnings("ignore:Solution may be inaccurate:UserWarning")  # of the interior-point solver
 @every_loss
 @pytest.mark.parametrize("intercept", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
