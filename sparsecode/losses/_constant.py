@@ -12,10 +12,10 @@ _RIDGE = 8  # in units of rounding, for blocks of classes that are certain
 _ROUNDING = 4  # of the terms that a gradient is the sum of
 
 
-def bracketed_constant(loss, target, fitted, weights, low, high):
+def bracketed_constant(loss, target, fitted, weights, low, high, start):
     """Where the gradients of ``fitted + c`` sum to zero, for c between `low` and `high`, one number a target."""
     xp = array_namespace(fitted)
-    constant = 0.5 * (low + high)
+    constant = xp.minimum(xp.maximum(start, low), high)
     for _ in range(_STEPS):
         gradient = loss.gradient(target, fitted + constant, weights)
         total = xp.sum(gradient, axis=0)
@@ -73,7 +73,7 @@ def class_constants(loss, target, fitted, weights):
 
 
 def widest(fitted, centre):
-    """The interval that ``centre - fitted`` spans, one a target: `centre` is the constant for fitted values of zero."""
+    """Ends and mean of what ``centre - fitted`` spans, one a target: `centre` is the constant for fitted values of zero."""
     xp = array_namespace(fitted)
     centre = asarray_like(centre, fitted, dtype=fitted.dtype)
-    return centre - xp.max(fitted, axis=0), centre - xp.min(fitted, axis=0)
+    return tuple(centre - reduce(fitted, axis=0) for reduce in (xp.max, xp.min, xp.mean))

@@ -117,8 +117,8 @@ class Huber(NamedTuple):
         """The constant that, added to the fitted values, makes the loss least, one number a target."""
         xp = array_namespace(fitted)
         residual = target - fitted
-        low, high = xp.min(residual, axis=0), xp.max(residual, axis=0)
-        return bracketed_constant(self, target, fitted, weights, low, high)
+        bracket = (reduce(residual, axis=0) for reduce in (xp.min, xp.max, xp.mean))
+        return bracketed_constant(self, target, fitted, weights, *bracket)
 
     def _cut(self, residual):
         return array_namespace(residual).clip(residual, -self.delta, self.delta)

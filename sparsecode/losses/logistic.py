@@ -133,8 +133,8 @@ class Logistic(NamedTuple):
         mean = weighted_mean(target + 0 * fitted, weights)  # of labels: the share of each class
         both = xp.abs(mean) < 1 - slack(mean)
         inner = xp.where(both, mean, xp.zeros_like(mean))
-        low, high = widest(fitted, xp.log1p(inner) - xp.log1p(-inner))
-        found = bracketed_constant(self, target, fitted, weights, low, high)
+        bracket = widest(fitted, xp.log1p(inner) - xp.log1p(-inner))
+        found = bracketed_constant(self, target, fitted, weights, *bracket)
         one_class = xp.where(mean > 0, xp.full_like(mean, float("inf")), xp.full_like(mean, -float("inf")))
         return xp.where(both, found, one_class)
 

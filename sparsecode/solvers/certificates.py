@@ -117,7 +117,7 @@ def prox_residual(problem, coef) -> Certificate:
     problem = problem.in_double()
     coef = as_double(coef)
     point = problem.at(coef)
-    length = 1.0 / (_SHORTER * problem.lipschitz() or 1.0)
+    length = 1.0 / (_SHORTER * problem.lipschitz(coef) or 1.0)
     moved = problem.xp.abs(coef - problem.prox(coef + length * point.correlation, length)) / length
     return _relative(problem, point, coef, moved, "relative prox residual")
 

@@ -106,9 +106,10 @@ class Problem:
         curvature = getattr(self.loss, "curvature", None)
         if self.loss_is_quadratic or curvature is None:
             return 2.0 * self.bregman(direction, moved, 0 * moved)
-        bound = curvature * self.row_weights
         if curvature == float("inf"):
             bound = self.loss.hessian_diagonal(self.target, image, self.row_weights)
+        else:
+            bound = curvature * self.row_weights
         return self.in_total(self.xp.sum(bound * as_double(moved) ** 2, axis=0))
 
     @property
@@ -160,8 +161,15 @@ class Problem:
             self.penalty.prox(coef, step * self.coef_weights)
         )  # even where the strength is zero
 
-    def lipschitz(self) -> float:
-        """Lipschitz constant of the misfit's gradient in the coefficients (an upper estimate)."""
+    def lipschitz(self, coef=None) -> float:
+        """Lipschitz constant of the misfit's gradient in the coefficients (an upper estimate).
+
+        Where there is none, that of the quadratic that fits at `coef`, or at zero.
+        """
+        if self.loss.curvature == float("inf"):
+            image = self.image(self.start() if coef is None else coef)
+            largest = self.xp.max(self.loss.hessian_diagonal(self.target, image, self.row_weights))
+            return float(largest) * self.design.spectral_sq_norm()
         if self._root is None:
             return self.loss.curvature * self.design.spectral_sq_norm() / self.n_samples
         scaled = CenteredDesign(self.design, scale=self._root) if self.design.is_numpy else self.design

@@ -6,6 +6,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import aslinearoperator
 
 from sparsecode import (
+    L0,
     L1,
     Absolute,
     Huber,
@@ -94,7 +95,9 @@ def test_it_ends_certified_where_an_interior_point_solver_ends(name, intercept, 
     assert result.objective == pytest.approx(best, rel=1e-6)
     if isinstance(loss, Multinomial):  # what all classes have in common changes nothing where it costs nothing
         free = weights == 0
-        result.coef[free], coef[free] = (rows[free] - rows[free].mean(axis=1, keepdims=True) for rows in (result.coef, coef))
+        result.coef[free], coef[free] = (
+            rows[free] - rows[free].mean(axis=1, keepdims=True) for rows in (result.coef, coef)
+        )
     np.testing.assert_allclose(result.coef, coef, atol=2e-3)
 
 
@@ -231,6 +234,14 @@ def test_steps_that_reach_where_the_exponential_ends_are_taken_back():
     assert result.status is Status.CONVERGED
     slow = ista(A, TARGETS["poisson"][1], Poisson(), L1(0.3), init=np.full(P, 4.0), tol=1e-6, max_iter=50_000)
     assert np.all(np.diff(slow.history["objective"]) <= 1e-9 * np.abs(slow.history["objective"][:-1]))
+
+
+def test_a_penalty_certified_by_its_prox_goes_with_a_loss_of_no_greatest_curvature():
+    loss, target = TARGETS["poisson"]
+    result = ista(A, target, WithIntercept(loss), L0(0.2), tol=1e-6)
+    assert result.status is Status.CONVERGED
+    assert result.certificate_name == "relative prox residual"
+    assert 0 < result.support.size < P
 
 
 def test_what_a_loss_cannot_measure_is_named():

@@ -55,7 +55,8 @@ def fista(
     y : array of shape (n_samples,) or (n_samples, n_targets)
         The target; for a `GramDesign` the correlations ``A.conj().T @ y``.
     loss : loss, default=Squared()
-        A smooth loss. `Squared` carries the factor ``1 / (2 n_samples)``.
+        A smooth loss: `Squared` (which carries the factor ``1 / (2 n_samples)``), `Huber`, `Logistic`, `Multinomial`, `Poisson`,
+        each also inside `WithIntercept` for a constant that is not penalised.
     penalty : penalty
         For example ``L1(alpha)``.
     penalty_weights : array of shape (n_features,), optional
@@ -76,7 +77,7 @@ def fista(
     -------
     SolveResult
         The certificate is the relative duality gap, or the relative stationarity if the penalty is not convex or of strength
-        zero.
+        zero. One number for all targets where loss or penalty joins them.
 
     Raises
     ------
