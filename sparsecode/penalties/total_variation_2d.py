@@ -22,7 +22,7 @@ from ._plane import differences, project, sizes
 
 __all__ = ["TotalVariation2D"]
 
-_FLAT = 1e-5  # smaller differences, relative to the largest, are the prox's own error
+_FLAT = 1e-5  # smaller differences, relative to the largest modulus, are the prox's own error
 
 
 class TotalVariation2D(NamedTuple):
@@ -37,7 +37,7 @@ class TotalVariation2D(NamedTuple):
     isotropic : bool, default=True
         Whether a pixel's two differences are charged by their Euclidean norm, or each by itself.
     tol : float, default=1e-14
-        Relative duality gap of the prox: half the squared error of its answer is at most that times half the squared norm of what it is given.
+        Relative duality gap of the prox: the error of its answer is at most ``2 sqrt(tol)`` times the norm of what it is given.
     max_iter : int, default=10_000
         Iterations of the prox at most.
 
@@ -114,19 +114,22 @@ class TotalVariation2D(NamedTuple):
         """Denoising, to a duality gap of `tol`."""
 
         def denoise(image):
-            mean = array_namespace(image).mean(image)
-            return mean + project(image - mean, float(step) * self.alpha, self.isotropic, self.tol, self.max_iter)[0]
+            xp = array_namespace(image)
+            mean = xp.mean(image)
+            left = project(image - mean, float(step) * self.alpha, self.isotropic, self.tol, self.max_iter)[0]
+            flat = xp.sum(left**2) <= self.tol * xp.sum((image - mean) ** 2)  # nothing but the error that is allowed
+            return mean + xp.where(flat, xp.zeros_like(left), left)
 
         return array_namespace(coef).astype(self._by_target(denoise, coef), coef.dtype, copy=False)
 
     def subdiff_distance(self, grad, coef, weights=None):
-        """Distance of ``-grad`` to the subdifferential; differences below 1e-5 of the largest count as zero."""
+        """Distance of ``-grad`` to the subdifferential; differences below 1e-5 of the largest modulus count as zero."""
 
         def distance(pull, image):
             xp = array_namespace(image)
             jump = differences(image)
             size = sizes(jump, self.isotropic)
-            known = size > _FLAT * xp.max(size)
+            known = size > _FLAT * xp.maximum(xp.max(size), xp.max(xp.abs(image)))
             flow = self.alpha * jump / xp.where(known, size, xp.ones_like(size))
             fixed = (known, flow)
             return xp.abs(project(-pull, self.alpha, self.isotropic, self.tol, self.max_iter, fixed)[0])
