@@ -1,7 +1,7 @@
 """How kernels are compiled and where the machine code is kept.
 
 A kernel's cache folder is named by a hash of its own file and of every file whose code it may inline (the scalar
-proxes of penalties and losses), so an edited helper never gives stale machine code. The folder lies below
+proxes of penalties, the scalar slopes of losses), so an edited helper never gives stale machine code. The folder lies below
 SPARSECODE_CACHE_DIR, else NUMBA_CACHE_DIR, else the user's cache folder, else the temporary folder: the first that can
 be written, so a read-only installation still compiles once.
 """
@@ -19,9 +19,10 @@ from pathlib import Path
 import numba
 from numba.extending import overload
 
+from ..losses._registry import SCALAR_LOSS
 from ..penalties._registry import SCALAR_PROX
 
-__all__ = ["cache_folder", "kernel", "prox"]
+__all__ = ["cache_folder", "kernel", "prox", "slopes"]
 
 _ROOT = Path(__file__).resolve().parent
 _LOCK = threading.Lock()
@@ -101,3 +102,13 @@ def _prox(penalty, value, step):
 
     # the registered function is compiled as the body of this overload
     return function
+
+
+def slopes(loss, target, fitted):
+    """First and second derivative of a smooth loss for one sample of weight one; kernels call it, its class decides what runs."""
+    return SCALAR_LOSS[type(loss)](loss, target, fitted)
+
+
+@overload(slopes)
+def _slopes(loss, target, fitted):
+    return SCALAR_LOSS.get(getattr(loss, "instance_class", None))  # compiled as the body of this overload

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .._array import array_namespace, inner, sq_norm
+from ._numbers import over_weight, weighted_mean, weighted_sq_norm
+from ._registry import scalar_loss
 
 __all__ = ["Squared"]
 
@@ -50,14 +52,15 @@ class Squared(NamedTuple):
 
     def value(self, target, fitted, weights):
         """The misfit, in float64, one number a target."""
-        residual = target - fitted
-        if isinstance(weights, float):
-            return 0.5 * weights * sq_norm(residual)
-        return 0.5 * sq_norm(array_namespace(weights).sqrt(weights) * residual)
+        return 0.5 * weighted_sq_norm(target - fitted, weights)
 
     def gradient(self, target, fitted, weights):
         """Gradient in the fitted values."""
         return weights * (fitted - target)
+
+    def hessian_diagonal(self, target, fitted, weights):
+        """Second derivatives in the fitted values, sample by sample."""
+        return weights * array_namespace(fitted).ones_like(fitted)
 
     def bregman(self, target, fitted, other, weights):
         """``F(fitted) - F(other) - <grad F(other), fitted - other>``, without cancellation."""
@@ -67,7 +70,7 @@ class Squared(NamedTuple):
         """``-F*(-dual)``: what a dual point proves about the minimum."""
         if isinstance(weights, float):
             return inner(target, dual) - 0.5 * sq_norm(dual) / weights
-        return inner(target, dual) - 0.5 * sq_norm(_over_root(dual, weights))
+        return inner(target, dual) - 0.5 * weighted_sq_norm(over_weight(dual, weights), weights)
 
     def dual_scaling(self, target, dual, limit, weights):
         """The scaling of `dual`, from 0 to `limit`, with the greatest dual value."""
@@ -75,12 +78,19 @@ class Squared(NamedTuple):
         if isinstance(weights, float):
             curvature = sq_norm(dual) / weights
         else:
-            curvature = sq_norm(_over_root(dual, weights))
+            curvature = weighted_sq_norm(over_weight(dual, weights), weights)
         best = inner(target, dual) / xp.where(curvature > 0, curvature, xp.ones_like(curvature))
         return xp.minimum(xp.maximum(best, 0 * best), limit)  # below zero a one-sided constraint may fail
 
+    def into_domain(self, target, dual, weights):
+        """The nearest dual point in the domain: all are, if samples without weight have none."""
+        return weights * over_weight(dual, weights)
 
-def _over_root(dual, weights):
-    """``dual / sqrt(weights)``; a sample without weight has no dual."""
-    xp = array_namespace(dual)
-    return dual / xp.sqrt(xp.where(weights > 0, weights, xp.ones_like(weights)))
+    def best_constant(self, target, fitted, weights):
+        """The constant that, added to the fitted values, makes the loss least, one number a target."""
+        return weighted_mean(target - fitted, weights)
+
+
+@scalar_loss(Squared)
+def _slopes(loss, target, fitted):
+    return fitted - target, 1.0

@@ -50,6 +50,11 @@ class L1(NamedTuple):
         return True
 
     @property
+    def is_homogeneous(self):
+        """Whether doubling the coefficients doubles it, so that its conjugate is zero in the dual ball."""
+        return True
+
+    @property
     def supports_complex(self):
         """Whether coefficients may be complex."""
         return not self.positive

@@ -3,6 +3,7 @@
 * `relative_gap`: duality gap of a convex problem over its value at zero, P(0);
 * `stationarity`: distance of the negative gradient to the subdifferential, over its size at zero;
 * `fixed_point`: how far one thresholded step moves the coefficients of a sparsity-constrained problem;
+* `prox_residual`: how far a proximal gradient step moves, for penalties at whose zero every gradient is stationary;
 * `support_optimality`: what least squares on the support leaves undone, relative to target and column norms.
 """
 
@@ -16,14 +17,19 @@ from .._array import as_double, asarray_like, norm, real_dtype, to_numpy
 
 __all__ = [
     "Certificate",
+    "certificate_of",
     "column_norms",
     "fixed_point",
+    "prox_residual",
     "relative_gap",
     "scaled_step",
     "stationarity",
     "support_optimality",
     "thresholded_step",
+    "without_free",
 ]
+
+_SHORTER = 1.3  # a solver's own step may be shorter than one over the Lipschitz constant; its fixed points must do
 
 
 class Certificate(NamedTuple):
@@ -35,6 +41,15 @@ class Certificate(NamedTuple):
     point: Any = None
 
 
+def certificate_of(problem):
+    """The function of a problem and its coefficients that suits the penalty: it may name one itself."""
+    penalty = problem.penalty
+    kind = getattr(penalty, "certificate", "gap" if penalty.is_convex else "stationarity")
+    if kind == "gap" and getattr(penalty, "alpha", None) == 0:  # without a penalty there is no dual ball to scale into
+        kind = "stationarity"
+    return {"gap": relative_gap, "stationarity": stationarity, "prox": prox_residual}[kind]
+
+
 def relative_gap(problem, coef, point=None) -> Certificate:
     """Duality gap over ``P(0)``, one number a target; never negative up to rounding, zero at the minimiser.
 
@@ -44,7 +59,7 @@ def relative_gap(problem, coef, point=None) -> Certificate:
     coef = as_double(coef)
     if point is None:
         point = problem.at(coef) if bool(problem.xp.any(coef != 0)) else problem.at_zero()
-    objective = to_numpy(point.loss) + to_numpy(problem.penalty_value(coef))
+    objective = _objective(problem, point, coef)
     gap = objective - to_numpy(_best_dual(problem, point))
     at_zero = to_numpy(problem.at_zero().loss)
     value = np.divide(gap, at_zero, out=np.where(gap > 0, np.inf, 0.0), where=at_zero > 0)
@@ -52,18 +67,45 @@ def relative_gap(problem, coef, point=None) -> Certificate:
     return Certificate(value, objective, "relative duality gap", point)
 
 
+def _objective(problem, point, coef):
+    return to_numpy(point.loss) + to_numpy(problem.penalty_value(coef))
+
+
 def _best_dual(problem, point):
-    """Dual value of the point after projection off the free columns and scaling into the dual ball."""
+    """Dual value of the point after projection off what is free and scaling into the domain of the penalty's conjugate."""
+    xp, penalty = problem.xp, problem.penalty
     free = problem.free_columns()
     if free.size:
         point = problem.free_of(point, free)
-        is_free = np.zeros((problem.n_features, *([1] * (point.correlation.ndim - 1))), dtype=bool)
-        is_free[free] = True
-        mask = asarray_like(is_free, point.correlation)
-        point = point._replace(correlation=problem.xp.where(mask, 0 * point.correlation, point.correlation))
-    limit = problem.penalty.dual_limit(point.correlation, problem.coef_weights)
-    scale = problem.dual_scaling(point, limit)
-    return problem.dual_value(point, scale)
+        point = point._replace(correlation=without_free(xp, point.correlation, free))
+    limit = penalty.dual_limit(point.correlation, problem.coef_weights)
+    if problem.is_joint:
+        limit = xp.min(limit)
+    one = xp.minimum(limit, xp.ones_like(limit))  # the scale that is exact at the minimum
+    if getattr(penalty, "is_joint", False):
+        return problem.dual_value(point, one)
+    scale = problem.dual_scaling(point, limit)  # the best for the loss alone
+    value = problem.dual_value(point, scale)
+    if getattr(penalty, "is_homogeneous", False):
+        return value
+    charged = problem.dual_value(point, one) - _conjugate(problem, point, one)
+    return xp.maximum(value - _conjugate(problem, point, scale), charged)
+
+
+def without_free(xp, correlation, free):
+    """Correlations with the free columns, or directions, taken out: there they are rounding."""
+    if free.ndim == 2:
+        basis = asarray_like(np.linalg.qr(free)[0], correlation)
+        return correlation - basis @ (basis.T @ correlation)
+    is_free = np.zeros((correlation.shape[0], *([1] * (correlation.ndim - 1))), dtype=bool)
+    is_free[free] = True
+    return xp.where(asarray_like(is_free, correlation), 0 * correlation, correlation)
+
+
+def _conjugate(problem, point, scale):
+    """Conjugate of the weighted penalty at the scaled correlations."""
+    scale = asarray_like(scale, point.correlation, dtype=problem.xp.float64)
+    return problem.in_total(problem.penalty.conjugate(scale * point.correlation, problem.coef_weights))
 
 
 def stationarity(problem, coef) -> Certificate:
@@ -72,12 +114,25 @@ def stationarity(problem, coef) -> Certificate:
     coef = as_double(coef)
     point = problem.at(coef)
     distance = problem.penalty.subdiff_distance(-point.correlation, coef, problem.coef_weights)
-    worst = to_numpy(problem.xp.max(distance, axis=0))
-    scale = to_numpy(problem.xp.max(problem.xp.abs(problem.without_excluded(problem.at_zero().correlation)), axis=0))
+    return _relative(problem, point, coef, distance, "relative stationarity")
+
+
+def prox_residual(problem, coef) -> Certificate:
+    """How far a proximal gradient step moves the coefficients, over its length and the largest correlation at zero."""
+    problem = problem.in_double()
+    coef = as_double(coef)
+    point = problem.at(coef)
+    length = 1.0 / (_SHORTER * problem.lipschitz(coef) or 1.0)
+    moved = problem.xp.abs(coef - problem.prox(coef + length * point.correlation, length)) / length
+    return _relative(problem, point, coef, moved, "relative prox residual")
+
+
+def _relative(problem, point, coef, defect, name):
+    xp, axis = problem.xp, None if problem.is_joint else 0
+    worst = to_numpy(xp.max(defect, axis=axis))
+    scale = to_numpy(xp.max(xp.abs(problem.without_excluded(problem.at_zero().correlation)), axis=axis))
     value = np.divide(worst, scale, out=np.where(worst > 0, np.inf, 0.0), where=scale > 0)
-    return Certificate(
-        value, to_numpy(point.loss) + to_numpy(problem.penalty_value(coef)), "relative stationarity", point
-    )
+    return Certificate(value, _objective(problem, point, coef), name, point)
 
 
 def fixed_point(problem, coef) -> Certificate:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._array import (
     array_namespace,
+    as_double,
     asarray_like,
     dagger,
     device,
@@ -24,6 +25,7 @@ from .._array import (
 from .._validation import as_design, as_penalty_weights, as_sample_weight, as_start, as_target, check_range
 from ..designs import CenteredDesign, GramDesign
 from ..losses import Squared
+from .free_fit import nonnegative_fit, orthonormal_basis
 
 __all__ = ["GramProblem", "Problem", "make_problem"]
 
@@ -43,6 +45,7 @@ class Problem:
         self.design, self.target, self.loss, self.penalty = design, target, loss, penalty
         self.penalty_weights = penalty_weights
         self.xp = array_namespace(target)
+        self.is_joint = target.ndim == 2 and any(getattr(part, "is_joint", False) for part in (loss, penalty))
         self.n_samples, self.n_features = design.shape
         self.row_weights = 1.0 / self.n_samples
         self._root = self._at_zero = self._double = self._free_basis = None
@@ -96,7 +99,27 @@ class Problem:
 
     def bregman(self, change, image, other):
         """``F(coef) - F(other) - <grad F(other), coef - other>``, from `change` = coef - other and both images."""
-        return self.loss.bregman(self.target, image, other, self.row_weights)
+        return self.in_total(self.loss.bregman(self.target, image, other, self.row_weights))
+
+    def curvature_along(self, direction, moved, image):
+        """Second derivative of the misfit along a direction whose image is `moved`; at most so large, where that is known."""
+        curvature = getattr(self.loss, "curvature", None)
+        if self.loss_is_quadratic or curvature is None:
+            return 2.0 * self.bregman(direction, moved, 0 * moved)
+        if curvature == float("inf"):
+            bound = self.loss.hessian_diagonal(self.target, image, self.row_weights)
+        else:
+            bound = curvature * self.row_weights
+        return self.in_total(self.xp.sum(bound * as_double(moved) ** 2, axis=0))
+
+    @property
+    def loss_is_quadratic(self):
+        """Whether the gradient of the misfit is linear in the coefficients."""
+        return getattr(self.loss, "is_quadratic", False)
+
+    def in_total(self, values):
+        """Numbers of the targets, or their sum where the targets are one problem."""
+        return self.xp.sum(values, axis=0) if self.is_joint and getattr(values, "ndim", 0) == 1 else values
 
     def image_sq_norm(self, coef, image):
         """``||A coef||^2``, from the image of `coef`."""
@@ -106,11 +129,19 @@ class Problem:
         """Misfit and correlations at `coef`: one product with the design and one with its adjoint."""
         fitted = self.design.product(coef)
         dual = -self.loss.gradient(self.target, fitted, self.row_weights)
-        return Point(self.loss.value(self.target, fitted, self.row_weights), self.design.rmatvec(dual), dual)
+        value = self.in_total(self.loss.value(self.target, fitted, self.row_weights))
+        return Point(value, self.design.rmatvec(dual), dual)
 
     def value(self, coef):
-        """Misfit plus penalty, one number a target, in float64."""
-        return self.loss.value(self.target, self.design.product(coef), self.row_weights) + self.penalty_value(coef)
+        """Misfit plus penalty, one number a target (one in all where they are one problem), in float64."""
+        misfit = self.loss.value(self.target, self.design.product(coef), self.row_weights)
+        return self.in_total(misfit) + self.penalty_value(coef)
+
+    def intercept(self, coef):
+        """The constant that the loss adds to the fitted values: one a target, or 0.0 where it has none."""
+        if not getattr(self.loss, "has_intercept", False):
+            return 0.0
+        return self.loss.best_constant(self.target, self.design.product(coef), self.row_weights)
 
     def at_zero(self) -> Point:
         """The point of all coefficients zero, computed once: it gives certificates their scale."""
@@ -120,7 +151,7 @@ class Problem:
 
     def penalty_value(self, coef):
         """The weighted penalty alone."""
-        return self.penalty.value(coef, self.coef_weights)
+        return self.in_total(self.penalty.value(coef, self.coef_weights))
 
     def prox(self, coef, step):
         """Prox of ``step`` times the weighted penalty."""
@@ -130,8 +161,15 @@ class Problem:
             self.penalty.prox(coef, step * self.coef_weights)
         )  # even where the strength is zero
 
-    def lipschitz(self) -> float:
-        """Lipschitz constant of the misfit's gradient in the coefficients (an upper estimate)."""
+    def lipschitz(self, coef=None) -> float:
+        """Lipschitz constant of the misfit's gradient in the coefficients (an upper estimate).
+
+        Where there is none, that of the quadratic that fits at `coef`, or at zero.
+        """
+        if self.loss.curvature == float("inf"):
+            image = self.image(self.start() if coef is None else coef)
+            largest = self.xp.max(self.loss.hessian_diagonal(self.target, image, self.row_weights))
+            return float(largest) * self.design.spectral_sq_norm()
         if self._root is None:
             return self.loss.curvature * self.design.spectral_sq_norm() / self.n_samples
         scaled = CenteredDesign(self.design, scale=self._root) if self.design.is_numpy else self.design
@@ -141,43 +179,80 @@ class Problem:
     def dual_value(self, point, dual_scale):
         """Value of the dual function at ``dual_scale * point.dual``."""
         scale = asarray_like(dual_scale, point.dual, dtype=real_dtype(self.xp, point.dual.dtype))
-        return self.loss.dual_value(self.target, scale * point.dual, self.row_weights)
+        return self.in_total(self.loss.dual_value(self.target, scale * point.dual, self.row_weights))
 
     def dual_scaling(self, point, limit):
         """The best admissible scaling of the dual point, from 0 to `limit`."""
+        if self.is_joint and limit.ndim == 1:
+            limit = self.xp.min(limit)
         return self.loss.dual_scaling(self.target, point.dual, limit, self.row_weights)
 
     def free_columns(self):
-        """Indices of the columns that the penalty leaves alone: of weight zero, or all but the excluded at strength zero."""
+        """Indices of the columns that the penalty leaves alone: of weight zero, or all but the excluded at strength zero.
+
+        A penalty that is not separable says itself which columns it does not charge, or which directions: as a matrix of one
+        direction a column.
+        """
         weights = None if self.penalty_weights is None else to_numpy(self.penalty_weights)
         if getattr(self.penalty, "alpha", None) == 0:
             return np.flatnonzero(np.isfinite(weights) if weights is not None else np.ones(self.n_features))
+        if hasattr(self.penalty, "free"):
+            return self.penalty.free(self.n_features)
         return np.flatnonzero(weights == 0) if weights is not None else np.empty(0, dtype=np.int64)
 
     def free_of(self, point, free):
-        """The point whose dual is projected to where the columns `free`, which the penalty leaves alone, allow one.
+        """The point whose dual is projected to where the columns (or directions) `free`, which the penalty leaves alone, allow one.
 
         They must be orthogonal to it; if the penalty forbids negative coefficients, it is enough that none correlates positively.
         """
-        dual = point.dual
+        dual = self._over_root(point.dual)  # in the metric of the weights: a sample of weight zero has no dual
         if getattr(self.penalty, "positive", False):
-            columns = to_numpy(self.design.columns(free))
-            coefs, solved = _nonnegative_fit(columns, to_numpy(dual))
+            columns = to_numpy(self._free_columns(free))
+            if getattr(self.loss, "has_intercept", False):  # of either sign
+                columns = np.hstack([columns, -columns[:, -1:]])
+            coefs, solved = nonnegative_fit(columns, to_numpy(dual))
             dual = asarray_like(np.where(solved, to_numpy(dual) - columns @ coefs, 0.0), dual)
         else:
             if self._free_basis is None:
-                self._free_basis = _orthonormal_basis(self.xp, self.design.columns(free))
+                self._free_basis = orthonormal_basis(self.xp, self._free_columns(free))
             for _ in range(2):  # the second time clears what the first one rounds
                 dual = dual - self._free_basis @ (dagger(self._free_basis) @ dual)
+        dual = dual * self._row_root()
         rounding = dual.shape[0] * self.xp.finfo(dual.dtype).eps
         dual = self.xp.where(norm(dual) > rounding * norm(point.dual), dual, 0 * dual)  # else it is no direction at all
         return Point(point.loss, self.design.rmatvec(dual), dual)
+
+    def _row_root(self):
+        """Square roots of the samples' weights, shaped to broadcast; one where all are equal."""
+        return 1.0 if isinstance(self.row_weights, float) else self.xp.sqrt(self.row_weights)
+
+    def _over_root(self, dual):
+        """A dual divided by the roots of the weights."""
+        root = self._row_root()
+        if isinstance(root, float):
+            return dual
+        some = root > 0
+        return self.xp.where(some, dual / self.xp.where(some, root, self.xp.ones_like(root)), 0 * dual)
+
+    def _free_columns(self, free):
+        """Weighted columns that a dual point must be orthogonal to: the free ones, and the constant of an intercept."""
+        if free.ndim == 2:  # directions
+            columns = self.design.matvec(asarray_like(free, self.target, dtype=self.target.dtype))
+        else:
+            columns = (
+                self.design.columns(free) if free.ndim == 1 else self.design.matvec(asarray_like(free, self.target))
+            )
+        if getattr(self.loss, "has_intercept", False):
+            columns = self.xp.concat([columns, self.xp.ones_like(columns[:, :1])], axis=1)
+        root = self._row_root()
+        return columns if isinstance(root, float) else columns * self.xp.reshape(root, (-1, 1))
 
     def with_penalty(self, penalty):
         """The same problem under another penalty (or strength), sharing all that does not depend on it."""
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.penalty, twin._free_basis = penalty, None
+        twin.is_joint = self.target.ndim == 2 and any(getattr(part, "is_joint", False) for part in (self.loss, penalty))
         if self._double is not None:
             twin._double = twin if self._double is self else self._double.with_penalty(penalty)
         return twin
@@ -214,38 +289,6 @@ class Problem:
             if self.penalty_weights is not None:
                 twin.penalty_weights = xp.astype(self.penalty_weights, xp.float64)
         return self._double
-
-
-def _orthonormal_basis(xp, columns):
-    """Basis of the range of some columns, whatever their scales and however dependent they are."""
-    size = norm(columns)
-    left, singular, _ = xp.linalg.svd(columns / xp.where(size > 0, size, xp.ones_like(size)), full_matrices=False)
-    rank = int(xp.count_nonzero(singular > max(columns.shape) * xp.finfo(singular.dtype).eps * singular[0]))
-    return left[:, :rank]
-
-
-def _nonnegative_fit(columns, targets):
-    """Non-negative least-squares coefficients of each target, and whether they are that: SciPy can fail at a solution.
-
-    Everything has unit scale there, since SciPy's tolerance is absolute; a target that correlates positively with no column
-    by more than rounding needs no fit, and is where SciPy fails.
-    """
-    from scipy.optimize import nnls  # slow to import, rarely needed
-
-    size = np.linalg.norm(columns, axis=0)
-    size = np.where(size > 0, size, 1.0)
-    length = np.linalg.norm(targets, axis=0)
-    length = np.where(length > 0, length, 1.0)
-    unit, unit_columns = (targets / length).reshape(len(columns), -1), columns / size
-    rounding = 8 * max(columns.shape) * np.finfo(np.float64).eps
-    coefs = np.zeros((len(size), unit.shape[1]))
-    for i in np.flatnonzero(np.max(unit_columns.T @ unit, axis=0) > rounding):
-        coefs[:, i] = nnls(unit_columns, unit[:, i])[0]
-    left = unit - unit_columns @ coefs
-    # relative to what is left: that becomes the dual point, and a proof from nothing but rounding is none
-    solved = np.max(unit_columns.T @ left, axis=0) <= 1e5 * rounding * np.linalg.norm(left, axis=0)
-    shape = targets.shape[1:]
-    return (coefs / size[:, None]).reshape(len(size), *shape) * length, solved.reshape(shape)
 
 
 class GramProblem(Problem):
@@ -306,30 +349,34 @@ class GramProblem(Problem):
         return np.clip(best, 0.0, limit)  # below zero a one-sided constraint may fail
 
     def free_of(self, point, free):
-        gram = self.design.gram(free)
         dual_sq, with_target = point.dual
-        asked, solved = point.correlation[free], True
+        if free.ndim == 2:  # directions
+            images = self.design.normal(free)
+            gram, asked, aimed = free.T @ images, free.T @ point.correlation, free.T @ self.target
+        else:
+            images = self.design.gram(np.arange(self.n_features), free)
+            gram, asked, aimed = images[free], point.correlation[free], self.target[free]
+        solved = True
         if getattr(self.penalty, "positive", False):
             values, vectors = np.linalg.eigh(gram)
             root = np.sqrt(np.maximum(values, 0.0))
             keep = root > len(root) * np.finfo(root.dtype).eps ** 0.5 * root[-1]
             vectors, root = vectors[:, keep], root[keep]
             shrunk = vectors.T @ asked
-            coefs, solved = _nonnegative_fit(root[:, None] * vectors.T, (shrunk.T / root).T)
+            coefs, solved = nonnegative_fit(root[:, None] * vectors.T, (shrunk.T / root).T)
         else:
             coefs = np.linalg.lstsq(gram, asked)[0]
-        everything = np.arange(self.n_features)
-        correlation = point.correlation - self.design.gram(everything, free) @ coefs
+        correlation = point.correlation - images @ coefs
         left_sq = np.maximum(dual_sq - 2 * inner(asked, coefs) + inner(coefs, gram @ coefs), 0.0)
         rounding = self.n_features * np.finfo(gram.dtype).eps * dual_sq
         known = solved & (left_sq > rounding)  # else there is no direction left
-        with_target = np.where(known, with_target - inner(self.target[free], coefs), 0.0)
+        with_target = np.where(known, with_target - inner(aimed, coefs), 0.0)
         return Point(point.loss, np.where(known, correlation, 0.0), (np.where(known, left_sq, 0.0), with_target))
 
 
 def make_problem(A, y, loss, penalty, *, penalty_weights=None, sample_weight=None) -> Problem:
     """Validate what the user passed and build the problem that its design calls for."""
-    loss, penalty = _plain_fields(loss), _plain_fields(penalty)
+    loss, penalty = _plain_fields(Squared() if loss is None else loss), _plain_fields(penalty)
     design = as_design(A)
     target = as_target(y, design)
     if is_complex(target):
@@ -338,10 +385,14 @@ def make_problem(A, y, loss, penalty, *, penalty_weights=None, sample_weight=Non
                 raise ValueError(
                     f"{type(part).__name__} does not support complex data; pass real arrays, or another {'loss' if part is loss else 'penalty'}."
                 )
+    if hasattr(loss, "check"):
+        loss.check(target)
     check_range(
         np.atleast_1d(to_numpy(sq_norm(target))), target[None, :] if target.ndim == 1 else target.T, "y", "target"
     )
     weights = as_penalty_weights(penalty_weights, design)
+    if hasattr(penalty, "check"):
+        penalty.check(design.shape[1])
     if weights is not None and not getattr(penalty, "supports_weights", penalty.is_separable):
         raise ValueError(f"penalty_weights need a separable penalty; {type(penalty).__name__} is not one.")
     kind = GramProblem if isinstance(design, GramDesign) else Problem
@@ -350,4 +401,10 @@ def make_problem(A, y, loss, penalty, *, penalty_weights=None, sample_weight=Non
 
 def _plain_fields(parameters):
     """The same loss or penalty with NumPy scalars made Python numbers, which do not widen single precision."""
-    return type(parameters)(*(field.item() if isinstance(field, np.generic) else field for field in parameters))
+
+    def plain(field):
+        if isinstance(field, np.generic):
+            return field.item()
+        return _plain_fields(field) if hasattr(field, "_fields") else field
+
+    return type(parameters)(*map(plain, parameters))

@@ -11,27 +11,53 @@ import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
 
 from sparsecode import (
+    CEL0,
+    L0,
     L1,
+    MCP,
+    SCAD,
+    SLOPE,
+    Absolute,
+    Box,
+    CappedL1,
     CoSaMP,
     DictionaryLearning,
+    ElasticNet,
     GeneralizedOMP,
+    GroupL1,
+    GroupSparseEnvelope,
     HardThresholdingPursuit,
+    Huber,
     IterativeHardThresholding,
+    KSupport,
     L0Ball,
     Lasso,
     LassoCV,
     LassoIC,
+    Logistic,
+    LogSum,
     LossOMP,
+    Lq,
     MatchingPursuit,
+    Multinomial,
     NullSpaceTuning,
     OrthogonalMatchingPursuit,
     OrthogonalMatchingPursuitCV,
+    Poisson,
+    Quantile,
+    RowL2,
     SimultaneousOMP,
     SparseCoder,
+    SparseEnvelope,
+    SparseGroupL1,
     SparsePhaseRetrieval,
     Squared,
+    SquareRoot,
     StagewiseOMP,
     SubspacePursuit,
+    TotalVariation1D,
+    TotalVariation2D,
+    WithIntercept,
     cosamp,
     fista,
     gomp,
@@ -72,6 +98,7 @@ class SolverCase(NamedTuple):
     many: bool = True  # takes many targets at once
     descends: bool = False  # the objective never rises
     phaseless: bool = False  # sees only the magnitudes of y
+    squared: bool = True  # minimises the squared loss, whose certificate and scaling the laws know
     options: tuple = ("max_iter", "tol", "callback", "init")
     limit: dict = {}  # options with which it stops before it is done
     accuracy: float = 1e-5  # of coefficients, relative, between two ways of posing one problem
@@ -106,6 +133,24 @@ class EstimatorCase(NamedTuple):
         return model.coef_ if self.predicts else model.transform(data[0])
 
 
+class LossCase(NamedTuple):
+    """A loss and the targets it measures."""
+
+    loss: Any
+    target: Any = np.asarray  # a valid target from any numbers
+    n_columns: int = 0  # of a target that is one problem; 0 where every column is one of its own
+
+    @property
+    def name(self):
+        """What the case is called in the report."""
+        return repr(self.loss)
+
+
+def _rows(values):
+    """0, 1, 2, ... down each column: for labels of which none is missing."""
+    return np.cumsum(np.ones_like(values, dtype=int), axis=0) - 1
+
+
 def solve_ista(A, y, scale=1.0, **options):
     """Lasso by proximal gradient."""
     return ista(A, y, penalty=L1(ALPHA * scale), **{"tol": 1e-11, **options})
@@ -119,6 +164,11 @@ def solve_fista(A, y, scale=1.0, **options):
 def solve_fista_positive(A, y, scale=1.0, **options):
     """Lasso with non-negative coefficients."""
     return fista(A, y, penalty=L1(ALPHA * scale, positive=True), **{"tol": 1e-11, **options})
+
+
+def solve_fista_huber(A, y, scale=1.0, **options):
+    """Sparse robust regression: some residuals of the planted problems count as outliers."""
+    return fista(A, y, Huber(scale), L1(ALPHA * scale), **{"tol": 1e-11, **options})
 
 
 def solve_fista_l0(A, y, scale=1.0, **options):
@@ -301,6 +351,15 @@ SOLVERS = [
     SolverCase("ista", solve_ista, "gap", descends=True, limit={"max_iter": 3}),
     SolverCase("fista", solve_fista, "gap", limit={"max_iter": 3}),
     SolverCase("fista-positive", solve_fista_positive, "gap", complex=False, limit={"max_iter": 3}),
+    SolverCase(
+        "fista-huber",
+        solve_fista_huber,
+        "gap",
+        kinds=EVERY_KIND - {"gram"},
+        complex=False,
+        squared=False,
+        limit={"max_iter": 3},
+    ),
     SolverCase("fista-l0", solve_fista_l0, "stationarity", limit={"max_iter": 3}),
     SolverCase("iht", solve_iht, "stationarity", descends=True, limit={"max_iter": 1}),
     SolverCase("iht-fixed", solve_iht_fixed, "stationarity", descends=True, limit={"max_iter": 1}),
@@ -367,14 +426,60 @@ PENALTIES = [
     L1(0.7),
     L1(0.7, positive=True),
     L1(0.0),
+    ElasticNet(0.7, 0.4),
+    ElasticNet(0.7, 0.4, positive=True),
+    ElasticNet(0.7, 0.0),
+    ElasticNet(0.7, 1.0),
+    Box(),
+    Box(-0.61, 1.43),
+    MCP(0.7),
+    MCP(0.7, gamma=1.2, positive=True),
+    SCAD(0.7),
+    SCAD(0.7, a=2.2, positive=True),
+    CEL0(0.7),
+    CEL0(0.7, curvature=3.0, positive=True),
+    L0(0.7),
+    L0(0.7, positive=True),
+    Lq(0.7),
+    Lq(0.7, q=2 / 3),
+    Lq(0.7, q=0.3, positive=True),
+    LogSum(0.7, 0.45),
+    LogSum(0.7, 0.45, positive=True),
+    CappedL1(0.7, cap=0.77),
+    CappedL1(0.7, cap=0.77, positive=True),
     L0Ball(3),
     L0Ball(3, positive=True),
     L0Ball(4, block_size=2),
     L0Ball(4, positive=True, block_size=3),
+    GroupL1(0.7, 2),
+    GroupL1(0.7, 3),
+    SparseGroupL1(0.7, 2, 0.4),
+    SparseGroupL1(0.7, 3, 0.0),
+    RowL2(0.7),
+    SLOPE(0.7, (2.0, 1.3, 0.6, 0.1)),
+    SparseEnvelope(0.7, 1),
+    SparseEnvelope(0.7, 3),
+    GroupSparseEnvelope(0.7, 1.5, 2),
+    KSupport(0.7, 1),
+    KSupport(0.7, 3),
+    TotalVariation1D(0.7),
+    TotalVariation2D(0.7, (2, 3)),
+    TotalVariation2D(0.7, (2, 3), isotropic=False),
 ]
 
 LOSSES = [
-    Squared(),
+    LossCase(Squared()),
+    LossCase(SquareRoot()),
+    LossCase(Absolute()),
+    LossCase(Quantile(0.3)),
+    LossCase(Huber(0.8)),
+    LossCase(Logistic(), lambda values: np.where(values > 0, 1.0, -1.0)),
+    LossCase(Poisson(), lambda values: np.floor(np.abs(values))),
+    LossCase(Multinomial(), lambda values: np.eye(3)[_rows(values)[:, 0] % 3], n_columns=3),
+    *(LossCase(WithIntercept(loss)) for loss in (Squared(), SquareRoot(), Absolute(), Quantile(0.7), Huber(0.8))),
+    LossCase(WithIntercept(Logistic()), lambda values: 2.0 * (_rows(values) % 2) - 1),
+    LossCase(WithIntercept(Poisson()), lambda values: np.floor(np.abs(values)) + 1),
+    LossCase(WithIntercept(Multinomial()), lambda values: np.eye(3)[_rows(values)[:, 0] % 3], n_columns=3),
 ]
 
 ESTIMATORS = [

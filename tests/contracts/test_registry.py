@@ -39,7 +39,7 @@ def test_every_public_penalty_and_loss_is_registered():
     penalties = {value for _, value in public("penalties") if inspect.isclass(value)}
     assert penalties == {type(penalty) for penalty in registry.PENALTIES}
     assert {value for _, value in public("losses") if inspect.isclass(value)} == {
-        type(loss) for loss in registry.LOSSES
+        type(case.loss) for case in registry.LOSSES
     }
     separable = {type(penalty) for penalty in registry.PENALTIES if penalty.is_separable}
     assert separable <= set(SCALAR_PROX)

@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 
-from ..._array import is_complex, real_dtype, to_numpy
+from ..._array import is_complex, real_dtype
 from ..._parallel import map_blocks
 from ..._validation import as_count, as_design, as_number, as_sample_weight, as_target, check_products, weighted
 from ...designs import GramDesign
@@ -22,7 +22,7 @@ from ..problem import make_problem
 from ..proximal.forward_backward import accelerated_steps, drive_proximal
 from .working_set import make_working_set, working_set_steps
 
-__all__ = ["alpha_max", "lasso"]
+__all__ = ["lasso"]
 
 _BLOCK = 8  # targets that share one growing Gram matrix; fixed, so that bits do not depend on the threads
 
@@ -238,46 +238,3 @@ def joined_history(results):
         for name, values in result.history.items():
             history.setdefault(name, []).extend(values)
     return history
-
-
-def alpha_max(A, y, *, penalty_weights=None, sample_weight=None, positive=False):
-    """The smallest `alpha` for which the Lasso's answer is zero (on all columns that are penalised).
-
-    Parameters
-    ----------
-    A, y, penalty_weights, sample_weight, positive
-        As for `lasso`.
-
-    Returns
-    -------
-    float or ndarray of shape (n_targets,)
-        ``max_j |a_j^H y| / (n_samples * penalty_weights_j)``, after the unpenalised columns have been fitted.
-
-    Raises
-    ------
-    ValueError
-        If shapes disagree, data are not finite or a weight is negative.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sparsecode import alpha_max
-    >>> float(alpha_max(np.eye(2), np.array([3.0, -8.0])))
-    4.0
-    """
-    value = largest_strength(lasso_problem(A, y, L1(1.0, bool(positive)), penalty_weights, sample_weight))
-    return float(value) if np.ndim(value) == 0 else value
-
-
-def largest_strength(problem):
-    """`alpha_max` of a problem, one number a target."""
-    problem = problem.in_double()
-    point = problem.at_zero()
-    free = problem.free_columns()
-    if free.size:
-        point = problem.free_of(point, free)
-        correlation = problem.xp.asarray(point.correlation, copy=True)
-        correlation[free, ...] = 0
-        point = point._replace(correlation=correlation)
-    limit = to_numpy(L1(1.0, problem.penalty.positive).dual_limit(point.correlation, problem.coef_weights))
-    return np.where(np.isfinite(limit), 1.0 / limit, 0.0)

@@ -15,7 +15,8 @@ from ..._array import array_namespace
 from ..._validation import as_count, as_number
 from ...penalties import L1
 from ...result import Status, announce
-from .lasso import Certifier, largest_strength, lasso_problem, make_working_set_for, solve_one, worst_status
+from ..alpha_max import largest_strength
+from .lasso import Certifier, lasso_problem, make_working_set_for, solve_one, worst_status
 
 __all__ = ["LassoPath", "lasso_path", "path_alphas", "solve_path"]
 

@@ -71,13 +71,13 @@ def loss_omp(
     Each step moves the column whose coefficient, moved alone, lowers ``F + alpha R`` most, then minimises F alone over the
     support; it ends when no move lowers it. With ``n = n_samples``, r = y - A coef and weights w:
 
-    =============  ==================  =====================================================
-    loss           F                   alpha times this is the strength for the unscaled F
-    =============  ==================  =====================================================
-    "squared"      ``||r||^2 / (2 n)``   ``n``, for ``||r||^2 / 2``
-    "square_root"  ``||r|| / sqrt(n)``   ``sqrt(n)``, for ``||r||``
-    "absolute"     ``||r||_1 / n``       ``n``, for ``||r||_1``
-    =============  ==================  =====================================================
+    =============  ===================  =====================================================
+    loss           F                    alpha times this is the strength for the unscaled F
+    =============  ===================  =====================================================
+    "squared"      ``||r||^2 / (2 n)``  ``n``, for ``||r||^2 / 2``
+    "square_root"  ``||r|| / sqrt(n)``  ``sqrt(n)``, for ``||r||``
+    "absolute"     ``||r||_1 / n``      ``n``, for ``||r||_1``
+    =============  ===================  =====================================================
 
     and R is the sum of ``w_j^2`` over the non-zero coefficients ("l0"), or of ``w_j |coef_j|`` ("l1"). The squared loss with l1 thus
     stops where the LASSO's optimality conditions hold off the support, at the same `alpha`. Scaling `y` by c scales the answer

@@ -8,13 +8,15 @@ O'Donoghue and Candes, "Adaptive restart for accelerated gradient schemes", 2012
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..._array import as_double, asarray_like, inner, real_dtype, sq_norm, to_numpy
 from ..._validation import as_count, as_number
 from ...losses import Squared
 from ...result import announce
-from ..certificates import relative_gap, stationarity
+from ..certificates import certificate_of
 from ..driver import State, drive
 from ..problem import make_problem
 from ._reference import Reference
@@ -24,6 +26,7 @@ __all__ = ["fista", "ista"]
 _CERTIFY_FIRST = 10
 _CERTIFY_EVERY = 20  # a certificate costs one iteration: 5 % of the time
 _CERTIFY_SINGLE = 40  # and about three where single precision is widened for it
+_LEAP, _RELAX = 8.0, 0.9  # by how much the curvature of a misfit that has no greatest one rises at once, and falls
 _ROUNDING = 1e3  # curvature is not measured along changes of fewer units in the last place than this
 
 
@@ -52,7 +55,8 @@ def fista(
     y : array of shape (n_samples,) or (n_samples, n_targets)
         The target; for a `GramDesign` the correlations ``A.conj().T @ y``.
     loss : loss, default=Squared()
-        A smooth loss. `Squared` carries the factor ``1 / (2 n_samples)``.
+        A smooth loss: `Squared` (which carries the factor ``1 / (2 n_samples)``), `Huber`, `Logistic`, `Multinomial`, `Poisson`,
+        each also inside `WithIntercept` for a constant that is not penalised.
     penalty : penalty
         For example ``L1(alpha)``.
     penalty_weights : array of shape (n_features,), optional
@@ -65,7 +69,7 @@ def fista(
         Iterations: one product with `A` and one with its adjoint each.
     tol : float, default=1e-6
         For a convex penalty the duality gap relative to the objective at zero, otherwise the stationarity residual relative to
-        its size at zero. Every target must reach it. In single precision at least 1e-6 is used.
+        its size at zero (for l0 and lq, the prox residual). Every target must reach it. In single precision at least 1e-6 is used.
     callback : callable, optional
         Called with a `Progress` at each certificate; return True to stop.
 
@@ -73,7 +77,7 @@ def fista(
     -------
     SolveResult
         The certificate is the relative duality gap, or the relative stationarity if the penalty is not convex or of strength
-        zero.
+        zero. One number for all targets where loss or penalty joins them.
 
     Raises
     ------
@@ -161,16 +165,16 @@ def _smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight):
 
 def drive_proximal(problem, steps, max_iter, tol, callback):
     """The loop around proximal gradient steps, with the certificate that the penalty allows. No warning."""
-    penalised = getattr(problem.penalty, "alpha", None) != 0  # without a penalty there is no dual ball to scale into
-    certificate = relative_gap if problem.penalty.is_convex and penalised else stationarity
+    certificate = certificate_of(problem)
     tol = max(as_number(tol, "tol"), 1e-6 if _is_single(problem) else 0.0)
-    return drive(
+    result = drive(
         steps,
         lambda coef: certificate(problem, coef),
         max_iter=as_count(max_iter, "max_iter"),
         tol=tol,
         callback=callback,
     )
+    return replace(result, intercept=problem.intercept(result.coef))
 
 
 def _is_single(problem):
@@ -184,28 +188,33 @@ def _is_due(problem, iteration):
     return iteration == _CERTIFY_FIRST or iteration % _CERTIFY_EVERY == 0
 
 
-def _first_curvature(problem, gradient):
+def _first_curvature(problem, gradient, image):
     """Curvature of the misfit along its own gradient: a lower bound of the Lipschitz constant, for one product."""
     gradient = problem.without_excluded(gradient)
-    image = problem.image(gradient)
-    bend = to_numpy(problem.bregman(gradient, image, 0 * image))
-    size = to_numpy(sq_norm(gradient))
-    return float(np.max(2.0 * bend / np.where(size > 0, size, 1.0))) or 1.0
+    gradient = gradient / (float(problem.xp.max(problem.xp.abs(gradient))) or 1.0)  # its square may be no number
+    bend = to_numpy(problem.curvature_along(gradient, problem.image(gradient), image))
+    size = to_numpy(problem.in_total(sq_norm(gradient)))
+    return float(np.max(bend / np.where(size > 0, size, 1.0))) or 1.0
 
 
 def _forward_backward(problem, reference, point, image, gradient, curvature):
-    """A gradient step, a prox, and the curvature that made the step a descent step."""
-    noise = (_ROUNDING * problem.xp.finfo(image.dtype).eps) ** 2 * to_numpy(sq_norm(point))
+    """A gradient step, a prox, and the curvature that made the step a descent step.
+
+    The misfit need not have a greatest curvature: a trial step that went far too far says little about it here, so it rises
+    by a factor at most, and where less was met than expected the next step may be longer.
+    """
+    bends = not problem.loss_is_quadratic
+    noise = (_ROUNDING * problem.xp.finfo(image.dtype).eps) ** 2 * to_numpy(problem.in_total(sq_norm(point)))
     while True:
         coef = problem.prox(point - gradient / curvature, 1.0 / curvature)
         coef_image = reference.image(coef)
         change = coef - point
-        moved = to_numpy(sq_norm(change))
+        moved = to_numpy(problem.in_total(sq_norm(change)))
         bend = 2.0 * to_numpy(problem.bregman(change, coef_image, image))
         met = float(np.max(np.divide(bend, moved, out=np.zeros_like(bend), where=moved > noise)))
         if not met > curvature * (1 + 1e-6):
-            return coef, coef_image, change, curvature
-        curvature = max(1.25 * curvature, 1.05 * met)
+            return coef, coef_image, change, _RELAX * curvature if bends and met < 0.5 * curvature else curvature
+        curvature = max(1.25 * curvature, 1.05 * met if not bends else min(1.05 * met, _LEAP * curvature))
 
 
 def _plain_steps(problem, start):
@@ -219,7 +228,7 @@ def _plain_steps(problem, start):
             image, gradient = 0 * image, reference.gradient_there
         else:
             gradient = reference.gradient(image)
-        curvature = curvature or _first_curvature(problem, gradient)
+        curvature = curvature or _first_curvature(problem, gradient, image)
         coef, image, change, curvature = _forward_backward(problem, reference, coef, image, gradient, curvature)
         iteration += 1
         finished = not bool(problem.xp.any(change != 0))
@@ -233,18 +242,18 @@ def accelerated_steps(problem, start):
     coef, image = as_double(start), problem.image(start)
     certificate = yield State(start)
     gradient = problem.gradient_from(certificate, image)
-    curvature = _first_curvature(problem, gradient)
+    curvature = _first_curvature(problem, gradient, image)
     if reference.move(coef, certificate):
         image = 0 * image
     look_ahead, look_ahead_image = coef, image
-    momentum = np.ones(coef.shape[1:])  # FISTA's t, one a target
+    momentum = np.ones(() if problem.is_joint else coef.shape[1:])  # FISTA's t, one a target
     iteration = 0
     while True:
         new, new_image, change, curvature = _forward_backward(
             problem, reference, look_ahead, look_ahead_image, gradient, curvature
         )
         step, image_step = new - coef, new_image - image
-        uphill = to_numpy(inner(change, step)) < 0
+        uphill = to_numpy(problem.in_total(inner(change, step))) < 0
         momentum = np.where(uphill, 1.0, momentum)
         next_momentum = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * momentum**2))
         weight = asarray_like(np.where(uphill, 0.0, (momentum - 1.0) / next_momentum), coef, dtype=xp.float64)

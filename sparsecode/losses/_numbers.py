@@ -1,0 +1,123 @@
+"""What several losses need: weighted sums, sums of exponentials without cancellation, the best point of a dual segment."""
+
+from __future__ import annotations
+
+from .._array import array_namespace, as_double, sq_norm
+
+__all__ = [
+    "best_scale",
+    "exp_remainder",
+    "over_weight",
+    "room_between",
+    "sigmoid",
+    "slack",
+    "softplus",
+    "weighted_mean",
+    "weighted_sq_norm",
+    "weighted_sum",
+    "where_inside",
+]
+
+_SERIES = 0.5  # below this the exponential's remainder is summed, above it subtracted
+_TERMS = 14
+
+
+def weighted_sum(values, weights):
+    """``sum_i weights_i values_i`` in float64, one number a target."""
+    xp = array_namespace(values)
+    if isinstance(weights, float):
+        return weights * xp.sum(values, axis=0, dtype=xp.float64)
+    return xp.sum(weights * values, axis=0, dtype=xp.float64)
+
+
+def over_weight(dual, weights):
+    """``dual / weights``: the dual of a sample of weight one; a sample without weight has none."""
+    if isinstance(weights, float):
+        return dual / weights
+    xp = array_namespace(dual)
+    counts = (weights > 0) & xp.ones_like(dual, dtype=xp.bool)
+    return xp.where(counts, dual / xp.where(weights > 0, weights, xp.ones_like(weights)), xp.zeros_like(dual))
+
+
+def softplus(values):
+    """``log(1 + exp(values))``, for values of any size."""
+    xp = array_namespace(values)
+    return xp.maximum(values, xp.zeros_like(values)) + xp.log1p(xp.exp(-xp.abs(values)))
+
+
+def sigmoid(values):
+    """``1 / (1 + exp(-values))``, for values of any size and to full relative accuracy."""
+    xp = array_namespace(values)
+    small = xp.exp(-xp.abs(values))
+    return xp.where(values >= 0, xp.ones_like(small), small) / (1.0 + small)
+
+
+def exp_remainder(values):
+    """``exp(x) - 1 - x`` to full relative accuracy: what the tangent of the exponential misses."""
+    xp = array_namespace(values)
+    near = xp.abs(values) < _SERIES
+    x = xp.where(near, values, xp.zeros_like(values))
+    series = xp.ones_like(x)
+    for k in range(_TERMS, 2, -1):
+        series = 1.0 + x * series / k
+    return xp.where(near, 0.5 * x * x * series, xp.expm1(values) - values)
+
+
+def slack(values):
+    """By how much rounding may carry a dual point of unit size out of the domain."""
+    return 64 * array_namespace(values).finfo(values.dtype).eps
+
+
+def where_inside(inside, value):
+    """The dual value of the targets whose samples all lie in the domain, minus infinity for the others."""
+    xp = array_namespace(inside)
+    everywhere = xp.all(inside, axis=0)
+    return xp.where(everywhere, value, xp.full_like(xp.asarray(value), -float("inf")))
+
+
+def room_between(values, low, high):
+    """Largest s >= 0 with ``low <= s * values <= high`` for every sample (low <= 0 <= high), one number a target."""
+    xp = array_namespace(values)
+    moves = values != 0
+    bound = xp.where(values > 0, high + 0 * values, low + 0 * values)
+    ratio = bound / xp.where(moves, values, xp.ones_like(values))
+    return xp.min(xp.where(moves, ratio, xp.full_like(values, float("inf"))), axis=0)
+
+
+def best_scale(slope, top):
+    """Where a concave function of one scale is greatest on [0, top], one number a target, from its slope.
+
+    Near an optimum the slope at the top is positive and nothing is searched.
+    """
+    xp = array_namespace(top)
+    low, high = 0.0 * xp.where(xp.isinf(top), xp.ones_like(top), top), xp.where(xp.isinf(top), xp.ones_like(top), top)
+    for _ in range(60):  # a top of infinity is replaced by one beyond the maximum
+        rising = xp.isinf(top) & (slope(high) > 0)
+        if not bool(xp.any(rising)):
+            break
+        high = xp.where(rising, 2.0 * high, high)
+    done = (slope(high) >= 0) | (high <= 0)
+    if bool(xp.all(done)):
+        return high
+    best = high
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        up = slope(middle) > 0
+        low, high = xp.where(up, middle, low), xp.where(up, high, middle)
+    return xp.where(done, best, low)
+
+
+def weighted_sq_norm(values, weights):
+    """``sum_i weights_i |values_i|**2`` in float64, one number a target."""
+    if isinstance(weights, float):
+        return weights * sq_norm(values)
+    return sq_norm(array_namespace(weights).sqrt(weights) * values)
+
+
+def weighted_mean(values, weights):
+    """The mean of the values in their own dtype, one number a target."""
+    xp = array_namespace(values)
+    if isinstance(weights, float):
+        return xp.astype(xp.mean(as_double(values), axis=0), values.dtype)
+    total = xp.sum(as_double(weights) * as_double(values), axis=0) / xp.sum(as_double(weights), axis=0)
+    return xp.astype(total, values.dtype)
