@@ -20,14 +20,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from sparsecode import IterativeHardThresholding, Lasso, LassoCV, LassoIC, OrthogonalMatchingPursuit, lasso_path
-from sparsecode.solvers.coordinate import LassoPath
 
 measurements, progress = load_diabetes(return_X_y=True)
 prepare = make_pipeline(PolynomialFeatures(2, include_bias=False), StandardScaler())
 X = prepare.fit_transform(measurements)
 y = progress - progress.mean()
 
-path: LassoPath = lasso_path(X, y)
+path = lasso_path(X, y)
 print(path)
 
 # %%

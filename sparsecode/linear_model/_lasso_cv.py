@@ -14,8 +14,8 @@ from .._parallel import map_blocks
 from .._validation import as_sample_weight
 from ..penalties import L1
 from ..result import announce
-from ..solvers.coordinate.lasso import lasso_problem, solve
-from ..solvers.coordinate.path import path_alphas, solve_path
+from ..solvers.path import path_alphas, solve_path
+from ..solvers.solve import pose, solve_problem
 from ._base import center
 from ._folds import draw_folds, training_weight
 from ._lasso import COMMON_CONSTRAINTS, LassoModel
@@ -28,7 +28,8 @@ class LassoPathModel(LassoModel):
 
     def _problem(self, centered):
         """The solver's problem for centred data; its strength is still to be set."""
-        return lasso_problem(centered.design, centered.target, L1(1.0, self.positive), self.penalty_weights)
+        penalty = L1(1.0, self.positive)
+        return pose(centered.design, centered.target, None, penalty, penalty_weights=self.penalty_weights)
 
     def _grid(self, problem):
         """The strengths, descending."""
@@ -172,7 +173,7 @@ class LassoCV(LassoPathModel):
             errors, sizes, worst = self._cross_validate(design, target, weight, folds, alphas, task)
             alpha = float(alphas[np.argmin(errors @ sizes / sizes.sum())])
             problem = problem.with_penalty(problem.penalty._replace(alpha=alpha))
-            result = solve(
+            result = solve_problem(
                 problem, problem.start(), callback=self._watched(task.part("refit", None), centered), **self._options()
             )
             announce(max(worst, result, key=lambda each: each.certificate))

@@ -10,8 +10,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._array import to_numpy
 from .._estimators import FitTask, all_or_nothing, with_callbacks
 from ..result import announce
-from ..solvers.coordinate.path import solve_path
 from ..solvers.criteria import information_criterion
+from ..solvers.path import solve_path
 from ._base import center
 from ._lasso import COMMON_CONSTRAINTS
 from ._lasso_cv import LassoPathModel

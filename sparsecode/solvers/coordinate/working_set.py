@@ -13,18 +13,24 @@ Bertrand, Klopfenstein, Bannier, Gidel and Massias, "Beyond L1: faster and bette
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
+from ..._array import is_complex, real_dtype
 from ..._parallel import single_threaded_blas
 from ...designs import CenteredDesign, SparseDesign
+from ...losses import Squared
+from ...penalties import L1
 from ..certificates import relative_gap
-from ..driver import State
+from ..driver import State, drive
+from ..methods import Method
 from ..proximal.forward_backward import accelerated_steps
 from .screening import survivors
 from .sparse import SparseWorkingSet
 from .subproblem import Aim, GramWorkingSet
 
-__all__ = ["make_working_set", "working_set_steps"]
+__all__ = ["WORKING_SETS", "make_working_set", "working_set_steps"]
 
 _FIRST = 100  # columns to start with, and at least as many are added at a time
 _CONTINUATION = 0.15  # strength of a round, at least this share of the largest correlation outside the set
@@ -156,3 +162,44 @@ def _mask(indices, size):
     mask = np.zeros(size, dtype=bool)
     mask[indices] = True
     return mask
+
+
+class Certifier:
+    """`relative_gap` that remembers the last point: the product that ends one strength of a path begins the next."""
+
+    def __init__(self):
+        self._coef = self._point = None
+
+    def __call__(self, problem, coef):
+        certificate = relative_gap(problem, coef, self._point if coef is self._coef else None)
+        self._coef, self._point = coef, certificate.point
+        return certificate
+
+
+class Memory(NamedTuple):
+    """What is kept from one strength of a path to the next."""
+
+    working_set: Any
+    certify: Any
+
+
+def _remember(problem):
+    return Memory(make_working_set(problem.design, problem.penalty_weights), Certifier())
+
+
+def _suits(problem):
+    """Whether coordinate descent can serve these data: real and NumPy's (or sparse, an operator, a Gram matrix)."""
+    pair = isinstance(problem.loss, Squared) and isinstance(problem.penalty, L1) and problem.penalty.alpha > 0
+    plain = problem.design.is_numpy and not is_complex(problem.target) and isinstance(problem.row_weights, float)
+    return pair and plain
+
+
+def _run(problem, coef, memory, *, tol, max_iter, screening=True, callback=None):
+    """One target, from `coef`. No warning."""
+    single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
+    tol = max(tol, 1e-6) if single else tol
+    steps = working_set_steps(problem, coef, memory.working_set, tol=tol, screening=screening)
+    return drive(steps, lambda coef: memory.certify(problem, coef), max_iter=max_iter, tol=tol, callback=callback)
+
+
+WORKING_SETS = Method("working_set", _suits, _run, _remember, each_target=True)

@@ -18,10 +18,11 @@ from ...losses import Squared
 from ...result import announce
 from ..certificates import certificate_of
 from ..driver import State, drive
+from ..methods import Method
 from ..problem import make_problem
 from ._reference import Reference
 
-__all__ = ["fista", "ista"]
+__all__ = ["FISTA", "ISTA", "fista", "ista"]
 
 _CERTIFY_FIRST = 10
 _CERTIFY_EVERY = 20  # a certificate costs one iteration: 5 % of the time
@@ -265,3 +266,19 @@ def accelerated_steps(problem, start):
             image = 0 * image
         look_ahead, look_ahead_image = coef + weight * step, image + xp.astype(weight, dtype) * image_step
         gradient = reference.gradient(look_ahead_image)
+
+
+def _suits(problem):
+    """Whether the misfit has a gradient and the penalty a prox."""
+    return problem.loss.is_smooth
+
+
+def _runner(make_steps):
+    def run(problem, coef, memory, *, tol, max_iter, callback=None, screening=False):
+        return drive_proximal(problem, make_steps(problem, coef), max_iter, tol, callback)
+
+    return run
+
+
+FISTA = Method("fista", _suits, _runner(accelerated_steps))
+ISTA = Method("ista", _suits, _runner(_plain_steps))

@@ -1,0 +1,48 @@
+"""Which methods there are, what each can solve, and which is taken when nobody says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+__all__ = ["Method", "choose", "methods"]
+
+
+class Method(NamedTuple):
+    """A way to solve problems: what it is called, what it can solve, and how it is run.
+
+    ``run(problem, coef, memory, *, tol, max_iter, callback=None)`` returns a `SolveResult` without a warning, the certificate
+    that `certificate_of` gives the problem. What ``remember(problem)`` returns is handed to `run` again for the next strength
+    of a path, and for the next of independent targets.
+    """
+
+    name: str
+    suits: Callable[[Any], bool]
+    run: Callable[..., Any]
+    remember: Callable[[Any], Any] = lambda problem: None
+    each_target: bool = False  # whether independent targets have to be given one by one
+
+
+def methods() -> tuple[Method, ...]:
+    """All methods; the first that suits a problem is the one to take."""
+    from .coordinate.working_set import WORKING_SETS
+    from .proximal.forward_backward import FISTA, ISTA
+
+    return WORKING_SETS, FISTA, ISTA
+
+
+def choose(problem, solver="auto") -> Method:
+    """The method called `solver`, or the first that suits."""
+    known = methods()
+    able = [method for method in known if method.suits(problem)]
+    if solver == "auto" and able:
+        return able[0]
+    for method in able:
+        if method.name == solver:
+            return method
+    pair = f"{type(problem.loss).__name__} with {type(problem.penalty).__name__}"
+    names = ", ".join(repr(method.name) for method in able) or "none"
+    if solver != "auto" and solver not in {method.name for method in known}:
+        every = ", ".join(repr(method.name) for method in known)
+        raise ValueError(f"solver must be 'auto' or one of {every}; got {solver!r}.")
+    raise ValueError(f"solver={solver!r} cannot solve {pair} on these data; methods that can: {names}.")
