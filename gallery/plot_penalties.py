@@ -19,7 +19,7 @@ import sparsecode as sp
 
 separable = {
     "L1": sp.L1(1.0),
-    "ElasticNet": sp.ElasticNet(1.0, 0.7),
+    "L1Ridge (elastic net)": sp.L1Ridge(1.0, 0.7),
     "Box": sp.Box(-1.0, 1.5),
     "MCP": sp.MCP(1.0, gamma=2.5),
     "SCAD": sp.SCAD(1.0),
@@ -53,7 +53,7 @@ plane = {
     "GroupL1, one group": sp.GroupL1(1.0, 2, (1.0,)),
     "SparseGroupL1": sp.SparseGroupL1(1.0, 2, 0.5, (1.0,)),
     "SLOPE": sp.SLOPE(1.0, (1.0, 0.4)),
-    "ElasticNet": sp.ElasticNet(1.0, 0.5),
+    "L1Ridge (elastic net)": sp.L1Ridge(1.0, 0.5),
     "SparseEnvelope, k=1": sp.SparseEnvelope(2.0, 1),
     "SparseEnvelope, k=2": sp.SparseEnvelope(2.0, 2),
     "KSupport, k=1": sp.KSupport(1.0, 1),

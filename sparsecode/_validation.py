@@ -55,8 +55,7 @@ def as_design(A, name="A", *, check_finite=True) -> Design:
     if sp.issparse(A):
         _check_shape(A.shape, name)
         matrix = A.tocsc() if A.dtype.kind in "fc" and A.dtype.itemsize >= 4 else A.tocsc().astype(np.float64)
-        if not np.all(np.isfinite(matrix.data)):
-            raise ValueError(f"{name} contains NaN or infinity; remove or impute those entries before fitting.")
+        _check_finite(matrix.data, name)
         if not matrix.has_canonical_format:
             matrix = matrix.copy()
             matrix.sum_duplicates()
@@ -163,6 +162,8 @@ def as_penalty_weights(weights, design: Design, name="penalty_weights"):
         raise ValueError(
             f"{name}[{worst}] is {values[worst]}; weights run from 0 (unpenalised) to inf (excluded), never negative or NaN."
         )
+    if np.all(np.isinf(values)):
+        raise ValueError(f"{name} are infinite for every feature, which leaves none to fit; give some a finite weight.")
     if np.all(values == 1.0):
         return None
     vector = design.vector(np.zeros(1))

@@ -109,15 +109,15 @@ class SolveResult:
         )
 
 
-def announce(result: SolveResult) -> SolveResult:
-    """Hand the result on, with one `ConvergenceWarning` if it is not certified."""
+def announce(result: SolveResult, advice: str = "") -> SolveResult:
+    """Hand the result on, with one `ConvergenceWarning` if it is not certified; `advice` is added to what it says."""
     if result.status.is_success or result.status is Status.INTERRUPTED:
         return result
     certificate = np.atleast_1d(np.asarray(result.certificate, dtype=float))
     signals = f" for {result.n_missed} of {certificate.size} targets" if certificate.size > 1 else ""
     warn(
         f"{result.certificate_name} {np.max(certificate):.3e} after {result.n_iter} iterations, "
-        f"tolerance {result.tol:.1e}{signals}: {result.status.value}.",
+        f"tolerance {result.tol:.1e}{signals}: {result.status.value}.{advice}",
         ConvergenceWarning,
     )
     return result

@@ -8,6 +8,8 @@ from .base import Design
 
 __all__ = ["SparseDesign"]
 
+_BLOCK = 1 << 16  # stored entries squared at a time
+
 
 class SparseDesign(Design):
     """CSC storage (n_samples, n_features); other sparse formats are converted once.
@@ -63,10 +65,21 @@ class SparseDesign(Design):
 
     def column_sq_norms(self):
         if self._sq_norms is None:
-            with np.errstate(over="ignore"):  # solvers refuse columns that long
-                weight = np.abs(self.matrix.data).astype(np.float64) ** 2
-            self._sq_norms = _column_sums(weight, self.matrix.indptr)
+            self._sq_norms = self._block_sq_norms()
         return self._sq_norms
+
+    def _block_sq_norms(self):
+        """A block of columns at a time, so that no second copy of all entries is ever alive."""
+        data, indptr, norms = self.matrix.data, self.matrix.indptr, np.empty(self.shape[1])
+        start = 0
+        while start < norms.size:
+            stop = max(start + 1, int(np.searchsorted(indptr, indptr[start] + _BLOCK, side="right")) - 1)
+            block = slice(indptr[start], indptr[stop])
+            with np.errstate(over="ignore"):  # solvers refuse columns that long
+                weight = np.abs(data[block]).astype(np.float64, copy=False) ** 2
+            norms[start:stop] = _column_sums(weight, indptr[start : stop + 1] - indptr[start])
+            start = stop
+        return norms
 
     def in_double(self):
         if self.dtype in (np.float64, np.complex128):

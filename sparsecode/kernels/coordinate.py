@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from ._compile import kernel, prox
 
-__all__ = ["gram_sweeps", "sparse_sweeps"]
+__all__ = ["gram_sweeps", "moves", "sparse_sweeps"]
 
 
 @kernel
@@ -80,3 +80,10 @@ def sparse_sweeps(
         if largest <= still:
             break
     return work
+
+
+@kernel(borrows=True)
+def moves(penalty, pull, steps, coef, out):
+    """How far each coordinate is from ``prox(pull)``, all arrays (n_features,), the distance in `out`."""
+    for j in range(coef.shape[0]):
+        out[j] = abs(prox(penalty, pull[j], steps[j]) - coef[j])

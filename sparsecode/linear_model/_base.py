@@ -14,7 +14,7 @@ from .._validation import as_design, as_sample_weight, as_target, refuse_lazy
 from ..designs import CenteredDesign, GramDesign
 from ..designs.centered import constant_level
 
-__all__ = ["CenteredProblem", "SparseLinearModel", "all_or_nothing", "center", "default_sparsity"]
+__all__ = ["CenteredProblem", "LinearBase", "SparseLinearModel", "all_or_nothing", "center", "default_sparsity"]
 
 
 class CenteredProblem:
@@ -94,42 +94,16 @@ def default_sparsity(shape):
     return max(1, min(shape[1] // 10, shape[0]))
 
 
-class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """Base of the regressors: subclasses implement ``_solve(design, target) -> SolveResult``.
+class LinearBase(BaseEstimator):
+    """What regressors and classifiers share: validation, the attributes of a fit, and fitted values of new data.
 
-    `fit` accepts arrays of any namespace, SciPy sparse matrices and arrays, and LinearOperators.
+    They accept arrays of any namespace, SciPy sparse matrices and arrays, and LinearOperators.
     """
 
     _complex_data = False
-
-    def fit(self, X, y, sample_weight=None):
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array, sparse matrix or LinearOperator of shape (n_samples, n_features)
-            The design.
-        y : array of shape (n_samples,) or (n_samples, n_targets)
-            The target.
-        sample_weight : array of shape (n_samples,), optional
-            Relative weights of the samples.
-
-        Returns
-        -------
-        self
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If the data are not finite, shapes disagree or a parameter is out of range; the error names it.
-        """
-        with all_or_nothing(self):
-            self._validate_params()
-            design, target = self._validated(X, y)
-            problem = self._pose(design, target, sample_weight)
-            self._store(self._solve(problem.design, problem.target), problem)
-        return self
+    _checks_later = (
+        False  # whether posing the problem looks for NaN and infinity in X, in a product that it makes anyway
+    )
 
     def _validated(self, X, y):
         """Design and target, with `n_features_in_` and feature names set."""
@@ -162,7 +136,7 @@ class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             y_numeric=True,
             ensure_all_finite=False,  # as_design looks once, at memory speed
         )
-        design = as_design(X, "X")
+        design = as_design(X, "X", check_finite=not self._checks_later)
         return design, as_target(y, design)
 
     def _validated_single(self, X, y):
@@ -176,13 +150,6 @@ class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
         return design, target
 
-    def _pose(self, design, target, sample_weight):
-        """The problem that `_solve` is given; for losses without a mean there are others than the centred one."""
-        return center(design, target, fit_intercept=self.fit_intercept, sample_weight=sample_weight)
-
-    def _solve(self, design, target):
-        raise NotImplementedError(f"{type(self).__name__} must implement _solve(design, target).")
-
     def _store(self, result, problem):
         """Attributes of a fit, from a solver's result on the centred problem."""
         coef = result.coef
@@ -194,19 +161,8 @@ class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.certificate_ = result.certificate
         self.result_ = result
 
-    def predict(self, X):
-        """Predict the target: ``X @ coef_ + intercept_``.
-
-        Parameters
-        ----------
-        X : array, sparse matrix or LinearOperator of shape (n_samples, n_features)
-            The design.
-
-        Returns
-        -------
-        array of shape (n_samples,) or (n_samples, n_targets)
-            The predictions.
-        """
+    def _linear(self, X):
+        """``X @ coef_ + intercept_``."""
         check_is_fitted(self)
         refuse_lazy(X, "X")
         if isinstance(X, (np.ndarray, list, tuple)) or sp.issparse(X) or hasattr(X, "columns"):
@@ -227,6 +183,65 @@ class SparseLinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        return tags
+
+
+class SparseLinearModel(MultiOutputMixin, RegressorMixin, LinearBase):
+    """Base of the regressors that solve least squares: subclasses implement ``_solve(design, target) -> SolveResult``."""
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or LinearOperator of shape (n_samples, n_features)
+            The design.
+        y : array of shape (n_samples,) or (n_samples, n_targets)
+            The target.
+        sample_weight : array of shape (n_samples,), optional
+            Relative weights of the samples.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data are not finite, shapes disagree or a parameter is out of range; the error names it.
+        """
+        with all_or_nothing(self):
+            self._validate_params()
+            design, target = self._validated(X, y)
+            problem = self._pose(design, target, sample_weight)
+            self._store(self._solve(problem.design, problem.target), problem)
+        return self
+
+    def _pose(self, design, target, sample_weight):
+        """The problem that `_solve` is given; for losses without a mean there are others than the centred one."""
+        return center(design, target, fit_intercept=self.fit_intercept, sample_weight=sample_weight)
+
+    def _solve(self, design, target):
+        raise NotImplementedError(f"{type(self).__name__} must implement _solve(design, target).")
+
+    def predict(self, X):
+        """Predict the target: ``X @ coef_ + intercept_``.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or LinearOperator of shape (n_samples, n_features)
+            The design.
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_targets)
+            The predictions.
+        """
+        return self._linear(X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
 

@@ -8,7 +8,7 @@ from sklearn.model_selection import check_cv
 __all__ = ["draw_folds", "training_weight"]
 
 
-def draw_folds(cv, target, weight):
+def draw_folds(cv, target, weight, *, classifier=False):
     """``[(train, test), ...]`` as scikit-learn draws them; every fold trains on something, and something is held out.
 
     Parameters
@@ -19,8 +19,10 @@ def draw_folds(cv, target, weight):
         Splitters may look at it.
     weight : ndarray of shape (n_samples,)
         Weights of the samples.
+    classifier : bool, default=False
+        Whether a mere number of folds keeps the shares of the labels in `target`.
     """
-    folds = list(check_cv(cv).split(np.zeros((weight.size, 1)), target))
+    folds = list(check_cv(cv, target, classifier=classifier).split(np.zeros((weight.size, 1)), target))
     if not folds:
         raise ValueError(
             "cv has no folds; pass a number of folds, a splitter, or an iterable of (train, test) indices."

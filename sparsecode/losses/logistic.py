@@ -127,6 +127,10 @@ class Logistic(NamedTuple):
         xp = array_namespace(dual)
         return weights * target * xp.clip(over_weight(target * dual, weights), 0.0, 1.0)
 
+    def inverse_link(self, fitted):
+        """Probability of label 1."""
+        return sigmoid(fitted)
+
     def best_constant(self, target, fitted, weights):
         """The constant that, added to the fitted values, makes the loss least, one number a target: infinite for one class."""
         xp = array_namespace(fitted)

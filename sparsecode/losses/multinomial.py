@@ -135,6 +135,10 @@ class Multinomial(NamedTuple):
         share = xp.maximum(share, xp.zeros_like(share))
         return weights * (target - share / xp.sum(share, axis=1, keepdims=True))
 
+    def inverse_link(self, fitted):
+        """Probabilities of the classes, (n_samples, n_classes)."""
+        return _shares(array_namespace(fitted), fitted)
+
     def best_constant(self, target, fitted, weights):
         """The constants, one for each class and of sum zero, that make the loss least."""
         return class_constants(self, target, fitted, weights)

@@ -126,6 +126,10 @@ class Poisson(NamedTuple):
         xp = array_namespace(dual)
         return weights * xp.minimum(over_weight(dual, weights), target)
 
+    def inverse_link(self, fitted):
+        """Mean of the counts."""
+        return array_namespace(fitted).exp(fitted)
+
     def best_constant(self, target, fitted, weights):
         """The constant that, added to the fitted values, makes the loss least, one number a target: -inf without a count."""
         xp = array_namespace(fitted)

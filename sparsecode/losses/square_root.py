@@ -86,7 +86,9 @@ class SquareRoot(NamedTuple):
         mass = as_double(weights) if not isinstance(weights, float) else weights * xp.ones_like(xp.abs(residual))
         size = _size(residual, mass)
         low, high = xp.maximum(size - step * xp.max(mass, axis=0), 0 * size), size
-        for _ in range(100):
+        if isinstance(weights, float):  # all equal: in closed form
+            high = low
+        for _ in range(0 if isinstance(weights, float) else 100):
             middle = 0.5 * (low + high)
             larger = weighted_sq_norm(residual / _positive(xp, middle + step * mass), mass) > 1
             low, high = xp.where(larger, middle, low), xp.where(larger, high, middle)

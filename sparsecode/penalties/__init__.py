@@ -4,7 +4,7 @@ from ._registry import scalar_prox
 from .box import Box
 from .capped_l1 import CappedL1
 from .cel0 import CEL0
-from .elastic_net import ElasticNet
+from .l1_ridge import L1Ridge
 from .group_l1 import GroupL1
 from .group_sparse_envelope import GroupSparseEnvelope
 from .k_support import KSupport
@@ -31,7 +31,7 @@ __all__ = [
     "SLOPE",
     "Box",
     "CappedL1",
-    "ElasticNet",
+    "L1Ridge",
     "GroupL1",
     "GroupSparseEnvelope",
     "KSupport",

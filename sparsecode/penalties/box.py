@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from .._array import array_namespace
 from ._checks import require
 from ._registry import scalar_prox
@@ -64,6 +66,10 @@ class Box(NamedTuple):
             self.lower <= 0 <= self.upper,
             f"Box needs lower <= 0 <= upper; got lower={self.lower!r}, upper={self.upper!r}. Shift the target instead.",
         )
+
+    def in_single(self):
+        """The same with bounds that coefficients of single precision can meet exactly."""
+        return Box(float(np.float32(self.lower)), float(np.float32(self.upper)))
 
     def value(self, coef, weights=None):
         """Zero inside, inf outside, one number a target."""

@@ -47,6 +47,11 @@ class CEL0(NamedTuple):
     curvature: float = 1.0
     positive: bool = False
 
+    @property
+    def concavity(self):
+        """How much its slope falls, at most, per unit of a modulus: with so much curvature more it would be convex."""
+        return self.curvature
+
     def check(self, n_features):
         """Raise a ValueError if a parameter is out of range."""
         require_positive(self, "curvature")

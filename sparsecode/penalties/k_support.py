@@ -13,6 +13,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from scipy.optimize import brentq
+
 from .._array import array_namespace, as_double
 from ._checks import require
 from ._shares import dual_square
@@ -20,7 +22,7 @@ from .sparse_envelope import SparseEnvelope
 
 __all__ = ["KSupport"]
 
-_HALVINGS = 60
+_DOUBLINGS = 200  # of a bracket: at the edge of the dual ball no finite one would do
 
 
 class KSupport(NamedTuple):
@@ -86,7 +88,7 @@ class KSupport(NamedTuple):
         return self.alpha * array_namespace(coef).sqrt(2.0 * self._square.value(coef))
 
     def prox(self, coef, step):
-        """Zero inside the dual ball; else that prox of its square whose own norm makes the step right, by bisection."""
+        """Zero inside the dual ball; else that prox of its square whose own norm makes the step right, by root finding."""
         wide = as_double(coef)
         xp = array_namespace(wide)
         if wide.ndim == 2:
@@ -95,15 +97,20 @@ class KSupport(NamedTuple):
         threshold = float(step) * self.alpha
         if not float(self._dual_norm(wide)) > threshold:
             return 0 * coef
-        # low <= threshold / norm(prox) <= high, as prox of the square has norms from 0 up to that of `coef`
-        low, high = threshold / math.sqrt(2.0 * float(self._square.value(wide))), math.inf
-        ridge = max(low, 1e-300)
-        for _ in range(4 * _HALVINGS):
-            if low >= high * (1.0 - 1e-16):
-                break
-            norm = math.sqrt(2.0 * float(self._square.value(self._square.prox(wide, ridge))))
-            low, high = (ridge, high) if ridge * norm < threshold else (low, ridge)
-            ridge = 2.0 * max(low, 1e-300) if high == math.inf else 0.5 * (low + high)
+
+        def excess(ridge):
+            return ridge * math.sqrt(2.0 * float(self._square.value(self._square.prox(wide, ridge)))) - threshold
+
+        # the prox of the square has norms from 0 up to that of `coef`, so no smaller ridge will do
+        ridge = low = max(threshold / math.sqrt(2.0 * float(self._square.value(wide))), 1e-300)
+        if excess(low) < 0:
+            high = 2.0 * low
+            for _ in range(_DOUBLINGS):
+                if excess(high) >= 0:
+                    ridge = brentq(excess, low, high, xtol=1e-300, rtol=1e-15)
+                    break
+                ridge = low = high
+                high = 2.0 * high
         return xp.astype(self._square.prox(wide, ridge), coef.dtype, copy=False)
 
     def subdiff_distance(self, grad, coef, weights=None):

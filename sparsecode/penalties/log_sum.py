@@ -46,6 +46,11 @@ class LogSum(NamedTuple):
     epsilon: float = 0.1
     positive: bool = False
 
+    @property
+    def concavity(self):
+        """How much its slope falls, at most, per unit of a modulus: with so much curvature more it would be convex."""
+        return self.alpha / self.epsilon**2
+
     def check(self, n_features):
         """Raise a ValueError if a parameter is out of range."""
         require_positive(self, "epsilon")

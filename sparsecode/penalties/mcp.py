@@ -44,6 +44,11 @@ class MCP(NamedTuple):
     gamma: float = 3.0
     positive: bool = False
 
+    @property
+    def concavity(self):
+        """How much its slope falls, at most, per unit of a modulus: with so much curvature more it would be convex."""
+        return 1.0 / self.gamma
+
     def check(self, n_features):
         """Raise a ValueError if a parameter is out of range."""
         require_positive(self, "gamma")

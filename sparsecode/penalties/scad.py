@@ -45,6 +45,11 @@ class SCAD(NamedTuple):
     a: float = 3.7
     positive: bool = False
 
+    @property
+    def concavity(self):
+        """How much its slope falls, at most, per unit of a modulus: with so much curvature more it would be convex."""
+        return 1.0 / (self.a - 1.0)
+
     def check(self, n_features):
         """Raise a ValueError if a parameter is out of range."""
         require(2 < self.a < math.inf, f"SCAD.a must be a finite number greater than 2; got {self.a!r}.")

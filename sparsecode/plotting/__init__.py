@@ -1,10 +1,12 @@
-"""Pictures of dictionaries, recoveries and phase transitions, in the manner of scikit-learn's Display classes.
+"""Pictures of dictionaries, recoveries, paths, convergence and phase transitions, in the manner of scikit-learn's Display classes.
 
 matplotlib is imported when a picture is drawn, not before; a figure is returned, never shown.
 """
 
+from ._convergence import ConvergenceDisplay
 from ._dictionary import DictionaryDisplay
+from ._path import PathDisplay
 from ._phase_transition import PhaseTransitionDisplay
 from ._recovery import RecoveryDisplay
 
-__all__ = ["DictionaryDisplay", "PhaseTransitionDisplay", "RecoveryDisplay"]
+__all__ = ["ConvergenceDisplay", "DictionaryDisplay", "PathDisplay", "PhaseTransitionDisplay", "RecoveryDisplay"]

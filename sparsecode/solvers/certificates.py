@@ -1,6 +1,7 @@
 """Numbers that prove how good an answer is, recomputed in float64 from the coefficients alone.
 
 * `relative_gap`: duality gap of a convex problem over its value at zero, P(0);
+* `constrained_gap`: duality gap of the l1 norm under a bound on the residual, and by how much the bound is missed;
 * `stationarity`: distance of the negative gradient to the subdifferential, over its size at zero;
 * `fixed_point`: how far one thresholded step moves the coefficients of a sparsity-constrained problem;
 * `prox_residual`: how far a proximal gradient step moves, for penalties at whose zero every gradient is stationary;
@@ -13,17 +14,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._array import as_double, asarray_like, norm, real_dtype, to_numpy
+from .._array import as_double, asarray_like, inner, norm, real_dtype, to_numpy
 
 __all__ = [
     "Certificate",
     "certificate_of",
     "column_norms",
+    "constrained_gap",
     "fixed_point",
+    "gap_of_pair",
     "prox_residual",
     "relative_gap",
     "scaled_step",
     "stationarity",
+    "stationarity_of_pair",
     "support_optimality",
     "thresholded_step",
     "without_free",
@@ -57,14 +61,71 @@ def relative_gap(problem, coef, point=None) -> Certificate:
     """
     problem = problem.in_double()
     coef = as_double(coef)
-    if point is None:
-        point = problem.at(coef) if bool(problem.xp.any(coef != 0)) else problem.at_zero()
+    point = _point_at(problem, coef) if point is None else point
     objective = _objective(problem, point, coef)
     gap = objective - to_numpy(_best_dual(problem, point))
     at_zero = to_numpy(problem.at_zero().loss)
     value = np.divide(gap, at_zero, out=np.where(gap > 0, np.inf, 0.0), where=at_zero > 0)
     value = np.where(np.isnan(gap), np.nan, np.maximum(value, 0.0))
     return Certificate(value, objective, "relative duality gap", point)
+
+
+def gap_of_pair(problem, coef, dual) -> Certificate:
+    """`relative_gap` from coefficients and a dual point of the solver's own: it proves what the loss's gradient, where that jumps, does not.
+
+    The dual point is first brought into the loss's domain, then treated as any other; the better of both proofs counts.
+    """
+    given = relative_gap(problem, coef, problem.in_double().at_pair(as_double(coef), as_double(dual)))
+    plain = relative_gap(problem, coef)
+    value = np.fmin(plain.value, given.value)
+    return given._replace(value=value)
+
+
+def constrained_gap(problem, coef, dual, noise) -> Certificate:
+    """Certificate of ``min P(coef) : ||y - A coef|| <= noise`` for the l1 norm P (the penalty at strength one), one target.
+
+    A dual point v with ``|a_j^H v| <= weights_j`` proves ``Re(y^H v) - noise ||v||``. The value is the larger of the gap,
+    relative to the objective, and of the infeasibility, relative to the norm of the target. Without a `dual` the residual is it.
+    """
+    problem = problem.in_double()
+    xp, coef = problem.xp, as_double(coef)
+    residual = problem.target - problem.design.product(coef)
+    missed = max(float(norm(residual)) - noise, 0.0)
+    dual = residual if dual is None else dual
+    point = problem.at_zero()._replace(correlation=problem.design.rmatvec(dual), dual=dual)
+    free = problem.free_columns()
+    if free.size:
+        point = problem.free_of(point, free)
+        point = point._replace(correlation=without_free(xp, point.correlation, free))
+    proved = float(inner(problem.target, point.dual)) - noise * float(norm(point.dual))
+    limit = float(problem.penalty.dual_limit(point.correlation, problem.coef_weights))
+    bound = proved * limit if proved > 0 and np.isfinite(limit) else 0.0
+    objective, size = float(problem.penalty_value(coef)), float(norm(problem.target))
+    top = max(objective, bound)
+    gap = abs(objective - bound) / top if top > 0 else 0.0
+    value = max(gap, missed / size if size > 0 else 0.0)
+    return Certificate(np.asarray(value), np.asarray(objective), "relative duality gap and infeasibility", point)
+
+
+def stationarity_of_pair(problem, coef, dual) -> Certificate:
+    """`stationarity` with a subgradient of the loss that the solver names, if that is one at these coefficients.
+
+    How far it is from being one counts like how far the penalty is from taking it.
+    """
+    plain = stationarity(problem, coef)
+    wide = problem.in_double()
+    coef = as_double(coef)
+    point = wide.at_pair(coef, as_double(dual))
+    misfit, loss = wide.loss_excess(point, coef)
+    distance = wide.penalty.subdiff_distance(-point.correlation, coef, wide.coef_weights)
+    given = _relative(wide, point, coef, distance, plain.name)
+    value = np.maximum(given.value, np.divide(misfit, loss, out=np.zeros_like(misfit), where=loss > 0))
+    return plain._replace(value=np.fmin(plain.value, value))
+
+
+def _point_at(problem, coef):
+    """The point of these coefficients, known already if they are zero."""
+    return problem.at(coef) if bool(problem.xp.any(coef != 0)) else problem.at_zero()
 
 
 def _objective(problem, point, coef):
@@ -108,20 +169,20 @@ def _conjugate(problem, point, scale):
     return problem.in_total(problem.penalty.conjugate(scale * point.correlation, problem.coef_weights))
 
 
-def stationarity(problem, coef) -> Certificate:
+def stationarity(problem, coef, point=None) -> Certificate:
     """Largest distance of ``-gradient`` to the subdifferential over the largest correlation at zero."""
     problem = problem.in_double()
     coef = as_double(coef)
-    point = problem.at(coef)
+    point = _point_at(problem, coef) if point is None else point
     distance = problem.penalty.subdiff_distance(-point.correlation, coef, problem.coef_weights)
     return _relative(problem, point, coef, distance, "relative stationarity")
 
 
-def prox_residual(problem, coef) -> Certificate:
+def prox_residual(problem, coef, point=None) -> Certificate:
     """How far a proximal gradient step moves the coefficients, over its length and the largest correlation at zero."""
     problem = problem.in_double()
     coef = as_double(coef)
-    point = problem.at(coef)
+    point = _point_at(problem, coef) if point is None else point
     length = 1.0 / (_SHORTER * problem.lipschitz(coef) or 1.0)
     moved = problem.xp.abs(coef - problem.prox(coef + length * point.correlation, length)) / length
     return _relative(problem, point, coef, moved, "relative prox residual")

@@ -7,7 +7,11 @@ variance s2 is RSS / n (the profile likelihood), and supports above half of the 
 down there.
 
 Akaike, "A new look at the statistical model identification", 1974. Schwarz, "Estimating the dimension of a model", 1978.
+Other losses that are minus a log-likelihood (logistic, multinomial, Poisson) have their deviance, ``2 n loss``, in place of the
+first two terms. With a ridge in the penalty k f becomes d f, for the degrees of freedom d = trace of the fit.
+
 Chen and Chen, "Extended Bayesian information criteria for model selection with large model spaces", 2008.
+Zou, Hastie and Tibshirani, "On the degrees of freedom of the lasso", 2007 (arXiv 0712.0881).
 """
 
 from __future__ import annotations
@@ -15,12 +19,18 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import gammaln
 
-__all__ = ["CRITERIA", "information_criterion"]
+from .._array import to_numpy
+from ..losses import Logistic, Multinomial, Poisson, Squared
+from ..penalties import L1Ridge
+
+__all__ = ["CRITERIA", "criterion_of_fit", "information_criterion"]
 
 CRITERIA = ("aic", "bic", "ebic")
 
 
-def information_criterion(name, rss, size, n_samples, n_features, *, noise_variance=None, ebic_gamma=1.0, n_targets=1):
+def information_criterion(
+    name, rss, size, n_samples, n_features, *, noise_variance=None, ebic_gamma=1.0, n_targets=1, freedom=None
+):
     """The criterion of fits with residual sums of squares `rss` and `size` non-zero coefficients; inf where left out.
 
     Parameters
@@ -37,12 +47,53 @@ def information_criterion(name, rss, size, n_samples, n_features, *, noise_varia
         Weight of the number of models of one size, for "ebic".
     n_targets : int, default=1
         Targets that share the support: `rss` and `n_samples` then count those of all, and a column costs as many coefficients.
+    freedom : float, optional
+        Degrees of freedom of the fit; by default as many as it has coefficients.
     """
     rss, size = np.asarray(rss, dtype=np.float64), np.asarray(size)
     variance = np.maximum(rss, np.finfo(float).tiny) / n_samples if noise_variance is None else noise_variance
     value = n_samples * np.log(2.0 * np.pi * variance) + rss / variance
-    value = value + n_targets * size * (2.0 if name == "aic" else np.log(n_samples))
+    freedom = n_targets * size if freedom is None else freedom
+    value = value + _charge(name, freedom, size, n_samples, n_features, ebic_gamma)
+    return np.where(n_targets * size > n_samples / 2, np.inf, value) if noise_variance is None else value
+
+
+def criterion_of_fit(name, problem, coef, n_samples, *, noise_variance=None, ebic_gamma=1.0) -> float:
+    """The criterion of a problem's coefficients; `n_samples` counts the samples by their weights."""
+    size = int(np.count_nonzero(to_numpy(coef)))
+    loss = getattr(problem.loss, "loss", problem.loss)
+    deviance = 2.0 * n_samples * float(np.sum(to_numpy(problem.at(coef).loss)))
+    freedom = _degrees_of_freedom(problem, coef)
+    n_coefs = int(np.prod(problem.shape))
+    if isinstance(loss, Squared):
+        options = {"noise_variance": noise_variance, "ebic_gamma": ebic_gamma, "freedom": freedom}
+        return float(information_criterion(name, deviance, size, n_samples, n_coefs, **options))
+    if not isinstance(loss, (Logistic, Multinomial, Poisson)):
+        raise ValueError(
+            f"an information criterion needs a likelihood, and {type(loss).__name__} is none; choose alpha by cross-validation."
+        )
+    if size > n_samples / 2:
+        return np.inf
+    return float(deviance + _charge(name, freedom, size, n_samples, n_coefs, ebic_gamma))
+
+
+def _charge(name, freedom, size, n_samples, n_features, ebic_gamma):
+    """What coefficients cost."""
+    charge = freedom * (2.0 if name == "aic" else np.log(n_samples))
     if name == "ebic":
         models = gammaln(n_features + 1) - gammaln(size + 1) - gammaln(n_features - size + 1)
-        value = value + 2.0 * ebic_gamma * models
-    return np.where(n_targets * size > n_samples / 2, np.inf, value) if noise_variance is None else value
+        charge = charge + 2.0 * ebic_gamma * models
+    return charge
+
+
+def _degrees_of_freedom(problem, coef):
+    """As many as coefficients, or the trace of the map from y to its fit where a ridge shrinks that of least squares."""
+    penalty, used = problem.penalty, to_numpy(coef) != 0
+    squared = isinstance(getattr(problem.loss, "loss", problem.loss), Squared)
+    if not (squared and isinstance(penalty, L1Ridge) and penalty.l1_ratio < 1 and used.any()):
+        return int(np.count_nonzero(used))
+    support = np.flatnonzero(used)
+    weights = 1.0 if problem.penalty_weights is None else to_numpy(problem.penalty_weights)[support]
+    gram = problem.in_double().design.gram(support) / problem.n_samples
+    ridge = penalty.alpha * (1.0 - penalty.l1_ratio) * weights * np.ones(support.size)
+    return float(np.trace(np.linalg.lstsq(gram + np.diag(ridge), gram)[0]).real)

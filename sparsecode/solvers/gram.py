@@ -7,9 +7,10 @@ import numpy as np
 from .._array import conj, dagger
 from ..designs import GramDesign
 
-__all__ = ["GrowingGram"]
+__all__ = ["CompressedGram", "GrowingGram"]
 
 _FIRST_CAPACITY = 512
+_AT_ONCE = 16  # columns that are not compressed, for a moment
 
 
 class GrowingGram:
@@ -29,9 +30,13 @@ class GrowingGram:
         self.members = np.empty(0, dtype=np.int64)
         self._dtype = np.result_type(self.design.dtype, np.float64)
         self.matrix = np.zeros((0, 0), dtype=self._dtype)
-        self._rows = (
-            None if isinstance(design, GramDesign) else np.empty((0, self.n_samples), dtype=self._dtype)
-        )  # columns of A as rows
+        self._rows = None  # columns of A as rows
+        if self._keeps_columns():
+            self._rows = np.empty((0, self.n_samples), dtype=self._dtype)
+
+    def _keeps_columns(self):
+        """Whether the columns met so far are kept for those to come."""
+        return not isinstance(self.design, GramDesign)
 
     @property
     def size(self):
@@ -43,13 +48,15 @@ class GrowingGram:
         old, size = self.size, self.size + new.size
         self._reserve(size)
         self.members = np.concatenate([self.members, new])
-        if self._rows is None:
-            cross = self.design.gram(new, self.members)
-        else:
-            self._rows[old:size] = self.design.columns(new).T
-            cross = conj(self._rows[old:size]) @ self._rows[:size].T
-        self.matrix[old:size, :size] = cross / self.n_samples
+        self.matrix[old:size, :size] = self._cross(new, old, size) / self.n_samples
         self.matrix[:old, old:size] = dagger(self.matrix[old:size, :old])
+
+    def _cross(self, new, old, size):
+        """``A_new^H A_members``, (size - old, size)."""
+        if self._rows is None:
+            return self.design.gram(new, self.members)
+        self._rows[old:size] = self.design.columns(new).T
+        return conj(self._rows[old:size]) @ self._rows[:size].T
 
     def _reserve(self, size):
         capacity = self.matrix.shape[0]
@@ -63,3 +70,15 @@ class GrowingGram:
             rows = np.empty((capacity, self.n_samples), dtype=self._dtype)
             rows[: self.size] = self._rows[: self.size]
             self._rows = rows
+
+
+class CompressedGram(GrowingGram):
+    """The same over columns of few stored entries, centred or not: none is kept, so that many samples need no memory."""
+
+    def _keeps_columns(self):
+        return False
+
+    def _cross(self, new, old, size):
+        members = self.design.select(self.members)
+        parts = (new[start : start + _AT_ONCE] for start in range(0, new.size, _AT_ONCE))
+        return np.vstack([dagger(members.rmatvec(self.design.columns(part))) for part in parts])

@@ -25,10 +25,28 @@ class Method(NamedTuple):
 
 def methods() -> tuple[Method, ...]:
     """All methods; the first that suits a problem is the one to take."""
+    from .coordinate.blocks import BLOCK_DESCENT
+    from .coordinate.least_absolute import LEAST_ABSOLUTE
+    from .coordinate.prox_newton import PROX_NEWTON
+    from .coordinate.square_root import SQUARE_ROOT
     from .coordinate.working_set import WORKING_SETS
     from .proximal.forward_backward import FISTA, ISTA
+    from .proximal.nonconvex import NONCONVEX_AG
+    from .proximal.primal_dual import PRIMAL_DUAL
+    from .reweighted import REWEIGHTED_L1
 
-    return WORKING_SETS, FISTA, ISTA
+    return (
+        WORKING_SETS,
+        BLOCK_DESCENT,
+        PROX_NEWTON,
+        FISTA,
+        ISTA,
+        NONCONVEX_AG,
+        REWEIGHTED_L1,
+        SQUARE_ROOT,
+        LEAST_ABSOLUTE,
+        PRIMAL_DUAL,
+    )
 
 
 def choose(problem, solver="auto") -> Method:

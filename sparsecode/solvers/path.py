@@ -14,7 +14,8 @@ import numpy as np
 from .._array import array_namespace, to_numpy
 from .._validation import as_count, as_number
 from ..penalties import L1
-from ..result import Status, announce
+from ..result import Status
+from .advice import announce_solve
 from .alpha_max import largest_strength
 from .methods import choose
 from .solve import pose
@@ -158,7 +159,7 @@ def path_of(problem, alphas, n_alphas, eps, solver="auto", **options) -> Regular
     results = list(solve_path(problem, alphas, solver, **options))
     path = RegularizationPath(alphas[: len(results)], results)
     if path.status is not Status.CONVERGED:
-        announce(max(results, key=lambda result: result.certificate))
+        announce_solve(problem, max(results, key=lambda result: result.certificate))
     return path
 
 

@@ -132,6 +132,24 @@ class Problem:
         value = self.in_total(self.loss.value(self.target, fitted, self.row_weights))
         return Point(value, self.design.rmatvec(dual), dual)
 
+    def at_pair(self, coef, dual) -> Point:
+        """The point of `coef` with another dual than the misfit's negative gradient, brought into the loss's domain."""
+        fitted = self.design.product(coef)
+        dual = self.loss.into_domain(self.target, dual, self.row_weights)
+        return Point(
+            self.in_total(self.loss.value(self.target, fitted, self.row_weights)), self.design.rmatvec(dual), dual
+        )
+
+    def loss_excess(self, point, coef):
+        """By how much the dual of a point misses being a negative subgradient of the misfit at `coef`, and the misfit at zero.
+
+        The former is the Fenchel gap ``F(z) - <z, -u> + F*(-u)``: zero for subgradients alone.
+        """
+        fitted = self.design.product(coef)
+        dual_value = self.in_total(self.loss.dual_value(self.target, point.dual, self.row_weights))
+        excess = point.loss + self.in_total(inner(point.dual, fitted)) - dual_value
+        return np.maximum(to_numpy(excess), 0.0), to_numpy(self.at_zero().loss)
+
     def value(self, coef):
         """Misfit plus penalty, one number a target (one in all where they are one problem), in float64."""
         misfit = self.loss.value(self.target, self.design.product(coef), self.row_weights)
@@ -324,7 +342,7 @@ class GramProblem(Problem):
         return image / self.n_samples
 
     def bregman(self, change, image, other):
-        return 0.5 * inner(change, image - other) / self.n_samples
+        return self.in_total(0.5 * inner(change, image - other) / self.n_samples)
 
     def image_sq_norm(self, coef, image):
         return inner(coef, image)
@@ -333,15 +351,17 @@ class GramProblem(Problem):
         remaining = self.target - self.design.normal(coef)
         residual_sq, with_target = self._residual_terms(coef, remaining)
         n = self.n_samples
-        return Point(0.5 * residual_sq / n, remaining / n, (residual_sq / n**2, with_target / n))
+        misfit = self.in_total(0.5 * residual_sq / n)
+        return Point(misfit, remaining / n, (residual_sq / n**2, with_target / n))
 
     def value(self, coef):
         remaining = self.target - self.design.normal(coef)
-        return 0.5 * self._residual_terms(coef, remaining)[0] / self.n_samples + self.penalty_value(coef)
+        misfit = 0.5 * self._residual_terms(coef, remaining)[0] / self.n_samples
+        return self.in_total(misfit) + self.penalty_value(coef)
 
     def dual_value(self, point, dual_scale):
         dual_sq, with_target = point.dual
-        return dual_scale * with_target - 0.5 * self.n_samples * dual_scale**2 * dual_sq
+        return self.in_total(dual_scale * with_target - 0.5 * self.n_samples * dual_scale**2 * dual_sq)
 
     def dual_scaling(self, point, limit):
         dual_sq, with_target = point.dual
@@ -393,6 +413,8 @@ def make_problem(A, y, loss, penalty, *, penalty_weights=None, sample_weight=Non
     weights = as_penalty_weights(penalty_weights, design)
     if hasattr(penalty, "check"):
         penalty.check(design.shape[1])
+    if hasattr(penalty, "in_single") and target.dtype == design.xp.float32:
+        penalty = penalty.in_single()
     if weights is not None and not getattr(penalty, "supports_weights", penalty.is_separable):
         raise ValueError(f"penalty_weights need a separable penalty; {type(penalty).__name__} is not one.")
     kind = GramProblem if isinstance(design, GramDesign) else Problem

@@ -19,7 +19,8 @@ from .._validation import (
     weighted,
 )
 from ..losses import Squared
-from ..result import SolveResult, announce
+from ..result import SolveResult
+from .advice import announce_solve
 from .methods import choose
 from .problem import make_problem
 from .targets import solve_targets
@@ -56,7 +57,9 @@ def solve(
     penalty : penalty
         Any penalty of the library, or one of your own: for example ``MCP(alpha)``.
     solver : str, default="auto"
-        The method: ``"working_set"``, ``"fista"``, ``"ista"``, or the first of them that suits loss, penalty and data.
+        The method: ``"working_set"`` (separable penalties), ``"block_descent"`` (groups and rows), ``"prox_newton"`` (labels,
+        counts, Huber), ``"fista"``, ``"ista"``, ``"nonconvex_ag"`` and ``"reweighted_l1"`` (concave penalties), ``"square_root"`` and ``"least_absolute"`` (those losses), ``"primal_dual"``
+        (losses without a gradient, any penalty), or the first of them that suits loss, penalty and data.
     penalty_weights : array of shape (n_features,), optional
         Each from 0 (unpenalised) to inf (excluded).
     sample_weight : array of shape (n_samples,), optional
@@ -101,10 +104,11 @@ def solve(
         as_number(penalty.alpha, "penalty.alpha")
     problem = pose(A, y, loss, penalty, penalty_weights=penalty_weights, sample_weight=sample_weight)
     options = {"max_iter": as_count(max_iter, "max_iter"), "tol": as_number(tol, "tol")}
-    return announce(solve_problem(problem, problem.start(init), solver, callback=callback, n_jobs=n_jobs, **options))
+    result = solve_problem(problem, problem.start(init), solver, callback=callback, n_jobs=n_jobs, **options)
+    return announce_solve(problem, result)
 
 
-def pose(A, y, loss, penalty, *, penalty_weights=None, sample_weight=None):
+def pose(A, y, loss, penalty, *, penalty_weights=None, sample_weight=None, name="A"):
     """The validated problem; under the squared loss sample weights become scaled rows where the design can do that without a copy."""
     loss = Squared() if loss is None else loss
     design = as_design(A, check_finite=False)
@@ -118,7 +122,7 @@ def pose(A, y, loss, penalty, *, penalty_weights=None, sample_weight=None):
     problem = make_problem(design, target, loss, penalty, penalty_weights=penalty_weights, sample_weight=weight)
     if design.is_numpy:
         with np.errstate(invalid="ignore", over="ignore"):  # what such numbers mean is said by the check
-            check_products(problem.in_double().at_zero().correlation, design)
+            check_products(problem.in_double().at_zero().correlation, design, name)
     return problem
 
 

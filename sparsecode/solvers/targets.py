@@ -31,6 +31,9 @@ def solve_targets(problem, coef, method, *, n_jobs=None, **options) -> SolveResu
     coef = np.stack([result.coef for result in results], axis=1)
     certificate = certificate_of(problem)(problem, coef)
     tol = results[0].tol
+    if certificate.name == results[0].certificate_name:  # a method may know a better proof of the same coefficients
+        proved = [result.certificate for result in results]
+        certificate = certificate._replace(value=np.fmin(certificate.value, proved))
     return SolveResult(
         coef=coef,
         intercept=0.0,

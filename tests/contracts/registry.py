@@ -18,19 +18,29 @@ from sparsecode import (
     SCAD,
     SLOPE,
     Absolute,
+    BasisPursuit,
     Box,
     CappedL1,
     CoSaMP,
     DictionaryLearning,
     ElasticNet,
+    ElasticNetCV,
+    ElasticNetIC,
     GeneralizedOMP,
     GroupL1,
+    GroupLasso,
+    GroupLassoCV,
     GroupSparseEnvelope,
     HardThresholdingPursuit,
     Huber,
+    HuberLasso,
+    HuberLassoCV,
     IterativeHardThresholding,
     KSupport,
     L0Ball,
+    L1Ridge,
+    LADLasso,
+    LADLassoCV,
     Lasso,
     LassoCV,
     LassoIC,
@@ -40,6 +50,11 @@ from sparsecode import (
     Lq,
     MatchingPursuit,
     Multinomial,
+    MultiTaskLasso,
+    MultiTaskLassoCV,
+    NonconvexRegressor,
+    NonconvexRegressorCV,
+    NonconvexRegressorIC,
     NullSpaceTuning,
     OrthogonalMatchingPursuit,
     OrthogonalMatchingPursuitCV,
@@ -49,15 +64,25 @@ from sparsecode import (
     SimultaneousOMP,
     SparseCoder,
     SparseEnvelope,
+    SparseGLM,
+    SparseGLMCV,
+    SparseGLMIC,
     SparseGroupL1,
+    SparseLogisticRegression,
+    SparseLogisticRegressionCV,
     SparsePhaseRetrieval,
+    SparsePoissonRegressor,
+    SparsePoissonRegressorCV,
     Squared,
     SquareRoot,
+    SquareRootLasso,
+    SquareRootLassoCV,
     StagewiseOMP,
     SubspacePursuit,
     TotalVariation1D,
     TotalVariation2D,
     WithIntercept,
+    basis_pursuit,
     cosamp,
     fista,
     gomp,
@@ -68,8 +93,11 @@ from sparsecode import (
     lasso_path,
     loss_omp,
     mp,
+    nonconvex_ag,
     null_space_tuning,
     omp,
+    regularization_path,
+    solve,
     somp,
     sparse_phase_retrieval,
     stomp,
@@ -79,6 +107,7 @@ from sparsecode._array import asarray_like, inner, is_complex
 from sparsecode._validation import as_design
 from tests.planted import planted
 
+QUICK = {"alphas": 5, "eps": 0.1, "cv": 3}  # a cross-validation of fifteen fits
 ALPHA = 0.2  # about a tenth of the strength at which the Lasso's answer to the planted problems is zero
 SPARSITY = 4
 EVERY_KIND = frozenset({"dense", "csc", "csr", "operator", "gram"})
@@ -89,7 +118,9 @@ class SolverCase(NamedTuple):
 
     name: str
     solve: Any
-    certificate: str  # "gap", "stationarity", "support", "fixed point", "tuned fixed point" or "residual"
+    certificate: (
+        str  # "gap", "mcp" (stationarity), "stationarity", "support", "fixed point", "tuned fixed point" or "residual"
+    )
     kinds: frozenset = EVERY_KIND
     complex: bool = True
     weights: bool = True
@@ -102,6 +133,23 @@ class SolverCase(NamedTuple):
     options: tuple = ("max_iter", "tol", "callback", "init")
     limit: dict = {}  # options with which it stops before it is done
     accuracy: float = 1e-5  # of coefficients, relative, between two ways of posing one problem
+
+
+def stronger(model, factor):
+    """A strength in the units of the target grows with it."""
+    alpha = model.get_params().get("alpha")
+    return {"alpha": alpha * factor} if isinstance(alpha, float) else {}
+
+
+def same(model, factor):
+    """Nothing is in the units of the target."""
+    return {}
+
+
+def stronger_elastic_net(model, factor):
+    """The strength of the l1 norm grows with the target, that of the ridge does not."""
+    single, ridge = factor * model.l1_ratio, 1.0 - model.l1_ratio
+    return {"alpha": model.alpha * (single + ridge), "l1_ratio": single / (single + ridge)}
 
 
 class EstimatorCase(NamedTuple):
@@ -118,14 +166,18 @@ class EstimatorCase(NamedTuple):
     stateless: bool = False  # transforms without a fit
     alone: bool = True  # fits each of many targets as if it were alone
     euclidean: bool = True  # on the support it is a least-squares fit, whose residuals are orthogonal to what is free
-    linear: bool = True  # predicts X @ coef_ + intercept_; if not, their magnitudes, and targets are not negative
+    linear: bool = True  # predicts X @ coef_ + intercept_; if not, something else, and targets are not negative
+    labels: bool = False  # a classifier
+    ordered: bool = False  # neighbouring columns belong together
+    scaled: Any = stronger  # the parameters for a target `factor` times as large; None where that is another problem
     limit: dict = {}  # parameters with which it stops before it is done
+    quick: dict = {}  # parameters with which scikit-learn's checks are done in seconds
 
     def data(self, seed=0):
         """What `fit` is given."""
         if self.predicts:
             A, y, _ = planted(seed=seed)
-            return A, y if self.linear else np.abs(y)
+            return A, (y > 0).astype(y.dtype) if self.labels else y if self.linear else np.abs(y)
         return (planted(20, 30, 3, n_targets=80, seed=seed).y.T.copy(),)
 
     def outcome(self, model, data):
@@ -171,9 +223,29 @@ def solve_fista_huber(A, y, scale=1.0, **options):
     return fista(A, y, Huber(scale), L1(ALPHA * scale), **{"tol": 1e-11, **options})
 
 
+def solve_huber(A, y, scale=1.0, **options):
+    """The same by the method that suits: proximal Newton steps on working sets for real matrices."""
+    return solve(A, y, Huber(scale), L1(ALPHA * scale), **{"tol": 1e-11, **options})
+
+
 def solve_fista_l0(A, y, scale=1.0, **options):
     """Projected accelerated gradient on the l0 ball."""
     return fista(A, y, penalty=L0Ball(SPARSITY), **{"tol": 1e-10, **options})
+
+
+def solve_nonconvex_ag(A, y, scale=1.0, **options):
+    """Accelerated gradient on the minimax concave penalty."""
+    return nonconvex_ag(A, y, penalty=_gentle_mcp(A, scale, **options), **{"tol": 1e-10, **options})
+
+
+def _gentle_mcp(A, scale, penalty_weights=None, **_):
+    """A minimax concave penalty three times as slow to flatten as the steepest column asks that is not excluded."""
+    design = as_design(A)
+    norms = design.column_sq_norms()
+    if np.shape(penalty_weights) == norms.shape:
+        norms = np.where(np.isinf(penalty_weights), 0.0, norms)
+    steepest = float(np.max(norms)) / design.shape[0]
+    return MCP(ALPHA * scale, 3 / (steepest or 1.0))
 
 
 def solve_iht(A, y, scale=1.0, **options):
@@ -341,10 +413,52 @@ def solve_lasso_positive(A, y, scale=1.0, **options):
     return lasso(A, y, ALPHA * scale, positive=True, **{"tol": 1e-11, **options})
 
 
+def solve_elastic_net_path(A, y, scale=1.0, **options):
+    """The last point of a path of any penalty, here one without a ridge."""
+    alphas = [4 * ALPHA * scale, 2 * ALPHA * scale, ALPHA * scale]
+    options = {"penalty": L1Ridge(1.0, 1.0), "alphas": alphas, "tol": 1e-11} | options
+    return regularization_path(A, y, **options).results[-1]
+
+
 def solve_lasso_path(A, y, scale=1.0, **options):
     """The last point of a path."""
     alphas = [4 * ALPHA * scale, 2 * ALPHA * scale, ALPHA * scale]
     return lasso_path(A, y, alphas=alphas, **{"tol": 1e-11, **options}).results[-1]
+
+
+def solve_mcp(A, y, scale=1.0, **options):
+    """Minimax concave penalty by whatever suits the data: working sets and coordinate descent where they are NumPy's and real."""
+    return solve(A, y, penalty=_gentle_mcp(A, scale, **options), **{"tol": 1e-10, **options})
+
+
+def solve_groups(A, y, scale=1.0, **options):
+    """Groups of one column, by blocks where the data are NumPy's and real: the laws of `tests.solvers.test_blocks` are for larger ones."""
+    return solve(A, y, penalty=GroupL1(ALPHA * scale), **{"tol": 1e-11, **options})
+
+
+def solve_rows(A, y, scale=1.0, **options):
+    """The row penalty of a single target."""
+    return solve(A, y, penalty=RowL2(ALPHA * scale), **{"tol": 1e-11, **options})
+
+
+def solve_square_root(A, y, scale=1.0, **options):
+    """Square-root Lasso: a search for the residual's size."""
+    return solve(A, y, SquareRoot(), L1(ALPHA), **{"tol": 1e-8, **options})
+
+
+def solve_square_root_primal_dual(A, y, scale=1.0, **options):
+    """The same by primal and dual proximal steps."""
+    return solve(A, y, SquareRoot(), L1(ALPHA), solver="primal_dual", **{"tol": 1e-9, **options})
+
+
+def solve_least_absolute(A, y, scale=1.0, **options):
+    """Least absolute deviations with an l1 norm: a simplex method, or primal and dual steps where there are no columns."""
+    return solve(A, y, Absolute(), L1(ALPHA), **{"tol": 1e-9, **options})
+
+
+def solve_basis_pursuit(A, y, scale=1.0, **options):
+    """The least l1 norm within a given noise."""
+    return basis_pursuit(A, y, noise=0.5 * scale, **{"tol": 1e-7, **options})
 
 
 SOLVERS = [
@@ -360,7 +474,18 @@ SOLVERS = [
         squared=False,
         limit={"max_iter": 3},
     ),
+    SolverCase(
+        "solve-huber",
+        solve_huber,
+        "gap",
+        kinds=EVERY_KIND - {"gram"},
+        complex=False,
+        threads=True,
+        squared=False,
+        limit={"max_iter": 1},
+    ),
     SolverCase("fista-l0", solve_fista_l0, "stationarity", limit={"max_iter": 3}),
+    SolverCase("nonconvex-ag", solve_nonconvex_ag, "mcp", descends=True, limit={"max_iter": 3}),
     SolverCase("iht", solve_iht, "stationarity", descends=True, limit={"max_iter": 1}),
     SolverCase("iht-fixed", solve_iht_fixed, "stationarity", descends=True, limit={"max_iter": 1}),
     SolverCase(
@@ -419,17 +544,50 @@ SOLVERS = [
     ),
     SolverCase("lasso", solve_lasso, "gap", threads=True, descends=True, limit={"max_iter": 1}),
     SolverCase("lasso-positive", solve_lasso_positive, "gap", complex=False, descends=True, limit={"max_iter": 1}),
+    SolverCase("solve-mcp", solve_mcp, "mcp", threads=True, limit={"max_iter": 1}),
+    SolverCase("solve-groups", solve_groups, "gap", weights=False, threads=True, limit={"max_iter": 1}),
+    SolverCase("solve-rows", solve_rows, "gap", many=False),
+    SolverCase("elastic-net-path", solve_elastic_net_path, "gap", many=False, options=("max_iter", "tol")),
     SolverCase("lasso-path", solve_lasso_path, "gap", many=False, options=("max_iter", "tol")),
+    SolverCase(
+        "square-root", solve_square_root, "gap", kinds=EVERY_KIND - {"gram"}, squared=False, limit={"max_iter": 1}
+    ),
+    SolverCase(
+        "square-root-primal-dual",
+        solve_square_root_primal_dual,
+        "gap",
+        kinds=EVERY_KIND - {"gram"},
+        squared=False,
+        limit={"max_iter": 3},
+    ),
+    SolverCase(
+        "least-absolute",
+        solve_least_absolute,
+        "absolute",
+        kinds=EVERY_KIND - {"gram"},
+        complex=False,
+        squared=False,
+        options=("max_iter", "tol", "init"),
+    ),
+    SolverCase(
+        "basis-pursuit",
+        solve_basis_pursuit,
+        "constrained",
+        kinds=EVERY_KIND - {"gram"},
+        squared=False,
+        options=("max_iter", "tol", "callback"),
+        limit={"max_iter": 1},
+    ),
 ]
 
 PENALTIES = [
     L1(0.7),
     L1(0.7, positive=True),
     L1(0.0),
-    ElasticNet(0.7, 0.4),
-    ElasticNet(0.7, 0.4, positive=True),
-    ElasticNet(0.7, 0.0),
-    ElasticNet(0.7, 1.0),
+    L1Ridge(0.7, 0.4),
+    L1Ridge(0.7, 0.4, positive=True),
+    L1Ridge(0.7, 0.0),
+    L1Ridge(0.7, 1.0),
     Box(),
     Box(-0.61, 1.43),
     MCP(0.7),
@@ -483,6 +641,14 @@ LOSSES = [
 ]
 
 ESTIMATORS = [
+    EstimatorCase(
+        "BasisPursuit",
+        BasisPursuit(noise=0.5, tol=1e-7),
+        complex=True,
+        namespaces=True,
+        scaled=lambda model, factor: {"noise": model.noise * factor},
+        limit={"max_iter": 1},
+    ),
     EstimatorCase(
         "IterativeHardThresholding",
         IterativeHardThresholding(n_nonzero_coefs=SPARSITY, tol=1e-10),
@@ -568,8 +734,123 @@ ESTIMATORS = [
         limit={"max_iter": 12},
     ),
     EstimatorCase("Lasso", Lasso(alpha=ALPHA, tol=1e-11), complex=True, namespaces=True, limit={"max_iter": 1}),
-    EstimatorCase("LassoCV", LassoCV(alphas=10, eps=0.05, tol=1e-11), repeats=False, limit={"max_iter": 1}),
+    EstimatorCase(
+        "LassoCV", LassoCV(alphas=10, eps=0.05, tol=1e-11), repeats=False, limit={"max_iter": 1}, quick=QUICK
+    ),
     EstimatorCase("LassoIC", LassoIC(alphas=10, eps=0.05, tol=1e-11), repeats=False, limit={"max_iter": 1}),
+    EstimatorCase(
+        "ElasticNet",
+        ElasticNet(alpha=ALPHA, l1_ratio=0.8, tol=1e-12),
+        complex=True,
+        namespaces=True,
+        scaled=stronger_elastic_net,
+        limit={"max_iter": 1},
+    ),
+    EstimatorCase(
+        "MultiTaskLasso",
+        MultiTaskLasso(ALPHA, tol=1e-11),
+        complex=True,
+        namespaces=True,
+        alone=False,
+        limit={"max_iter": 1},
+    ),
+    EstimatorCase(
+        "GroupLasso",
+        GroupLasso(ALPHA, groups=2, tol=1e-11),
+        complex=True,
+        ordered=True,
+        namespaces=True,
+        weights=False,
+        limit={"max_iter": 1},
+    ),
+    EstimatorCase(
+        "GroupLasso-sparse",
+        GroupLasso(ALPHA, groups=np.arange(80) % 27, l1_ratio=0.5, tol=1e-11),
+        complex=True,
+        ordered=True,
+        namespaces=True,
+        weights=False,
+        limit={"max_iter": 1},
+    ),
+    EstimatorCase("SquareRootLasso", SquareRootLasso(0.2, tol=1e-9), complex=True, scaled=same, limit={"max_iter": 1}),
+    EstimatorCase("LADLasso", LADLasso(0.1, tol=1e-11), euclidean=False, scaled=same, limit={"max_iter": 1}),
+    EstimatorCase(
+        "LADLasso-quantile", LADLasso(0.1, quantile=0.8, tol=1e-11), euclidean=False, scaled=same, limit={"max_iter": 1}
+    ),
+    EstimatorCase(
+        "HuberLasso",
+        HuberLasso(ALPHA, delta=1.0, tol=1e-11),
+        namespaces=True,
+        euclidean=False,
+        scaled=lambda model, factor: {"alpha": ALPHA * factor, "delta": factor},
+        limit={"max_iter": 1},
+    ),
+    EstimatorCase(
+        "SparsePoissonRegressor",
+        SparsePoissonRegressor(ALPHA, tol=1e-11),
+        linear=False,
+        scaled=None,
+        limit={"max_iter": 1},
+    ),
+    EstimatorCase(
+        "SparseLogisticRegression",
+        SparseLogisticRegression(0.05, tol=1e-11),
+        linear=False,
+        labels=True,
+        scaled=None,
+        limit={"max_iter": 1},
+    ),
+    *(
+        EstimatorCase(
+            f"NonconvexRegressor-{penalty}",
+            NonconvexRegressor(ALPHA, penalty, tol=1e-10),
+            complex=True,
+            namespaces=penalty == "mcp",
+            limit={"max_iter": 1},
+        )
+        for penalty in ("mcp", "scad")
+    ),
+    EstimatorCase(
+        "SparseGLM",
+        SparseGLM(penalty=L1Ridge(ALPHA, 0.8), tol=1e-12),
+        complex=True,
+        namespaces=True,
+        scaled=lambda model, factor: {
+            f"penalty__{name}": value for name, value in stronger_elastic_net(L1Ridge(ALPHA, 0.8), factor).items()
+        },
+        limit={"max_iter": 1},
+    ),
+    *(
+        EstimatorCase(type(model).__name__, model, repeats=False, limit={"max_iter": 1}, quick=QUICK, **traits)
+        for model, traits in (
+            (ElasticNetCV(l1_ratio=1.0, alphas=6, eps=0.05, cv=3, tol=1e-11), {}),
+            (MultiTaskLassoCV(alphas=6, eps=0.05, cv=3, tol=1e-11), {"alone": False}),
+            (GroupLassoCV(groups=2, alphas=6, eps=0.05, cv=3, tol=1e-11), {"weights": False, "ordered": True}),
+            (SquareRootLassoCV(alphas=4, eps=0.3, cv=3, tol=1e-7), {}),
+            (LADLassoCV(alphas=4, eps=0.2, cv=3, tol=1e-11), {"euclidean": False}),
+            (
+                HuberLassoCV(alphas=6, eps=0.05, cv=3, tol=1e-11),
+                {"euclidean": False, "scaled": lambda model, factor: {"delta": 1.345 * factor}},
+            ),
+            (NonconvexRegressorCV(alphas=6, eps=0.05, cv=3, tol=1e-10), {}),
+            (SparseGLMCV(alphas=6, eps=0.05, cv=3, tol=1e-11), {}),
+            (SparsePoissonRegressorCV(alphas=6, eps=0.1, cv=3, tol=1e-10), {"linear": False, "scaled": None}),
+            (
+                SparseLogisticRegressionCV(alphas=6, eps=0.1, cv=3, tol=1e-10),
+                {"linear": False, "labels": True, "scaled": None},
+            ),
+        )
+    ),
+    *(
+        EstimatorCase(
+            type(model).__name__, model, repeats=False, limit={"max_iter": 1}, quick={"alphas": 5, "eps": 0.1}
+        )
+        for model in (
+            ElasticNetIC(l1_ratio=1.0, alphas=6, eps=0.05, tol=1e-11),
+            NonconvexRegressorIC(alphas=6, eps=0.05, tol=1e-10),
+            SparseGLMIC(alphas=6, eps=0.05, tol=1e-11),
+        )
+    ),
     *(
         EstimatorCase(
             f"SparseCoder-{algorithm}",

@@ -502,6 +502,16 @@ def lasso_gap(A, y, coef, alpha, positive=False):
     return (primal - bound) / (np.vdot(y, y).real / (2 * n_samples))
 
 
+def mcp_stationarity(A, y, coef, alpha):
+    """Distance of the negative gradient to the subdifferential of the minimax concave penalty, over its size at zero."""
+    gamma = 3 * len(A) / np.max(np.sum(np.abs(A) ** 2, axis=0))
+    pull = A.conj().T @ (y - A @ coef) / len(A)
+    zero = coef == 0
+    phase = coef / np.where(zero, 1, np.abs(coef))
+    missed = np.where(zero, np.abs(pull) - alpha, np.abs(pull - phase * np.maximum(alpha - np.abs(coef) / gamma, 0)))
+    return max(missed.max(), 0) / np.abs(A.conj().T @ y / len(A)).max()
+
+
 def fixed_point_residual(A, y, coef, count, tuned, positive=False):
     """How far one pass moves the coefficients of the unit columns, relative to their norm."""
     size = np.linalg.norm(A, axis=0)
@@ -543,6 +553,8 @@ def recomputed(case, A, y, coef):
         return fixed_point_residual(A, y, coef, SPARSITY, "tuned" in case.certificate, "positive" in case.name)
     if case.certificate == "absolute":
         return sign_defect(A[:, coef != 0], y - A @ coef)
+    if case.certificate == "mcp":
+        return mcp_stationarity(A, y, coef, ALPHA)
     correlation = np.abs(A.conj().T @ (y - A @ coef))
     support = coef != 0
     if case.certificate == "support":

@@ -64,6 +64,7 @@ def test_folds_without_weight_are_refused(data, folds, message):
 
 
 def test_without_a_penalty_no_duality_gap_is_claimed(data):
-    model = Lasso(alpha=0, tol=1e-8).fit(*data)
+    with pytest.warns(RuntimeWarning, match="alpha=0 leaves the fit without a penalty"):
+        model = Lasso(alpha=0, tol=1e-8).fit(*data)
     assert np.isnan(model.dual_gap_)
     assert model.result_.certificate_name == "relative stationarity" and model.certificate_ <= 1e-8

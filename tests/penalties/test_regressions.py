@@ -8,11 +8,11 @@ import pytest
 from sparsecode import (
     SLOPE,
     Box,
-    ElasticNet,
     GramDesign,
     GroupL1,
     GroupSparseEnvelope,
     KSupport,
+    L1Ridge,
     RowL2,
     SparseEnvelope,
     SparseGroupL1,
@@ -85,8 +85,8 @@ def groups_norm(w, weights):
 
 ROOTS = [len(members(g)) ** 0.5 for g in range(5)]
 CASES = {
-    "elastic-net": (ElasticNet(0.3, 0.4), lambda w: 0.12 * cvxpy.norm1(w) + 0.09 * cvxpy.sum_squares(w)),
-    "ridge": (ElasticNet(0.3, 0.0), lambda w: 0.15 * cvxpy.sum_squares(w)),
+    "elastic-net": (L1Ridge(0.3, 0.4), lambda w: 0.12 * cvxpy.norm1(w) + 0.09 * cvxpy.sum_squares(w)),
+    "ridge": (L1Ridge(0.3, 0.0), lambda w: 0.15 * cvxpy.sum_squares(w)),
     "group": (GroupL1(0.2, LABELS), lambda w: 0.2 * groups_norm(w, ROOTS)),
     "group-free": (GroupL1(0.2, LABELS, (1, 0, 2, 1, 1)), lambda w: 0.2 * groups_norm(w, [1, 0, 2, 1, 1])),
     "sparse-group": (
@@ -167,7 +167,7 @@ def test_the_weighted_elastic_net_is_certified(weights, positive):
     variable = cvxpy.Variable(P, nonneg=positive)
     charge = 0.3 * (0.4 * w @ cvxpy.abs(variable) + 0.3 * w @ cvxpy.square(variable))
     best = optimum(A, y, lambda v: (charge, [] if weights is None else [v[1] == 0]), variable)
-    result = fista(A, y, penalty=ElasticNet(0.3, 0.4, positive), penalty_weights=weights, tol=1e-9)
+    result = fista(A, y, penalty=L1Ridge(0.3, 0.4, positive), penalty_weights=weights, tol=1e-9)
     assert result.status.is_success
     assert result.objective == pytest.approx(best, rel=1e-7)
 
@@ -203,7 +203,7 @@ def test_complex_groups_are_certified():
 def test_bad_parameters_are_refused_by_name():
     A, y = data()
     for penalty, field in (
-        (ElasticNet(1.0, 1.5), "l1_ratio"),
+        (L1Ridge(1.0, 1.5), "l1_ratio"),
         (GroupL1(1.0, (0, 1)), "groups"),
         (GroupL1(1.0, 0), "groups"),
         (GroupL1(1.0, 3, (1.0,)), "weights"),

@@ -9,10 +9,10 @@ from sparsecode import (
     L1,
     SLOPE,
     Box,
-    ElasticNet,
     GroupL1,
     GroupSparseEnvelope,
     KSupport,
+    L1Ridge,
     RowL2,
     SparseEnvelope,
     SparseGroupL1,
@@ -32,7 +32,7 @@ def near(found, expected, **tolerance):
 def test_one_penalty_is_another_at_its_ends():
     coef = rng.standard_normal(7)
     for mine, other in (
-        (ElasticNet(0.5, 1.0), L1(0.5)),
+        (L1Ridge(0.5, 1.0), L1(0.5)),
         (GroupL1(0.5, 1), L1(0.5)),
         (SparseGroupL1(0.5, LABELS, 1.0), L1(0.5)),
         (SparseGroupL1(0.5, LABELS, 0.0), GroupL1(0.5, LABELS)),
@@ -40,7 +40,7 @@ def test_one_penalty_is_another_at_its_ends():
         (SLOPE(0.5, (1.0,)), L1(0.5)),
         (KSupport(0.5, 1), L1(0.5)),
         (KSupport(0.5, 7), GroupL1(0.5, 7, (1.0,))),
-        (SparseEnvelope(0.5, 7), ElasticNet(0.5, 0.0)),
+        (SparseEnvelope(0.5, 7), L1Ridge(0.5, 0.0)),
         (GroupSparseEnvelope(0.5, 3.0, 1), SparseEnvelope(0.5, 3)),
         (TotalVariation2D(0.5, (1, 7)), TotalVariation1D(0.5)),
     ):

@@ -11,10 +11,10 @@ from sparsecode import (
     SCAD,
     SLOPE,
     Absolute,
-    ElasticNet,
     GroupL1,
     Huber,
     L0Ball,
+    L1Ridge,
     Logistic,
     LogSum,
     Lq,
@@ -139,7 +139,7 @@ def test_zeros_among_the_targets_of_lad_leave_room_below_the_sign_formula():
 
 
 OTHER_PENALTIES = [
-    ElasticNet(1.0, 0.5),
+    L1Ridge(1.0, 0.5),
     MCP(1.0),
     SCAD(1.0),
     LogSum(1.0),

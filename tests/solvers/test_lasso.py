@@ -195,9 +195,9 @@ def test_free_columns_are_fitted_and_excluded_ones_are_not(wide, kind, positive)
     assert not result.coef[3:6].any()
 
 
-def test_all_columns_excluded_gives_zero(wide):
-    result = lasso(wide.A, wide.y, 0.1, penalty_weights=np.full(150, np.inf))
-    assert not result.coef.any() and result.status is Status.CONVERGED
+def test_excluding_all_columns_is_refused(wide):
+    with pytest.raises(ValueError, match="penalty_weights are infinite for every feature"):
+        lasso(wide.A, wide.y, 0.1, penalty_weights=np.full(150, np.inf))
 
 
 def test_sample_weights_are_repetition():

@@ -72,7 +72,8 @@ def test_weak_penalties_on_dependent_columns_are_solved(shape, share, seed):
     alpha = share * alpha_max(A, y)
     result = lasso(A, y, alpha, tol=1e-10)
     assert result.status is Status.CONVERGED
-    assert optimality(A, y, alpha, np.ones(shape[1]), False, result.coef) < 1e-3 * share
+    allowed = max(1e-3 * share, 1e-7)  # a gap down to rounding leaves half of the digits
+    assert optimality(A, y, alpha, np.ones(shape[1]), False, result.coef) < allowed
 
 
 @pytest.mark.parametrize("seed", range(6))

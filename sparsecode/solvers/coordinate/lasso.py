@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..._validation import as_count, as_number
 from ...losses import Squared
 from ...penalties import L1
-from ...result import announce
+from ..advice import announce_solve
 from ..solve import pose, solve_problem
 
 __all__ = ["lasso"]
@@ -103,4 +103,6 @@ def lasso(
     penalty = L1(as_number(alpha, "alpha"), bool(positive))
     problem = pose(A, y, Squared(), penalty, penalty_weights=penalty_weights, sample_weight=sample_weight)
     options = {"max_iter": as_count(max_iter, "max_iter"), "tol": as_number(tol, "tol"), "screening": screening}
-    return announce(solve_problem(problem, problem.start(init), callback=callback, n_jobs=n_jobs, **options))
+    return announce_solve(
+        problem, solve_problem(problem, problem.start(init), callback=callback, n_jobs=n_jobs, **options)
+    )

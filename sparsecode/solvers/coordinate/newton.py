@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
-__all__ = ["newton_step"]
+__all__ = ["newton_step", "solve_definite"]
 
 _RIDGE = 1e-10  # relative; resolves linearly dependent columns by moving along their null space
 _ROUNDING = 8 * np.finfo(np.float64).eps
@@ -25,7 +25,7 @@ def newton_step(gram, coef, remaining, threshold, positive):
     """
     sign = np.sign(coef)
     descent = remaining - threshold * sign
-    direction = _solve(gram, descent)
+    direction = solve_definite(gram, descent)
     if direction is None:
         return None
     new = coef + direction
@@ -41,7 +41,7 @@ def newton_step(gram, coef, remaining, threshold, positive):
     return np.where(lands_on_zero, -coef, best)
 
 
-def _solve(gram, right):
+def solve_definite(gram, right):
     """``gram^-1 right`` by Cholesky, with a ridge where the columns are dependent; None if that fails too."""
     factor, failed = dpotrf(gram, lower=1, clean=0)
     if failed:

@@ -111,7 +111,7 @@ class SparseWorkingSet(WorkingSet):
             self.residual += (self._shift[where] @ step) * self.scale
         self._point = None
 
-    def _restore(self, coef, correlations):
+    def put(self, coef, correlations):
         self.move(coef - self.coef, np.arange(self.coef.size))
         self.coef = coef
 

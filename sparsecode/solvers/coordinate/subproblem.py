@@ -18,13 +18,13 @@ from ...penalties._registry import SCALAR_PROX
 from ..gram import GrowingGram
 from .newton import newton_step
 
-__all__ = ["Aim", "GramWorkingSet", "WorkingSet"]
+__all__ = ["INTERPRETED", "NEWTON_CUBE", "NEWTON_SQUARE", "SWEEPS", "Aim", "GramWorkingSet", "WorkingSet", "anderson"]
 
-_SWEEPS = 5  # between two Newton steps, and iterates behind one extrapolation
+SWEEPS = 5  # between two Newton steps, and iterates behind one extrapolation
 _ROUNDS = 60
-_NEWTON_CUBE, _NEWTON_SQUARE = 1 / 36, 10.0  # cost of a Newton step on k coefficients, in multiplications of a sweep
+NEWTON_CUBE, NEWTON_SQUARE = 1 / 36, 10.0  # cost of a Newton step on k coefficients, in multiplications of a sweep
 _SMALL = 256  # a Newton step on so many coefficients costs about a millisecond
-_INTERPRETED = 64  # features up to which sweeps are interpreted: numba is not even imported
+INTERPRETED = 64  # features up to which sweeps are interpreted: numba is not even imported
 
 
 class Aim(NamedTuple):
@@ -85,7 +85,7 @@ class WorkingSet(ABC):
         """Add `step` to the coefficients of the members `where`."""
 
     @abstractmethod
-    def _restore(self, coef, correlations):
+    def put(self, coef, correlations):
         """Go back to coefficients (size,) whose correlations are known."""
 
     def minimise(self, penalty, aim):
@@ -95,14 +95,14 @@ class WorkingSet(ABC):
         self.work = spent = 0.0
         for _ in range(_ROUNDS):
             iterates = [self.coef.copy()]
-            for _ in range(_SWEEPS):
+            for _ in range(SWEEPS):
                 self.sweep(penalty, weights, 0.0)
                 iterates.append(self.coef.copy())
             gap = self._gap(threshold, penalty.positive)
             if gap <= aim.fine or (gap <= aim.coarse and self.work >= aim.work):
                 break
             support = np.flatnonzero((self.coef != 0) | ((threshold == 0) & (not penalty.positive)))
-            cost = _NEWTON_CUBE * support.size**3 + _NEWTON_SQUARE * support.size**2
+            cost = NEWTON_CUBE * support.size**3 + NEWTON_SQUARE * support.size**2
             if cost <= self.work - spent and self._newton(support, threshold, penalty.positive):
                 self.work += cost
                 spent = self.work
@@ -154,15 +154,10 @@ class WorkingSet(ABC):
 
     def _extrapolate(self, iterates, threshold, positive):
         """Anderson's combination of the last iterates (rows), kept if the objective falls."""
-        changes = np.diff(iterates, axis=0)
-        try:
-            mix = np.linalg.solve(changes @ changes.T, np.ones(len(changes)))
-        except np.linalg.LinAlgError:
+        mixed = anderson(iterates)
+        if mixed is None:
             return
-        total = mix.sum()
-        if not np.isfinite(total) or total == 0:
-            return
-        step = (mix / total) @ iterates[1:] - self.coef
+        step = mixed - self.coef
         if positive:
             step = np.maximum(step, -self.coef)
         before, correlations, misfit = self.coef.copy(), self.correlations().copy(), self.misfit()
@@ -170,7 +165,18 @@ class WorkingSet(ABC):
         self.move(step[moved], moved)
         rise = 0.5 * (self.misfit() - misfit) + threshold @ (np.abs(self.coef) - np.abs(before))
         if not rise < 0:
-            self._restore(before, correlations)
+            self.put(before, correlations)
+
+
+def anderson(iterates):
+    """The combination of iterates (rows) whose change is least, as if it were linear; None where it is not defined."""
+    changes = np.diff(iterates, axis=0)
+    try:
+        mix = np.linalg.solve(changes @ changes.T, np.ones(len(changes)))
+    except np.linalg.LinAlgError:
+        return None
+    total = mix.sum()
+    return (mix / total) @ iterates[1:] if np.isfinite(total) and total != 0 else None
 
 
 class GramWorkingSet(WorkingSet):
@@ -181,7 +187,7 @@ class GramWorkingSet(WorkingSet):
     def __init__(self, design, coef_weights):
         super().__init__(design, coef_weights)
         self.gram = GrowingGram(design)
-        self._compiled = design.shape[1] > _INTERPRETED
+        self._compiled = design.shape[1] > INTERPRETED
 
     @property
     def members(self):
@@ -220,7 +226,7 @@ class GramWorkingSet(WorkingSet):
         self.coef[where] += step
         self.remaining -= step @ self.gram.matrix[where, : self.coef.size]
 
-    def _restore(self, coef, correlations):
+    def put(self, coef, correlations):
         self.coef, self.remaining = coef, correlations
 
 

@@ -21,23 +21,25 @@ from ..._array import is_complex, real_dtype
 from ..._parallel import single_threaded_blas
 from ...designs import CenteredDesign, SparseDesign
 from ...losses import Squared
-from ...penalties import L1
-from ..certificates import relative_gap
+from ...penalties import L1, L1Ridge
+from ...penalties._registry import SCALAR_PROX
+from ..certificates import certificate_of, relative_gap
 from ..driver import State, drive
 from ..methods import Method
 from ..proximal.forward_backward import accelerated_steps
 from .screening import survivors
+from .separable import separable_steps
 from .sparse import SparseWorkingSet
 from .subproblem import Aim, GramWorkingSet
 
 __all__ = ["WORKING_SETS", "make_working_set", "working_set_steps"]
 
-_FIRST = 100  # columns to start with, and at least as many are added at a time
+_FEWEST, _FIRST = 60, 150  # columns to start with, and at least as many are added at a time: fewer of few features
 _CONTINUATION = 0.15  # strength of a round, at least this share of the largest correlation outside the set
-_FINE, _COARSE = 0.01, 0.3  # gap of a working set over the gap of the whole problem: wanted, and enough when dear
+_FINE, _COARSE = 1e-6, 0.3  # gap of a working set over the gap of the whole problem: wanted, and enough when dear
 _OPERATOR_COLUMNS = 256  # columns of a matrix-free design cost a product each: beyond this, gradient steps are cheaper
 _SHORT = 0.02  # columns with fewer stored entries than this share are kept compressed
-_SCREEN_AFTER = 4  # rounds: column norms and the copy of the columns left cost about two products
+_SCREEN_AFTER = 10  # rounds: column norms and the copy of the columns left cost about two products
 _FEW_LEFT = 0.25
 _CHEAP = 2e6  # multiplications that cost less than the interpreter around them
 _PATIENCE = 3
@@ -69,9 +71,8 @@ def working_set_steps(problem, coef, working_set, *, tol, screening=True):
         if problem.design.is_matrix_free and working_set.members.size + new.size > _OPERATOR_COLUMNS:
             yield from accelerated_steps(problem, coef)
         floor = 0.1 * tol * at_zero / 10.0**idle
-        aim = Aim(
-            max(_FINE * gap / 10.0**idle, floor), max(_COARSE * gap / 10.0**idle, floor), max(score.product, _CHEAP)
-        )
+        fine, coarse = (max(share * gap / 10.0**idle, floor) for share in (_FINE, _COARSE))
+        aim = Aim(fine, coarse, max(score.product, _CHEAP))
         with single_threaded_blas():  # many small products, which lose more by waiting for threads than they gain
             if new.size:
                 working_set.grow(new)
@@ -152,7 +153,8 @@ def _next_columns(problem, score, coef, working_set, idle):
     top = score.max(initial=0.0)
     strength = max(alpha, _CONTINUATION * top)
     objecting = np.flatnonzero(score > strength)
-    count = max(_FIRST, int(working_set.growth * np.count_nonzero(coef))) * 2**idle
+    first = min(_FIRST, max(_FEWEST, int(3.0 * np.sqrt(coef.size))))  # a Gram matrix of so many costs some products
+    count = max(first, int(working_set.growth * np.count_nonzero(coef))) * 2**idle
     if objecting.size > count:
         objecting = np.sort(objecting[np.argpartition(score[objecting], -count)[-count:]])
     return strength, np.concatenate([free, needed, objecting])
@@ -165,15 +167,18 @@ def _mask(indices, size):
 
 
 class Certifier:
-    """`relative_gap` that remembers the last point: the product that ends one strength of a path begins the next."""
+    """The problem's certificate, remembering the last point: the product that ends one strength of a path begins the next."""
 
     def __init__(self):
-        self._coef = self._point = None
+        self._coef = self._point = self._penalty = self._certificate = None
 
     def __call__(self, problem, coef):
-        certificate = relative_gap(problem, coef, self._point if coef is self._coef else None)
-        self._coef, self._point = coef, certificate.point
-        return certificate
+        if coef is self._coef and problem.penalty is self._penalty:
+            return self._certificate
+        point = self._point if coef is self._coef else None
+        self._certificate = certificate_of(problem)(problem, coef, point)
+        self._coef, self._point, self._penalty = coef, self._certificate.point, problem.penalty
+        return self._certificate
 
 
 class Memory(NamedTuple):
@@ -189,16 +194,24 @@ def _remember(problem):
 
 def _suits(problem):
     """Whether coordinate descent can serve these data: real and NumPy's (or sparse, an operator, a Gram matrix)."""
-    pair = isinstance(problem.loss, Squared) and isinstance(problem.penalty, L1) and problem.penalty.alpha > 0
     plain = problem.design.is_numpy and not is_complex(problem.target) and isinstance(problem.row_weights, float)
-    return pair and plain
+    return plain and isinstance(problem.loss, Squared) and _selects(problem.penalty)
+
+
+def _selects(penalty):
+    """Whether a penalty has a scalar prox, and is not known to leave all coefficients non-zero."""
+    ridge = isinstance(penalty, L1Ridge) and penalty.l1_ratio == 0
+    return type(penalty) in SCALAR_PROX and not ridge and getattr(penalty, "alpha", 1.0) > 0
 
 
 def _run(problem, coef, memory, *, tol, max_iter, screening=True, callback=None):
     """One target, from `coef`. No warning."""
     single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
     tol = max(tol, 1e-6) if single else tol
-    steps = working_set_steps(problem, coef, memory.working_set, tol=tol, screening=screening)
+    if isinstance(problem.penalty, L1):
+        steps = working_set_steps(problem, coef, memory.working_set, tol=tol, screening=screening)
+    else:
+        steps = separable_steps(problem, coef, memory.working_set, memory.certify, tol)
     return drive(steps, lambda coef: memory.certify(problem, coef), max_iter=max_iter, tol=tol, callback=callback)
 
 

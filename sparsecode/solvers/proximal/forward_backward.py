@@ -103,7 +103,7 @@ def fista(
     >>> result.coef
     array([ 2.,  0., -6.,  0.])
     """
-    problem = _smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight)
+    problem = smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight)
     return announce(drive_proximal(problem, accelerated_steps(problem, problem.start(init)), max_iter, tol, callback))
 
 
@@ -147,11 +147,11 @@ def ista(
     >>> ista(np.eye(2), np.array([4.0, 0.1]), penalty=L1(0.5)).coef
     array([3., 0.])
     """
-    problem = _smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight)
+    problem = smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight)
     return announce(drive_proximal(problem, _plain_steps(problem, problem.start(init)), max_iter, tol, callback))
 
 
-def _smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight):
+def smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight):
     if penalty is None:
         raise ValueError("penalty is missing; pass one, for example L1(alpha=0.1).")
     loss = Squared() if loss is None else loss
@@ -182,14 +182,14 @@ def _is_single(problem):
     return real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
 
 
-def _is_due(problem, iteration):
+def is_due(problem, iteration):
     """Whether an iterate is worth a certificate: at intervals, and early where that is cheap."""
     if _is_single(problem):
         return iteration % _CERTIFY_SINGLE == 0
     return iteration == _CERTIFY_FIRST or iteration % _CERTIFY_EVERY == 0
 
 
-def _first_curvature(problem, gradient, image):
+def first_curvature(problem, gradient, image):
     """Curvature of the misfit along its own gradient: a lower bound of the Lipschitz constant, for one product."""
     gradient = problem.without_excluded(gradient)
     gradient = gradient / (float(problem.xp.max(problem.xp.abs(gradient))) or 1.0)  # its square may be no number
@@ -198,7 +198,7 @@ def _first_curvature(problem, gradient, image):
     return float(np.max(bend / np.where(size > 0, size, 1.0))) or 1.0
 
 
-def _forward_backward(problem, reference, point, image, gradient, curvature):
+def forward_backward_step(problem, reference, point, image, gradient, curvature):
     """A gradient step, a prox, and the curvature that made the step a descent step.
 
     The misfit need not have a greatest curvature: a trial step that went far too far says little about it here, so it rises
@@ -229,11 +229,11 @@ def _plain_steps(problem, start):
             image, gradient = 0 * image, reference.gradient_there
         else:
             gradient = reference.gradient(image)
-        curvature = curvature or _first_curvature(problem, gradient, image)
-        coef, image, change, curvature = _forward_backward(problem, reference, coef, image, gradient, curvature)
+        curvature = curvature or first_curvature(problem, gradient, image)
+        coef, image, change, curvature = forward_backward_step(problem, reference, coef, image, gradient, curvature)
         iteration += 1
         finished = not bool(problem.xp.any(change != 0))
-        certificate = yield State(reference.narrow(coef), _is_due(problem, iteration), finished)
+        certificate = yield State(reference.narrow(coef), is_due(problem, iteration), finished)
 
 
 def accelerated_steps(problem, start):
@@ -243,14 +243,14 @@ def accelerated_steps(problem, start):
     coef, image = as_double(start), problem.image(start)
     certificate = yield State(start)
     gradient = problem.gradient_from(certificate, image)
-    curvature = _first_curvature(problem, gradient, image)
+    curvature = first_curvature(problem, gradient, image)
     if reference.move(coef, certificate):
         image = 0 * image
     look_ahead, look_ahead_image = coef, image
     momentum = np.ones(() if problem.is_joint else coef.shape[1:])  # FISTA's t, one a target
     iteration = 0
     while True:
-        new, new_image, change, curvature = _forward_backward(
+        new, new_image, change, curvature = forward_backward_step(
             problem, reference, look_ahead, look_ahead_image, gradient, curvature
         )
         step, image_step = new - coef, new_image - image
@@ -261,7 +261,7 @@ def accelerated_steps(problem, start):
         coef, image, momentum = new, new_image, next_momentum
         iteration += 1
         finished = not bool(xp.any((change != 0) | (step != 0)))
-        certificate = yield State(reference.narrow(coef), _is_due(problem, iteration), finished)
+        certificate = yield State(reference.narrow(coef), is_due(problem, iteration), finished)
         if reference.move(coef, certificate):
             image = 0 * image
         look_ahead, look_ahead_image = coef + weight * step, image + xp.astype(weight, dtype) * image_step

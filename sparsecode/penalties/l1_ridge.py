@@ -15,11 +15,11 @@ from ._radial import radial
 from ._registry import scalar_prox
 from .l1 import L1
 
-__all__ = ["ElasticNet"]
+__all__ = ["L1Ridge"]
 
 
 @radial
-class ElasticNet(NamedTuple):
+class L1Ridge(NamedTuple):
     """``alpha * sum_j weights_j (l1_ratio |w_j| + (1 - l1_ratio) |w_j|**2 / 2)``, restricted to ``w >= 0`` if `positive`.
 
     Parameters
@@ -34,8 +34,8 @@ class ElasticNet(NamedTuple):
     Examples
     --------
     >>> import numpy as np
-    >>> from sparsecode import ElasticNet
-    >>> ElasticNet(1.0, l1_ratio=0.5).prox(np.array([3.5, -0.25]), 2.0)
+    >>> from sparsecode import L1Ridge
+    >>> L1Ridge(1.0, l1_ratio=0.5).prox(np.array([3.5, -0.25]), 2.0)
     array([ 1.25, -0.  ])
     """
 
@@ -50,7 +50,7 @@ class ElasticNet(NamedTuple):
 
     def check(self, n_features):
         """Raise a ValueError if a parameter is out of range."""
-        require(0 <= self.l1_ratio <= 1, f"ElasticNet.l1_ratio must lie between 0 and 1; got {self.l1_ratio!r}.")
+        require(0 <= self.l1_ratio <= 1, f"L1Ridge.l1_ratio must lie between 0 and 1; got {self.l1_ratio!r}.")
 
     def cost(self, size):
         """The penalty of one modulus."""
@@ -88,7 +88,7 @@ class ElasticNet(NamedTuple):
         return xp.sum(beyond * beyond / scale, axis=0) / (2.0 * self.alpha * (1.0 - self.l1_ratio))
 
 
-@scalar_prox(ElasticNet)
+@scalar_prox(L1Ridge)
 def _prox(penalty, value, step):
     threshold = step * penalty.alpha * penalty.l1_ratio
     divisor = 1.0 + step * penalty.alpha * (1.0 - penalty.l1_ratio)

@@ -1,0 +1,200 @@
+"""Coefficients along a path of strengths."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from .._array import to_numpy
+from ..solvers.path import path_of
+from ._style import BLUE, GREY, ORANGE, RED, axes_or_new, strip
+
+__all__ = ["PathDisplay"]
+
+_COLOURS = (BLUE, ORANGE, "#009E73", RED, "#CC79A7", "#56B4E9", "#000000")
+
+
+class PathDisplay:
+    """Each coefficient as a line over the strength of the penalty, which falls from left to right.
+
+    Create it with `from_path` or `from_estimator`; the constructor takes what they compute.
+
+    Parameters
+    ----------
+    alphas : array of shape (n_alphas,)
+        Strengths.
+    coefs : array of shape (n_features, n_alphas)
+        Coefficients; complex ones are drawn by modulus.
+    alpha : float or None
+        A chosen strength, marked by a line.
+    feature_names : sequence of str or None
+        Names of the features.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        Its figure.
+    lines_ : dict of int to matplotlib Line2D
+        The line of each feature that is ever selected.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode import MCP, regularization_path
+    >>> from sparsecode.plotting import PathDisplay
+    >>> rng = np.random.default_rng(0)
+    >>> A = rng.standard_normal((40, 20))
+    >>> path = regularization_path(A, 2 * A[:, 3] - A[:, 7], penalty=MCP(1.0), n_alphas=20, eps=0.05)
+    >>> display = PathDisplay.from_path(path)
+    >>> sorted(display.lines_)
+    [3, 7]
+    """
+
+    def __init__(self, alphas, coefs, *, alpha=None, feature_names=None):
+        self.alphas = alphas
+        self.coefs = coefs
+        self.alpha = alpha
+        self.feature_names = feature_names
+
+    @classmethod
+    def from_path(cls, path, *, alpha=None, feature_names=None, highlight=None, ax=None):
+        """Draw a path.
+
+        Parameters
+        ----------
+        path : RegularizationPath
+            What `regularization_path` or `lasso_path` returned. Rows of joint targets are drawn by their norms.
+        alpha : float, optional
+            A strength to mark.
+        feature_names : sequence of str, optional
+            Names for the legend.
+        highlight : array of int, optional
+            Features to colour and name; by default the seven largest at `alpha`, or at the end of the path.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        PathDisplay
+            With the picture drawn.
+        """
+        coefs = to_numpy(path.coefs)
+        coefs = np.linalg.norm(coefs, axis=1) if coefs.ndim == 3 else coefs
+        display = cls(np.asarray(path.alphas), coefs, alpha=alpha, feature_names=feature_names)
+        return display.plot(highlight=highlight, ax=ax)
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, sample_weight=None, n_alphas=100, eps=1e-3, highlight=None, ax=None):
+        """Solve the path of a fitted estimator on some data and draw it, with the strength of the estimator marked.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted one of a loss and a penalty with a strength, such as `Lasso` or `LassoCV`; those that chose from strengths
+            `alphas_` are drawn over these.
+        X : array, sparse matrix or LinearOperator of shape (n_samples, n_features)
+            The design.
+        y : array of shape (n_samples,)
+            The target.
+        sample_weight : array of shape (n_samples,), optional
+            Relative weights of the samples.
+        n_alphas : int, default=100
+            How many strengths, where the estimator has no `alphas_`.
+        eps : float, default=1e-3
+            Smallest strength over the largest, likewise.
+        highlight : array of int, optional
+            Features to colour and name; by default the seven largest at the strength of the estimator.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        PathDisplay
+            With the picture drawn.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no strength to make a path of.
+        """
+        check_is_fitted(estimator)
+        if not hasattr(estimator, "_posed"):
+            raise ValueError(
+                f"{type(estimator).__name__} has no strength alpha to make a path of; pass a path to from_path."
+            )
+        twin = copy.copy(estimator)  # validation sets attributes
+        design, target = getattr(twin, "_data", twin._validated)(X, y)
+        penalty, alphas = _chosen(twin, design)
+        posed = twin._posed(design, target, penalty, twin._weights_of(y, sample_weight))
+        path = path_of(posed.problem, alphas, n_alphas, eps, estimator.solver, **twin._options())
+        names = getattr(estimator, "feature_names_in_", None)
+        return cls.from_path(path, alpha=penalty.alpha, feature_names=names, highlight=highlight, ax=ax)
+
+    def plot(self, *, highlight=None, ax=None):
+        """Draw the lines.
+
+        Parameters
+        ----------
+        highlight : array of int, optional
+            Features to colour and name.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        PathDisplay
+            The display itself.
+        """
+        coefs = np.abs(self.coefs) if np.iscomplexobj(self.coefs) else self.coefs
+        used = np.flatnonzero(np.any(coefs != 0, axis=1))
+        chosen = self._largest(coefs, used) if highlight is None else np.atleast_1d(highlight)
+        self.ax_ = strip(axes_or_new(ax, figsize=(6.5, 4)))
+        self.figure_ = self.ax_.figure
+        self.lines_ = {}
+        for feature in np.setdiff1d(used, chosen):
+            (self.lines_[int(feature)],) = self.ax_.plot(self.alphas, coefs[feature], color=GREY, lw=0.8, alpha=0.6)
+        for position, feature in enumerate(chosen):
+            colour = _COLOURS[position % len(_COLOURS)]
+            style = ("-", "--", ":")[position // len(_COLOURS) % 3]
+            (line,) = self.ax_.plot(self.alphas, coefs[feature], style, color=colour, lw=1.8, label=self._name(feature))
+            self.lines_[int(feature)] = line
+        if self.alpha is not None:
+            self.ax_.axvline(self.alpha, color=GREY, lw=1.0, ls="--", zorder=0)
+        self.ax_.axhline(0, color=GREY, lw=0.8, zorder=0)
+        self.ax_.set_xscale("log")
+        if len(self.alphas) > 1:
+            self.ax_.set_xlim(self.alphas.max(), self.alphas.min())
+        self.ax_.set(xlabel="alpha", ylabel="coefficient")
+        if len(chosen):
+            self.ax_.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        return self
+
+    def _largest(self, coefs, used):
+        """The features of largest modulus at the marked strength, or at the last one."""
+        at = -1 if self.alpha is None else np.argmin(np.abs(np.log(self.alphas / self.alpha)))
+        size = np.abs(coefs[used, at])
+        order = np.argsort(-size, kind="stable")[: len(_COLOURS)]
+        return np.sort(used[order[size[order] > 0]])
+
+    def _name(self, feature):
+        return str(feature) if self.feature_names is None else str(self.feature_names[feature])
+
+
+def _chosen(estimator, design):
+    """The penalty of a fitted estimator at its strength, and the strengths that it chose from."""
+    alphas = getattr(estimator, "alphas_", None)
+    if alphas is None:
+        penalty = estimator._fit_penalty(design)
+        if not getattr(penalty, "alpha", 0):
+            raise ValueError(f"{type(estimator).__name__} has no strength above 0 to make a path of.")
+        return penalty, None
+    candidates = estimator._candidates()
+    index = next(
+        i for i, (_, said) in enumerate(candidates) if all(getattr(estimator, k) == v for k, v in said.items())
+    )
+    grid = alphas if np.ndim(alphas) == 1 else alphas[index]
+    return candidates[index][0]._replace(alpha=estimator.alpha_), grid

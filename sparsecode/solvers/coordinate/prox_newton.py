@@ -1,0 +1,168 @@
+"""Smooth losses by proximal Newton steps on working sets: for logistic, Poisson, Huber and any loss with scalar slopes.
+
+    minimise over coef   loss(y, A @ coef) + sum_j weights_j penalty(coef_j)
+
+A look at all columns (the product that the certificate needs anyway) chooses those that matter; on these, Newton steps
+minimise the quadratic model of the misfit plus the penalty, as exactly as the distance to the goal asks for, and a
+search along the step on the true objective keeps them honest. While columns outside correlate far above the strength,
+a larger strength is solved for first (a continuation), so that the set is not filled with columns that fit a wrong model.
+
+Lee, Sun and Saunders, "Proximal Newton-type methods for minimizing composite functions", 2014 (arXiv 1206.1623).
+Massias, Vaiter, Gramfort and Salmon, "Dual extrapolation for sparse generalized linear models", 2020 (arXiv 1907.05830).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..._array import is_complex, real_dtype
+from ..._parallel import single_threaded_blas
+from ...designs import DenseDesign, SparseDesign
+from ...losses._registry import SCALAR_LOSS
+from ...penalties._registry import SCALAR_PROX
+from ..certificates import certificate_of, relative_gap, stationarity
+from ..driver import State, drive
+from ..methods import Method
+from .glm_fit import Fit
+from .glm_models import QuadraticModel, make_model
+
+__all__ = ["PROX_NEWTON", "prox_newton_steps"]
+
+_FIRST = 100  # columns to start with, and at least as many are added at a time
+_CONTINUATION = 0.3  # strength of a round, at least this share of what the columns outside ask for
+_FINE, _FINER = (
+    0.3,
+    0.03,
+)  # defect of a working set over the certificate of the whole problem; the latter once few columns come in
+_SETTLED = 0.02
+_FLOOR = 0.2  # and over the tolerance
+_FREE_COLUMNS = 500  # so many unpenalised columns may enter together
+_NEAR, _USEFUL = 0.8, 0.9  # correlation over what is allowed at zero; share of the members below which they are pruned
+_PATIENCE = 3
+_TINY = np.finfo(np.float64).tiny
+
+
+class Memory(NamedTuple):
+    """What is kept from one strength of a path to the next."""
+
+    model: QuadraticModel
+    certify: Any
+
+
+class _Certifier:
+    """The certificate, which remembers the last point: the product that ends one strength of a path begins the next."""
+
+    def __init__(self):
+        self._coef = self._point = None
+
+    def __call__(self, problem, coef):
+        known = self._point if coef is self._coef else None
+        certificate = certificate_of(problem)(problem, coef, known)
+        self._coef, self._point = coef, certificate.point
+        return certificate
+
+
+def prox_newton_steps(problem, coef, model, *, tol):
+    """Yield the coefficients after each working set; the first certificate sent in is that of `coef`."""
+    scores, fit = _Scores(problem, bool(np.any(coef))), Fit(problem, model)
+    certificate = yield State(coef)
+    least, idle, strength = np.inf, 0, None
+    while True:
+        value = float(certificate.value)
+        idle = idle + 1 if strength is problem.penalty and not value < 0.9 * least else 0
+        least = min(least, value)
+        if not idle:
+            scores.prune(certificate.point.correlation, coef, model)
+        last, (strength, new) = strength, scores.next_columns(certificate.point.correlation, coef, model, idle)
+        floor = _FLOOR * tol / 10.0**idle
+        settled = strength is problem.penalty and new.size <= _SETTLED * model.members.size
+        enough = max((_FINER if settled else _FINE) * value / 10.0**idle, floor)
+        with single_threaded_blas():  # many small products, which lose more by waiting for threads than they gain
+            if new.size:
+                model.grow(new)
+            solved = fit.minimise(strength, np.asarray(coef[model.members], dtype=np.float64), enough, floor)
+        before, coef = coef, np.zeros_like(coef)
+        coef[model.members] = solved
+        same = not new.size and last == strength
+        certificate = yield State(coef, finished=same and (idle >= _PATIENCE or np.array_equal(before, coef)))
+
+
+class _Scores:
+    """How much each column objects at zero, over what the penalty allows it there: above one, it has to come in."""
+
+    def __init__(self, problem, warm):
+        self.penalty, self.weights = problem.penalty, problem.penalty_weights
+        probe = 8.0 * max(float(np.max(np.abs(problem.at_zero().correlation))), self.penalty.alpha, _TINY)
+        pull = np.full(problem.n_features, probe)
+        self.limit = probe - _objection(self.penalty, pull, self.weights)  # free columns 0
+        double = probe - _objection(self._of_strength(2.0), pull, self.weights)
+        told = double < probe  # elsewhere even the probe is allowed
+        proportional = np.allclose(double[told], 2.0 * self.limit[told])
+        self.continues = proportional and self.penalty.alpha > 0 and (self.penalty.is_convex or not warm)
+
+    def _of_strength(self, factor):
+        return self.penalty._replace(alpha=factor * self.penalty.alpha)
+
+    def prune(self, correlation, coef, model):
+        """Let go of members that are zero and far from coming back, if they are many."""
+        members = model.members
+        useful = (coef[members] != 0) | (np.abs(correlation[members]) >= _NEAR * self.limit[members])
+        if np.count_nonzero(useful) < _USEFUL * members.size:
+            model.keep(np.flatnonzero(useful))
+
+    def next_columns(self, correlation, coef, model, idle):
+        """The penalty to solve for and the columns to add: free and non-zero ones, then those that object most to it."""
+        outside = np.ones(coef.size, dtype=bool)
+        outside[model.members] = False
+        free = np.flatnonzero(outside & ((self.limit == 0) | (coef != 0)))
+        outside[free] = False
+        excess = np.where(outside, _objection(self.penalty, correlation, self.weights), 0.0)
+        score = np.divide(excess, self.limit, out=np.zeros_like(excess), where=self.limit > 0)
+        factor = max(1.0, _CONTINUATION * (1.0 + score.max(initial=0.0))) if self.continues else 1.0
+        objecting = np.flatnonzero(score > factor - 1.0)
+        count = max(_FIRST, int(model.growth * np.count_nonzero(coef))) * 2**idle
+        if objecting.size > count:
+            objecting = np.sort(objecting[np.argpartition(score[objecting], -count)[-count:]])
+        return self._of_strength(factor) if factor > 1.0 else self.penalty, np.concatenate([free, objecting])
+
+
+def _objection(penalty, correlation, weights):
+    """Distance of the correlations to the subdifferential of the penalty at zero, column by column."""
+    return np.asarray(penalty.subdiff_distance(-correlation, 0.0 * correlation, weights), dtype=np.float64)
+
+
+def _remember(problem):
+    return Memory(make_model(problem.design, getattr(problem.loss, "has_intercept", False)), _Certifier())
+
+
+def _suits(problem):
+    """Whether Newton steps can serve: scalar slopes and prox, a penalty that selects columns, real data of NumPy's or SciPy's."""
+    core, penalty = getattr(problem.loss, "loss", problem.loss), problem.penalty
+    if type(core) not in SCALAR_LOSS or type(penalty) not in SCALAR_PROX or problem.is_joint:
+        return False
+    if not problem.design.is_numpy or not isinstance(problem.design, (DenseDesign, SparseDesign)):
+        return False
+    if is_complex(problem.target) or np.dtype(problem.design.dtype).kind == "c" or not hasattr(penalty, "alpha"):
+        return False
+    return certificate_of(problem) in (relative_gap, stationarity) and _charges(problem)
+
+
+def _charges(problem):
+    """Whether the penalty keeps all but a few columns at zero as long as their correlations are small."""
+    weights = problem.penalty_weights
+    tiny = np.full(problem.n_features, _TINY)
+    free = _objection(problem.penalty, tiny, None if weights is None else np.asarray(weights, dtype=np.float64)) > 0
+    return np.count_nonzero(free) <= _FREE_COLUMNS
+
+
+def _run(problem, coef, memory, *, tol, max_iter, callback=None, screening=False):
+    """One target, from `coef`. No warning."""
+    single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
+    tol = max(tol, 1e-6) if single else tol
+    steps = prox_newton_steps(problem, coef, memory.model, tol=tol)
+    return drive(steps, lambda coef: memory.certify(problem, coef), max_iter=max_iter, tol=tol, callback=callback)
+
+
+PROX_NEWTON = Method("prox_newton", _suits, _run, _remember, each_target=True)

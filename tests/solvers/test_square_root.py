@@ -1,0 +1,108 @@
+"""The square-root loss: against conic programming, and against the Lasso that it is."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparsecode import L1, GroupL1, L1Ridge, SquareRoot, Status, WithIntercept, alpha_max, basis_pursuit, lasso, solve
+from sparsecode.solvers.coordinate.square_root import SecantInSquares
+from tests.planted import planted
+
+
+def conic(A, y, alpha, weights, share, intercept, ridge=0.0):
+    """The minimum by an interior-point method: value and coefficients."""
+    import cvxpy as cp
+
+    x, c = cp.Variable(A.shape[1]), cp.Variable()
+    residual = cp.multiply(np.sqrt(share), y - A @ x - (c if intercept else 0))
+    objective = cp.norm(residual) + alpha * (1 - ridge) * cp.norm1(cp.multiply(weights, x))
+    objective += 0.5 * alpha * ridge * cp.sum_squares(cp.multiply(np.sqrt(weights), x))
+    return cp.Problem(cp.Minimize(objective)).solve(solver="CLARABEL")
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.booleans(), st.booleans(), st.floats(0.02, 0.9), st.sampled_from([0.0, 0.4]))
+def test_the_objective_is_that_of_a_conic_program(seed, intercept, weighted, fraction, ridge):
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((rng.integers(3, 15), rng.integers(1, 12)))
+    y = A @ rng.standard_normal(A.shape[1]) + rng.standard_normal(len(A)) + 1
+    weights = rng.uniform(0.5, 2, A.shape[1])
+    sample_weight = rng.integers(1, 4, len(A)) if weighted else np.ones(len(A))
+    loss = WithIntercept(SquareRoot()) if intercept else SquareRoot()
+    kept = {"penalty_weights": weights, "sample_weight": sample_weight}
+    alpha = fraction * alpha_max(A, y, loss, **kept)
+    penalty = L1Ridge(alpha, 1 - ridge) if ridge else L1(alpha)
+    result = solve(A, y, loss, penalty, tol=1e-8, **kept)
+    expected = conic(A, y, alpha, weights, sample_weight / sample_weight.sum(), intercept, ridge)
+    assert result.status is Status.CONVERGED
+    assert result.objective == pytest.approx(expected, abs=1e-6 * np.linalg.norm(y))
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.3, 0.6])
+def test_it_is_the_lasso_whose_strength_is_multiplied_by_the_size_of_the_residual(fraction):
+    A, y, _ = planted(noise=0.5)
+    alpha = fraction * alpha_max(A, y, SquareRoot())
+    result = solve(A, y, SquareRoot(), L1(alpha), tol=1e-10)
+    size = np.linalg.norm(y - A @ result.coef) / np.sqrt(len(y))
+    same = lasso(A, y, alpha * size, tol=1e-12)
+    np.testing.assert_allclose(result.coef, same.coef, atol=1e-7)
+
+
+def test_one_strength_selects_alike_at_every_noise_level():
+    supports = set()
+    for noise in (0.01, 0.1, 1.0):
+        A, y, _ = planted(200, 80, noise=noise)
+        supports.add(tuple(solve(A, y, SquareRoot(), L1(0.25)).support))
+    assert len(supports) == 1
+
+
+def test_a_strength_too_small_for_any_residual_gives_basis_pursuit():
+    A, y, _ = planted(30, 60, noise=0.3)
+    alpha = 0.01 * alpha_max(A, y, SquareRoot())
+    result = solve(A, y, SquareRoot(), L1(alpha), tol=1e-8)
+    assert result.status is Status.CONVERGED
+    assert np.linalg.norm(y - A @ result.coef) <= 1e-9 * np.linalg.norm(y)
+    np.testing.assert_allclose(result.coef, basis_pursuit(A, y).coef, atol=1e-6)
+
+
+def test_a_target_inside_the_span_of_few_columns_is_met_without_nan():
+    A, _, coef = planted(30, 60)
+    result = solve(A, A @ coef, SquareRoot(), L1(1e-4), tol=1e-8)
+    assert result.status is Status.CONVERGED
+    np.testing.assert_allclose(result.coef, coef, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [sp.csc_array, np.asfortranarray])
+def test_an_intercept_changes_nothing_but_the_mean(kind):
+    A, y, _ = planted(noise=0.3)
+    weight = np.random.default_rng(0).uniform(0.5, 2.0, len(y))
+    share = weight / weight.sum()
+    centred = A - share @ A
+    plain = solve(centred, y - share @ y, SquareRoot(), L1(0.2), sample_weight=weight, tol=1e-9)
+    result = solve(kind(A), y + 7, WithIntercept(SquareRoot()), L1(0.2), sample_weight=weight, tol=1e-9)
+    np.testing.assert_allclose(result.coef, plain.coef, atol=1e-6)
+    assert result.intercept == pytest.approx(share @ (y + 7 - A @ result.coef))
+
+
+def test_groups_agree_with_primal_and_dual_steps():
+    A, y, _ = planted(noise=0.5)
+    penalty = GroupL1(0.2, 2)
+    quick = solve(A, y, SquareRoot(), penalty, tol=1e-8)
+    other = solve(A, y, SquareRoot(), penalty, solver="primal_dual", tol=1e-8)
+    np.testing.assert_allclose(quick.coef, other.coef, atol=1e-5)
+
+
+def test_just_below_the_greatest_strength_something_is_selected_and_above_it_nothing():
+    A, y, _ = planted(noise=0.5)
+    top = alpha_max(A, y, SquareRoot())
+    assert solve(A, y, SquareRoot(), L1(1.001 * top)).support.size == 0
+    assert solve(A, y, SquareRoot(), L1(0.99 * top), tol=1e-9).support.size > 0
+
+
+def test_the_secant_in_squares_is_exact_on_a_line_in_squares():
+    secant = SecantInSquares()
+    for strength in (3.0, 1.0):
+        secant.add(strength, np.sqrt(2.0 + 0.25 * strength**2))
+    assert secant.line() == pytest.approx((2.0, 0.25))
