@@ -225,7 +225,7 @@ def solve_omp(
     sq_residuals = 2.0 * design.shape[0] * np.atleast_1d(certificate.objective)
     missed = None
     if chooser is None:
-        missed = _missed(settings, selected, certificate, problem, weights, target_sq, sq_residuals)
+        missed = _missed(settings, selected, coef, problem, weights, target_sq, sq_residuals)
     history = _history(design, columns, walked, target_sq, sq_residuals, single=target.ndim == 1)
     if criteria is not None:
         history["criterion"] = criteria[0].tolist() if target.ndim == 1 else criteria.tolist()
@@ -324,7 +324,7 @@ def certify_support(problem, coef, tolerance):
     return support_optimality(problem, coef), coef
 
 
-def _missed(settings, selected, certificate, problem, weights, target_sq, sq_residuals):
+def _missed(settings, selected, coef, problem, weights, target_sq, sq_residuals):
     """Which request could not be met, in words; None if all were."""
     short = to_numpy(selected.counts) < settings.n_columns
     size = np.sqrt(target_sq)
@@ -343,7 +343,7 @@ def _missed(settings, selected, certificate, problem, weights, target_sq, sq_res
         return f"relative residual norm {worst:.3e} {columns}, {asked} not reached{several}"
     if settings.positive or not np.any(short):
         return None
-    left = _largest_correlation(certificate, problem, weights)
+    left = _largest_correlation(problem, coef, weights)
     stuck = short & (left > 10.0 * np.sqrt(settings.noise) * size)
     if not np.any(stuck):
         return None
@@ -351,11 +351,11 @@ def _missed(settings, selected, certificate, problem, weights, target_sq, sq_res
     return f"only {int(selected.counts[stuck].min())} of {settings.n_columns} columns are linearly independent{several}"
 
 
-def _largest_correlation(certificate, problem, weights):
+def _largest_correlation(problem, coef, weights):
     """``max_j |a_j^H r| / ||a_j||`` over the columns that may be selected, one number a target."""
     scale, preference, _ = preferences(problem.design.column_sq_norms(), weights)
     factor = np.where(preference > 0, np.sqrt(np.divide(scale, preference, out=scale, where=preference > 0)), 0.0)
-    remaining = np.abs(to_numpy(certificate.point.correlation)) * problem.n_samples
+    remaining = np.abs(to_numpy(problem.in_double().at(as_double(coef)).correlation)) * problem.n_samples
     return np.atleast_1d(np.max(factor.reshape(-1, *[1] * (remaining.ndim - 1)) * remaining, axis=0))
 
 

@@ -51,8 +51,11 @@ def _in_lockstep(targets, shared):
     probes = [(one, one.begin()) for one in targets]
     while probes := [(one, probe) for one, probe in probes if probe is not None]:
         if shared.rounded is not None:
-            products = shared.rounded.correlate(probes[0][1], probes[0][0].closed)[:, None]
-        elif len(probes) == 1:
+            one, probe = probes[0]
+            among, product = shared.rounded.correlate(probe, one.closed)
+            probes = [(one, one.advance(product, among))]
+            continue
+        if len(probes) == 1:
             products = shared.correlate(probes[0][1])[:, None]
         else:
             products = shared.correlate(np.stack([probe for _, probe in probes], axis=1))
@@ -112,26 +115,27 @@ class _Target:
                 self.remaining -= np.abs(self.shared.correlate(self.directions[:, len(self.indices) - 1])) ** 2
         return None if self._done() else self.residual
 
-    def advance(self, product):
-        """Take the product asked for and select an atom; the next vector to correlate, or None at the end."""
+    def advance(self, product, among=None):
+        """Take the product asked for and select an atom `among` those it has; the next vector to correlate, or None at the end."""
         orthogonal = self.shared.settings.orthogonal
         if not orthogonal or self.correlations is None:
             self.correlations = product.astype(np.result_type(product.dtype, np.float64))
         else:
             self.correlations -= self.projection[len(self.indices) - 1] * product
             self.remaining -= np.abs(product) ** 2
-        score = self._scores()
+        score = self._scores(among)
         rejected: list[int] = []
         while True:
-            j = int(np.argmax(score))
-            if not score[j] > 0 or np.abs(self.correlations[j]) ** 2 <= self.noise * self.shared.sq_norms[j]:
+            best = int(np.argmax(score))
+            j = best if among is None else int(among[best])
+            if not score[best] > 0 or np.abs(self.correlations[best]) ** 2 <= self.noise * self.shared.sq_norms[j]:
                 return None  # nothing but rounding error is left
             if self._append(j):
                 break
             rejected.append(j)
-            if self.shared.rounded is not None and len(rejected) == 1:  # what is next best is known roughly only
-                self.correlations = self.shared.correlate(self.residual).astype(np.float64)
-                score = self._scores()
+            if among is not None:  # what is next best is not among them
+                self.correlations, among = self.shared.correlate(self.residual).astype(np.float64), None
+                score = self._scores(among)
             score[rejected] = 0.0
         self.room -= 1
         if self._done():
@@ -146,14 +150,17 @@ class _Target:
     def _done(self):
         return self.room == 0 or len(self.indices) == self.residual.size or self.sq_residuals[-1] <= self.limit
 
-    def _scores(self):
+    def _scores(self, among):
         settings, norms = self.shared.settings, self.shared.sq_norms
         size = np.abs(self.correlations) ** 2
         if settings.orthogonal:
             closed = self.closed | (self.remaining <= settings.dependence * norms) | (size <= self.noise * norms)
             score = size * self.shared.preference / np.where(closed, 1.0, self.remaining)
         else:
-            closed, score = self.closed, size * self.shared.scale
+            closed, scale = self.closed, self.shared.scale
+            if among is not None:
+                closed, scale = closed[among], scale[among]
+            score = size * scale
         if settings.positive:
             closed = closed | (self.correlations <= 0)
         score[closed] = 0.0

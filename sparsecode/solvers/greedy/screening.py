@@ -86,7 +86,7 @@ class RoundedColumns:
         map_blocks(block, self.n_panels, _BLOCK, self.n_jobs)
 
     def correlate(self, residual, closed):
-        """``A^T residual``: exact wherever a column that is not closed may be the best one, roughly elsewhere."""
+        """The columns that may be the best of those not closed (None: all), and their exact ``a_j^T residual``."""
         from ...kernels.quantised import correlate
 
         size = np.linalg.norm(residual)
@@ -100,7 +100,5 @@ class RoundedColumns:
         low, high = self.scores.reshape(2, -1)[:, : self.n_columns]
         in_doubt = np.flatnonzero(high >= np.max(low))
         if in_doubt.size > self.n_columns // _MANY:
-            return self.design.rmatvec(residual.astype(self.design.dtype, copy=False))
-        rough = self.sums.reshape(-1)[: self.n_columns] * (size / self._unit)
-        rough[in_doubt] = self.design.columns(in_doubt).T @ residual
-        return rough
+            return None, self.design.rmatvec(residual.astype(self.design.dtype, copy=False))
+        return in_doubt, self.design.columns(in_doubt).T @ residual
