@@ -89,7 +89,7 @@ class SolverCase(NamedTuple):
 
     name: str
     solve: Any
-    certificate: str  # "gap", "stationarity", "support", "fixed point", "tuned fixed point" or "residual"
+    certificate: str  # "gap", "stationarity", "support", "residual", or a kind of "fixed point"
     kinds: frozenset = EVERY_KIND
     complex: bool = True
     weights: bool = True
@@ -361,12 +361,12 @@ SOLVERS = [
         limit={"max_iter": 3},
     ),
     SolverCase("fista-l0", solve_fista_l0, "stationarity", limit={"max_iter": 3}),
-    SolverCase("iht", solve_iht, "stationarity", descends=True, limit={"max_iter": 1}),
-    SolverCase("iht-fixed", solve_iht_fixed, "stationarity", descends=True, limit={"max_iter": 1}),
+    SolverCase("iht", solve_iht, "gradient fixed point", descends=True, limit={"max_iter": 1}),
+    SolverCase("iht-fixed", solve_iht_fixed, "gradient fixed point", descends=True, limit={"max_iter": 1}),
     SolverCase(
         "iht-positive",
         solve_iht_positive,
-        "stationarity",
+        "gradient fixed point",
         complex=False,
         descends=True,
         options=("max_iter", "tol", "callback"),  # other starts lead to other local minima

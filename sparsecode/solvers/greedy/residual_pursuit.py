@@ -18,7 +18,7 @@ from ..._parallel import single_threaded_blas, worker_pool
 from .rules import Settings, preferences
 from .screening import RoundedColumns, pays
 
-__all__ = ["column_sq_norms", "residual_pursuit"]
+__all__ = ["residual_pursuit"]
 
 _PRODUCT_BYTES = 1 << 26  # correlations held at a time
 
@@ -68,9 +68,8 @@ class _Shared:
 
     def __init__(self, design, settings, penalty_weights):
         self.design, self.settings = design, settings
-        exact = settings.orthogonal and design.is_matrix_free
-        self.sq_norms = column_sq_norms(design) if exact else design.column_sq_norms()
-        self.scale, self.preference, self.free = preferences(self.sq_norms, penalty_weights, settings.first)
+        self.sq_norms = design.column_sq_norms()
+        self.scale, self.preference, self.free, self.first = preferences(self.sq_norms, penalty_weights, settings.first)
         self.dtype = np.result_type(design.dtype, np.float64)
         self.rounded: RoundedColumns | None = None
 
@@ -79,16 +78,6 @@ class _Shared:
         design = self.design
         narrow = np.result_type(design.dtype, probe.dtype if probe.dtype.kind == "c" else design.dtype)
         return design.rmatvec(probe.astype(narrow, copy=False))
-
-
-def column_sq_norms(design):
-    """Exact norms of an operator's columns, a block of columns at a time: estimates would mislead the OLS rule."""
-    width = max(1, _PRODUCT_BYTES // (16 * design.shape[0]))
-    parts = []
-    for start in range(0, design.shape[1], width):
-        columns = design.columns(np.arange(start, min(start + width, design.shape[1])))
-        parts.append(np.sum(np.abs(columns).astype(np.float64) ** 2, axis=0))
-    return np.concatenate(parts)
 
 
 class _Target:
@@ -109,9 +98,12 @@ class _Target:
         self.remaining: Any = shared.sq_norms.copy() if shared.settings.orthogonal else None
 
     def begin(self):
-        """Free atoms first; then the first vector to correlate, or None if there is nothing to do."""
-        for j in self.shared.free:
-            if self._append(j) and self.remaining is not None:
+        """Free atoms and others that enter first; then the first vector to correlate, or None if there is nothing to do."""
+        for place, j in enumerate(self.shared.first):
+            if not self._append(j):
+                continue
+            self.room -= place >= self.shared.free.size
+            if self.remaining is not None:
                 self.remaining -= np.abs(self.shared.correlate(self.directions[:, len(self.indices) - 1])) ** 2
         return None if self._done() else self.residual
 
@@ -148,7 +140,7 @@ class _Target:
         return Pursued(np.array(self.indices, dtype=np.int64), self._solve(count), self.sq_residuals)
 
     def _done(self):
-        return self.room == 0 or len(self.indices) == self.residual.size or self.sq_residuals[-1] <= self.limit
+        return self.room <= 0 or len(self.indices) == self.residual.size or self.sq_residuals[-1] <= self.limit
 
     def _scores(self, among):
         settings, norms = self.shared.settings, self.shared.sq_norms
