@@ -23,6 +23,7 @@ __all__ = [
     "is_complex",
     "is_numpy",
     "norm",
+    "plain",
     "real_dtype",
     "sq_norm",
     "to_numpy",
@@ -124,6 +125,11 @@ def norm(array):
     """Euclidean norm over axis 0, accumulated in float64."""
     value = sq_norm(array)
     return array_namespace(value).sqrt(value) if is_array_api_obj(value) else value**0.5
+
+
+def plain(value):
+    """A number of one target as a float, those of many as a NumPy array."""
+    return float(value) if np.ndim(value) == 0 else np.asarray(value)
 
 
 def hard_threshold_mask(magnitude, count: int):

@@ -6,6 +6,7 @@ answer has the same bits whatever the thread count.
 
 from __future__ import annotations
 
+import numbers
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ __all__ = ["map_blocks", "n_threads", "single_threaded_blas", "worker_pool"]
 _POOL: ContextVar[ThreadPoolExecutor | None] = ContextVar("pool", default=None)  # worker threads see None: no deadlock
 
 
-def n_threads(n_jobs: int | None = None) -> int:
+def n_threads(n_jobs: Any = None) -> int:
     """Threads to use: `n_jobs` (-1 for all cores); None means all cores that OMP_NUM_THREADS allows."""
     try:
         available = len(os.sched_getaffinity(0))
@@ -30,9 +31,11 @@ def n_threads(n_jobs: int | None = None) -> int:
     if n_jobs is None:
         allowed = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
         return max(1, min(available, int(allowed))) if allowed.isdigit() else available
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral):
+        raise ValueError(f"n_jobs must be a positive number of threads, or -1 for all cores; got {n_jobs!r}.")
     if n_jobs == 0:
         raise ValueError("n_jobs must be a positive number of threads, or -1 for all cores; got 0.")
-    return max(1, available + 1 + n_jobs) if n_jobs < 0 else n_jobs
+    return max(1, available + 1 + int(n_jobs)) if n_jobs < 0 else int(n_jobs)
 
 
 @lru_cache(maxsize=1)

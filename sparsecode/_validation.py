@@ -10,7 +10,16 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
-from ._array import array_namespace, as_float, asarray_like, is_array_api_obj, is_complex, is_numpy, to_numpy
+from ._array import (
+    array_namespace,
+    as_float,
+    asarray_like,
+    is_array_api_obj,
+    is_complex,
+    is_numpy,
+    real_dtype,
+    to_numpy,
+)
 from ._parallel import single_threaded_blas
 from ._warnings import warn
 from .designs import CenteredDesign, DenseDesign, Design, GramDesign, OperatorDesign, SparseDesign
@@ -23,20 +32,27 @@ __all__ = [
     "as_sample_weight",
     "as_start",
     "as_target",
+    "check_columns",
     "check_products",
     "check_range",
     "refuse_lazy",
+    "total_weight",
     "weighted",
 ]
 
 _LEAST_SQUARES = {
     True: 1e-280,
     False: 1e-74,
-}  # double, single: squared norms below, or above the inverse, lose their digits
+}  # double, single: products of squared norms below, or above the inverse, lose their digits
 
 
 def refuse_lazy(value, name):
-    """Dask collections are never silently materialised."""
+    """Dask collections are never silently materialised, and what lies under a mask is never silently used."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(
+            f"{name} is a masked array with {np.ma.count_masked(value)} masked entries; drop their samples, or fill them in with "
+            f"{name}.filled(value), before fitting."
+        )
     if type(value).__module__.split(".")[0] == "dask":
         raise ValueError(
             f"{name} is a dask collection ({type(value).__name__}), which this function would have to load into memory "
@@ -52,6 +68,8 @@ def as_design(A, name="A", *, check_finite=True) -> Design:
     if isinstance(A, Design):
         return A
     refuse_lazy(A, name)
+    if isinstance(A, np.ma.MaskedArray):
+        A = np.ma.getdata(A)
     if sp.issparse(A):
         _check_shape(A.shape, name)
         matrix = A.tocsc() if A.dtype.kind in "fc" and A.dtype.itemsize >= 4 else A.tocsc().astype(np.float64)
@@ -75,8 +93,39 @@ def check_products(correlation, design, name="A"):
     """The postponed check of `as_design`: NaN or infinity anywhere in a column shows in its product with any vector."""
     if isinstance(design, CenteredDesign):
         design = design.base
-    if isinstance(design, DenseDesign) and not np.all(np.isfinite(correlation)):
+    if not isinstance(design, (DenseDesign, OperatorDesign)) or np.all(np.isfinite(to_numpy(correlation))):
+        return
+    if isinstance(design, DenseDesign):
         _check_finite(design.array, name)
+    else:
+        raise ValueError(
+            f"{name} contains NaN or infinity, or its products overflow: {name}^H y is not finite, although y is; "
+            "clean or scale what the operator stands for."
+        )
+
+
+def check_columns(design, name="A"):
+    """Refuse columns so short or long that their squares leave the range of their precision; an operator's are not known."""
+    base = design.base if isinstance(design, CenteredDesign) else design
+    if isinstance(base, DenseDesign):
+        sq_norms = base.column_sq_norms()
+        check_products(sq_norms, base, name)
+        check_range(sq_norms, base.array.T, name, "column")
+    elif isinstance(base, GramDesign):
+        check_range(base.column_sq_norms(), base.matrix.T, name, "column")
+    elif isinstance(base, SparseDesign):
+        check_range(base.column_sq_norms(), _StoredColumns(base.matrix), name, "column")
+
+
+class _StoredColumns:
+    """Columns of a CSC matrix as their stored values."""
+
+    def __init__(self, matrix):
+        self.matrix, self.dtype = matrix, matrix.dtype
+
+    def __getitem__(self, key):
+        first, last = self.matrix.indptr[key[0] : key[0] + 2]
+        return self.matrix.data[first:last]
 
 
 def check_range(sq_norms, data, name, what, first=0):
@@ -100,14 +149,17 @@ def check_range(sq_norms, data, name, what, first=0):
         largest = float(np.max(np.abs(to_numpy(data[int(i), ...])), initial=0.0))
         if largest > 0.0:
             raise ValueError(
-                f"{name} has a {what} ({first + i}) with entries of size {largest:.1e}, whose squares leave the range of "
-                f"{data.dtype}; divide it by about that much: the coefficients scale along."
+                f"{name} has a {what} ({first + i}) with entries of size {largest:.1e}: its norm leaves the range of {data.dtype} in which "
+                f"products of squares keep their digits, {least**0.5:.0e} to {least**-0.5:.0e}; divide it by about that size, the "
+                "coefficients scale along."
             )
 
 
 def as_target(y, design: Design, name="y"):
     """The target as a floating array (n_samples,) or (n_samples, n_targets) that matches the design."""
     refuse_lazy(y, name)
+    if isinstance(y, np.ma.MaskedArray):
+        y = np.ma.getdata(y)
     if sp.issparse(y):
         raise ValueError(f"{name} is sparse; pass a dense array ({name}.toarray()), residuals fill it anyway.")
     if not _holds_numbers(y):
@@ -152,6 +204,7 @@ def as_penalty_weights(weights, design: Design, name="penalty_weights"):
     """Weights (n_features,) from 0 (free) to inf (excluded), as an array beside the design; None if all are one."""
     if weights is None:
         return None
+    refuse_lazy(weights, name)
     values = np.asarray(weights, dtype=np.float64)
     if values.shape != (design.shape[1],):
         raise ValueError(
@@ -169,6 +222,9 @@ def as_penalty_weights(weights, design: Design, name="penalty_weights"):
     vector = design.vector(np.zeros(1))
     xp = array_namespace(vector)
     single = not _is_double(design.dtype)
+    limits = np.finfo(np.float32 if single else np.float64)  # rounded beyond, a weight would turn into 0 or inf
+    charged = (values > 0) & np.isfinite(values)
+    values = np.where(charged, np.clip(values, limits.tiny, limits.max), values)
     return asarray_like(values, vector, dtype=xp.float32 if single else xp.float64)
 
 
@@ -189,6 +245,7 @@ def as_sample_weight(weights, n_samples, name="sample_weight"):
     """Weights (n_samples,) of mean one in float64; None if all are equal."""
     if weights is None:
         return None
+    refuse_lazy(weights, name)
     values = np.asarray(weights, dtype=np.float64)
     if values.ndim == 0:
         values = np.full(n_samples, float(values))
@@ -205,16 +262,25 @@ def as_sample_weight(weights, n_samples, name="sample_weight"):
     return values * (n_samples / total)
 
 
+def total_weight(weights, n_samples):
+    """How many samples there are when each counts as often as its weight says."""
+    if weights is None:
+        return n_samples
+    return float(np.sum(np.broadcast_to(np.asarray(weights, dtype=np.float64), n_samples)))
+
+
 def weighted(design: Design, target, sample_weight):
     """The least-squares problem with rows multiplied by the square root of their weight (mean one)."""
     if sample_weight is None:
         return design, target
     if isinstance(design, GramDesign):
         raise ValueError("sample_weight cannot be applied to a GramDesign; weight the rows before forming it.")
-    if not design.is_numpy:
-        raise ValueError(
-            "sample_weight needs NumPy arrays here; multiply the rows of A and y by the square root of the weights."
-        )
+    if isinstance(design, DenseDesign) and not design.is_numpy:  # by a copy
+        xp = design.xp
+        root = asarray_like(np.sqrt(sample_weight), design.array, dtype=real_dtype(xp, design.dtype))
+        on_target = xp.astype(root, real_dtype(xp, target.dtype), copy=False)
+        weighted_rows = as_design(root[:, None] * design.array, check_finite=False)
+        return weighted_rows, target * (on_target if target.ndim == 1 else on_target[:, None])
     root = np.sqrt(sample_weight).astype(np.real(np.zeros(1, dtype=design.dtype)).dtype)
     return CenteredDesign(design, scale=root), target * (root if target.ndim == 1 else root[:, None])
 

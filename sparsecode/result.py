@@ -70,6 +70,8 @@ class SolveResult:
     history : dict of str to list
         What the solve recorded on its way: at least ``"iteration"``, ``"certificate"``,
         ``"objective"`` and ``"seconds"`` for iterative solvers.
+    reason : str
+        Why it ended without a certificate and what to do, where the solver knows more than `status` says; else empty.
 
     Examples
     --------
@@ -89,6 +91,7 @@ class SolveResult:
     certificate_name: str
     tol: float
     history: dict = field(default_factory=dict)
+    reason: str = ""
 
     @property
     def support(self):
@@ -109,15 +112,24 @@ class SolveResult:
         )
 
 
-def announce(result: SolveResult, advice: str = "") -> SolveResult:
-    """Hand the result on, with one `ConvergenceWarning` if it is not certified; `advice` is added to what it says."""
-    if result.status.is_success or result.status is Status.INTERRUPTED:
-        return result
+def announce(result: SolveResult, missed: str | None = None, advice: str = "") -> SolveResult:
+    """Hand the result on, with one `ConvergenceWarning` if it is not certified, or if `missed` says which request was not met.
+
+    `advice` is added to what it says.
+    """
+    if missed is None:
+        if result.status.is_success or result.status is Status.INTERRUPTED:
+            return result
+        missed = _shortfall(result)
+    warn(f"{missed}: {result.reason or result.status.value}.{advice}", ConvergenceWarning)
+    return result
+
+
+def _shortfall(result):
+    """The certificate against its tolerance, in words."""
     certificate = np.atleast_1d(np.asarray(result.certificate, dtype=float))
     signals = f" for {result.n_missed} of {certificate.size} targets" if certificate.size > 1 else ""
-    warn(
+    return (
         f"{result.certificate_name} {np.max(certificate):.3e} after {result.n_iter} iterations, "
-        f"tolerance {result.tol:.1e}{signals}: {result.status.value}.{advice}",
-        ConvergenceWarning,
+        f"tolerance {result.tol:.1e}{signals}"
     )
-    return result

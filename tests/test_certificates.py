@@ -5,9 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.sparse.linalg import aslinearoperator
 
 from sparsecode import L1, GramDesign, L0Ball, Squared, fista
-from sparsecode.solvers.certificates import relative_gap, stationarity, support_optimality
+from sparsecode.solvers.certificates import (
+    fixed_point,
+    gradient_fixed_point,
+    relative,
+    relative_gap,
+    stationarity,
+    support_optimality,
+)
 from sparsecode.solvers.problem import make_problem
 from tests.planted import planted
 
@@ -145,3 +153,34 @@ def test_a_positive_code_far_beyond_the_target_is_not_certified(gram):
     design, target = (GramDesign(A, 1, target_sq_norm=1.0), y) if gram else (A, y)
     problem = make_problem(design, target, Squared(), L1(1e-12, positive=True))
     assert relative_gap(problem, np.array([2.0])).value >= 1.0 - 1e-9
+
+
+def test_a_relative_number_keeps_what_is_none():
+    size = np.array([0.0, 1.0, 2.0, np.nan, np.nan, 1.0, np.inf])
+    scale = np.array([0.0, 0.0, 4.0, 0.0, 1.0, np.nan, 1.0])
+    np.testing.assert_array_equal(relative(size, scale), [0.0, np.inf, 0.5, np.nan, np.nan, np.nan, np.inf])
+
+
+@pytest.mark.parametrize(
+    "certificate", [fixed_point, lambda problem, coef: gradient_fixed_point(problem, coef, 0.1), support_optimality]
+)
+@pytest.mark.parametrize("coef", [[np.nan, 0, 0], [1.0, np.nan, 0]])
+def test_nan_among_few_coefficients_is_never_certified(certificate, coef):
+    problem = make_problem(np.eye(3), np.ones(3), Squared(), L0Ball(1))
+    assert np.isnan(certificate(problem, np.array(coef)).value)
+
+
+def test_a_fixed_point_of_a_short_step_need_not_be_one_of_a_long_one():
+    A, y = np.eye(2), np.array([1.0, 3.0])
+    problem = make_problem(A, y, Squared(), L0Ball(1))
+    here = np.array([1.0, 0.0])
+    assert gradient_fixed_point(problem, here, 0.3).value == 0
+    assert gradient_fixed_point(problem, here, 0.5).value == pytest.approx(np.hypot(1, 1.5))
+    assert fixed_point(problem, here).value == pytest.approx(np.hypot(1, 3))
+
+
+def test_nan_in_an_operator_is_named():
+    A, y, _ = planted(20, 12, 3)
+    A[2, 3] = np.nan
+    with pytest.raises(ValueError, match="A contains NaN"):
+        make_problem(aslinearoperator(A), y, Squared(), L1(0.1))

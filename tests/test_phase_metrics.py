@@ -62,3 +62,19 @@ def test_arrays_of_other_namespaces_are_read(name):
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match=r"coef has shape \(3,\), but coef_true has shape \(2,\)"):
         phase_distance([1.0, 2.0], [1.0, 2.0, 3.0])
+
+
+def test_numbers_of_any_size_are_measured():
+    expected = phase_distance([1.0, 2.0], [5.0, 1.0])
+    for scale in (1e-200, 1e200, 1e-300, 1e300):
+        assert phase_distance(scale * np.array([1.0, 2.0]), scale * np.array([5.0, 1.0])) == pytest.approx(expected)
+        assert phase_distance(scale * np.array([1.0, 2.0]), scale * np.array([-1.0, -2.0])) == 0.0
+    assert phase_distance([1.0, 0.0], [1e300, 1e308]) == pytest.approx(1e308)
+    assert phase_distance([1e-300, 0.0], [1e300, 1e308]) == np.inf
+
+
+@pytest.mark.parametrize(
+    "pair", [([0.0, 0.0], [np.nan, 0.0]), ([1.0, np.nan], [1.0, 2.0]), ([1.0, 2.0], [np.nan, 2.0])]
+)
+def test_what_is_no_number_has_no_distance(pair):
+    assert np.isnan(phase_distance(*pair))

@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from sparsecode import GramDesign
+from sparsecode import GramDesign, OrthogonalMatchingPursuit, omp
 from sparsecode._validation import (
     as_count,
     as_design,
@@ -169,3 +169,34 @@ def test_a_number_keeps_its_bounds():
         as_number(0, "alpha", strict=True)
     with pytest.raises(ValueError, match="l1_ratio must be at least 0 and at most 1; got 1.5"):
         as_number(1.5, "l1_ratio", maximum=1)
+
+
+@pytest.mark.parametrize("name", ["A", "y", "penalty_weights", "sample_weight"])
+def test_masked_entries_are_refused_by_name(name):
+    data = {"A": A, "y": np.ones(4), "penalty_weights": np.array([1.0, 2.0, 3.0]), "sample_weight": np.arange(4.0)}
+    data[name] = np.ma.masked_greater(data[name], 1.5 if name != "y" else 0.5)
+    X, y = data.pop("A"), data.pop("y")
+    with pytest.raises(ValueError, match=f"{name} is a masked array with [0-9]+ masked entries; drop their samples"):
+        omp(X, y, n_nonzero=1, **data)
+    if name in ("A", "y"):
+        with pytest.raises(ValueError, match=f"{'X' if name == 'A' else 'y'} is a masked array"):
+            OrthogonalMatchingPursuit().fit(X, y)
+
+
+def test_a_masked_array_without_masked_entries_is_an_array():
+    X, y = np.ma.masked_array(A, mask=False), np.ma.masked_array(A[:, 1])
+    np.testing.assert_array_equal(omp(X, y, n_nonzero=1).coef, omp(A, A[:, 1], n_nonzero=1).coef)
+
+
+@pytest.mark.parametrize("n_jobs", ["2", 1.5, True])
+def test_threads_that_are_no_number_are_refused_by_name(n_jobs):
+    with pytest.raises(ValueError, match="n_jobs must be a positive number of threads"):
+        omp(A, A[:, 1], n_nonzero=1, n_jobs=n_jobs)
+
+
+def test_a_norm_out_of_range_is_told_with_the_limit_that_it_meets():
+    big = 1e141 * A[:, 1]
+    assert np.isfinite(big @ big)
+    with pytest.raises(ValueError, match=r"norm leaves the range of float64 .* 1e-140 to 1e\+140; divide it"):
+        omp(A, big, n_nonzero=1)
+    assert omp(A, 1e138 * A[:, 1], n_nonzero=1).support.tolist() == [1]

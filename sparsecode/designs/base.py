@@ -13,7 +13,9 @@ import numpy as np
 
 from .._array import asarray_like, norm
 
-__all__ = ["Design"]
+__all__ = ["Design", "largest_eigenvalue"]
+
+_NOTHING = 1e-14  # share of the largest entry below which the bidiagonal form has come to its end
 
 
 class Design(ABC):
@@ -59,7 +61,14 @@ class Design(ABC):
 
     @abstractmethod
     def column_sq_norms(self):
-        """Squared norms of all columns in float64, a NumPy array (n_features,)."""
+        """Squared norms of all columns in float64, a NumPy array (n_features,); an operator may only estimate them."""
+
+    def with_exact_norms(self) -> Design:
+        """The same design, whose `column_sq_norms` are no estimates: an operator that does not know them computes them once.
+
+        That costs as many products as it has rows or columns, whichever are fewer; a second call costs nothing.
+        """
+        return self
 
     @abstractmethod
     def in_double(self) -> Design:
@@ -91,29 +100,41 @@ class Design(ABC):
         return self.rmatvec(self.matvec(coef))
 
     def spectral_sq_norm(self) -> float:
-        """An upper estimate of the largest eigenvalue of ``A^H A`` (power iteration, widened by 5 %)."""
+        """An upper estimate of the largest eigenvalue of ``A^H A`` (widened by 5 %)."""
         if getattr(self, "_spectral", None) is None:
-            self._spectral = power_iteration(self)
+            self._spectral = largest_eigenvalue(self)
         return self._spectral
 
 
-def power_iteration(design, mask=None, n_steps=30):
-    """Largest eigenvalue of ``A^H A``, of the columns in `mask` if it is given.
+def largest_eigenvalue(design, mask=None, n_steps=12):
+    """Upper estimate of the largest eigenvalue of ``A^H A``, of the columns in `mask` if it is given: Golub and Kahan's bidiagonal form.
 
-    Power iteration only ever under-estimates: after 30 steps by about 1 %, hence the 5 %.
+    The estimates of so many steps fall short of it by about 1 %, hence the 5 %. No number is formed of larger size than A.
     """
 
     def inside(vector):
         return vector if mask is None else design.xp.where(mask, vector, 0 * vector)
 
-    start = np.random.default_rng(0).standard_normal(design.shape[1])
-    vector = inside(design.rmatvec(design.matvec(inside(design.vector(start)))))
-    value = 0.0
+    right = inside(design.vector(np.random.default_rng(0).standard_normal(design.shape[1])))
+    left: Any = 0.0
+    diagonal, above = [], [float(norm(right))]
     for _ in range(n_steps):
-        size = float(norm(vector))
-        if size == 0.0:
-            return value
-        vector = vector / asarray_like(size, vector, dtype=vector.dtype)
-        vector = inside(design.rmatvec(design.matvec(vector)))
-        value = float(norm(vector))
-    return 1.05 * value
+        if above[-1] <= _NOTHING * max(diagonal, default=0.0):
+            break
+        right = _over(right, above[-1])
+        left = design.matvec(right) - (asarray_like(above[-1], left, dtype=left.dtype) * left if diagonal else 0.0)
+        diagonal.append(float(norm(left)))
+        if diagonal[-1] <= _NOTHING * max(diagonal):
+            break
+        left = _over(left, diagonal[-1])
+        right = inside(design.rmatvec(left)) - asarray_like(diagonal[-1], right, dtype=right.dtype) * right
+        above.append(float(norm(right)))
+    steps = len(diagonal)
+    form = np.zeros((steps, steps + 1))
+    form[np.arange(steps), np.arange(steps)] = diagonal
+    form[np.arange(len(above) - 1), np.arange(1, len(above))] = above[1:]
+    return 1.05 * float(np.linalg.norm(form, 2)) ** 2 if steps else 0.0
+
+
+def _over(vector, size):
+    return vector / asarray_like(size, vector, dtype=vector.dtype)

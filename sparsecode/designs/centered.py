@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from .base import Design
-from .operator import estimated_sq_norms
+from .operator import PROBES, estimated_sq_norms, exact_sq_norms, sq_norms_of
 
 __all__ = ["CenteredDesign", "constant_level"]
 
-_CANCELLED = 1e-12  # what is left of a difference of squares below that is rounding
+_CANCELLED = 1e-6  # a difference of squares below that share of them, or half the digits, has lost too much
 
 
 def constant_level(mean, weight_sum):
@@ -57,7 +57,7 @@ class CenteredDesign(Design):
         self.base, self.mean, self.scale = base, mean, scale
         self.shape, self.dtype = base.shape, base.dtype
         self.is_matrix_free, self.few = base.is_matrix_free, base.few
-        self._sq_norms = None
+        self._sq_norms = self._exact = None
 
     def vector(self, values):
         """NumPy values in this design's dtype."""
@@ -99,30 +99,52 @@ class CenteredDesign(Design):
 
     def column_sq_norms(self):
         if self._sq_norms is None:
-            self._sq_norms = self._block_sq_norms()
+            if self.base.is_matrix_free:
+                self._sq_norms = self._operator_sq_norms()
+            else:
+                self._sq_norms = self._without_constants(sq_norms_of(self, np.arange(self.shape[1])))
         return self._sq_norms
-
-    def _block_sq_norms(self):
-        """From the centred columns themselves, a block at a time: the difference of squares would cancel."""
-        if self.base.is_matrix_free:
-            return self._operator_sq_norms()
-        width = max(1, (1 << 22) // max(1, self.shape[0]))
-        blocks = []
-        for start in range(0, self.shape[1], width):
-            block = self.columns(np.arange(start, min(start + width, self.shape[1])))
-            blocks.append(np.sum(np.abs(block.astype(np.result_type(block.dtype, np.float64))) ** 2, axis=0))
-        return self._without_constants(np.concatenate(blocks))
 
     def _operator_sq_norms(self):
         """Where a column costs a product: from norms that the operator knows, or estimated on the centred columns.
 
         Estimates before centring would be useless after it: their errors are those of the means.
         """
-        if self.scale is None and getattr(self.base, "knows_norms", False):
-            known = self.base.column_sq_norms()
-            left = known if self.mean is None else known - self.shape[0] * np.abs(self.mean) ** 2
-            return np.where(left > _CANCELLED * known, left, 0.0)
-        return self._without_constants(estimated_sq_norms(self))
+        if not self._knows_norms:
+            return self._without_constants(estimated_sq_norms(self))
+        norms, cancelled = self._known_sq_norms()
+        if cancelled.size > PROBES:
+            norms[cancelled] = estimated_sq_norms(self)[cancelled]
+        else:
+            norms[cancelled] = sq_norms_of(self, cancelled)
+        return self._without_constants(norms)
+
+    @property
+    def _knows_norms(self):
+        return self.scale is None and getattr(self.base, "knows_norms", False)
+
+    def _known_sq_norms(self):
+        """Norms by the difference of squares, and the columns where that cancels: those must be looked at."""
+        known = self.base.column_sq_norms()
+        if self.mean is None:
+            return known, np.empty(0, dtype=np.int64)
+        left = known - self.shape[0] * np.abs(self.mean.astype(np.result_type(self.mean.dtype, np.float64))) ** 2
+        share = max(_CANCELLED, float(np.finfo(self.mean.dtype).eps) ** 0.5)
+        return left, np.flatnonzero((left <= share * known) & (known > 0))
+
+    def with_exact_norms(self):
+        if not self.base.is_matrix_free or self.shape[0] <= PROBES:
+            return self
+        if self._exact is None:
+            self._exact = twin = CenteredDesign(self.base, self.mean, self.scale)
+            twin._exact = twin
+            if self._knows_norms:
+                norms, cancelled = self._known_sq_norms()
+                norms[cancelled] = sq_norms_of(self, cancelled)
+            else:
+                norms = exact_sq_norms(self)
+            twin._sq_norms = self._without_constants(norms)
+        return self._exact
 
     def _without_constants(self, norms):
         if self.mean is not None:

@@ -20,6 +20,9 @@ from .base import Design
 
 __all__ = ["DenseDesign"]
 
+_FEW_OF_ROWS = (
+    1 / 16
+)  # share of the columns of 8 bytes an entry up to which gathering them from rows beats a product with all
 _BLOCK_BYTES = 1 << 22  # float32 designs are widened to float64 in pieces that stay in the cache
 
 
@@ -46,8 +49,11 @@ class DenseDesign(Design):
         self.xp = array_namespace(array)
         self.is_numpy = is_numpy(array)
         by_columns = self.is_numpy and array.flags.f_contiguous
-        self.few = 1 / 8 if by_columns else 1 / 64  # columns gathered from rows cost a cache line for each entry
+        self.few = 1 / 8 if by_columns else _FEW_OF_ROWS * self._entry_size() / 8  # each entry costs a cache line there
         self._sq_norms = None
+
+    def _entry_size(self):
+        return self.array.dtype.itemsize if self.is_numpy else 8
 
     def vector(self, values):
         """NumPy values as a vector of this design's namespace, device and dtype."""

@@ -27,7 +27,7 @@ class GramDesign(Design):
     Raises
     ------
     ValueError
-        If `gram` is not a square, finite matrix or `n_samples` is not positive.
+        If `gram` is not a square, finite matrix, its diagonal has negative entries, or `n_samples` is not positive.
 
     Examples
     --------
@@ -47,6 +47,13 @@ class GramDesign(Design):
             raise ValueError(f"gram must be a square matrix (A.conj().T @ A); got shape {gram.shape}.")
         if not np.all(np.isfinite(gram)):
             raise ValueError("gram contains NaN or infinity; clean the design before forming A.conj().T @ A.")
+        diagonal = np.diagonal(gram).real
+        if np.min(diagonal) < 0:
+            worst = int(np.argmin(diagonal))
+            raise ValueError(
+                f"gram[{worst}, {worst}] is {diagonal[worst]:.1e}, but the diagonal of A.conj().T @ A holds squared norms: it is never "
+                "negative."
+            )
         if int(n_samples) < 1:
             raise ValueError(f"n_samples must be the number of rows of the design, at least 1; got {n_samples!r}.")
         self.matrix = gram if gram.dtype.kind in "fc" else gram.astype(np.float64)
@@ -89,6 +96,21 @@ class GramDesign(Design):
             return np.asarray(self.target_sq_norm, dtype=np.float64)
         solution = np.linalg.lstsq(self.matrix.astype(np.result_type(self.dtype, np.float64)), correlations)[0]
         return np.sum((np.conj(correlations) * solution).real, axis=0)
+
+    def check_target(self, correlations):
+        """Refuse a `target_sq_norm` that is too small for these correlations: ``|a_j^H y| <= ||a_j|| ||y||``."""
+        if self.target_sq_norm is None:
+            return
+        norms, size = np.sqrt(self.column_sq_norms()), np.abs(correlations).astype(np.float64)
+        norms = norms if size.ndim == 1 else norms[:, None]
+        least = np.max(np.divide(size, norms, out=np.zeros_like(size), where=norms > 0), axis=0)
+        given, least = np.broadcast_arrays(np.sqrt(np.maximum(self.target_sq_norm, 0.0)), least)
+        given, least = np.atleast_1d(given), np.atleast_1d(least)
+        for p in np.flatnonzero(given < 0.99 * least):  # one column would explain more than all there is
+            raise ValueError(
+                f"target_sq_norm stands for a target of norm {given[p]:.3e}, but one with these correlations has a norm of at least "
+                f"{least[p]:.3e}; pass the squared norm of y."
+            )
 
     def in_double(self):
         wide = np.result_type(self.dtype, np.float64)

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._array import array_namespace
 from .._estimators import all_or_nothing
-from ..linear_model._base import CenteredProblem, SparseLinearModel
+from ..linear_model._base import CenteredProblem, SparseLinearModel, default_sparsity
 from ..result import announce
 from ..solvers.thresholding.phase_retrieval import as_magnitudes, solve_phase_retrieval
 
@@ -24,7 +24,7 @@ class SparsePhaseRetrieval(SparseLinearModel):
     Parameters
     ----------
     n_nonzero_coefs : int, default=None
-        Sparsity level, the same for every target; a tenth of the features (at least one) if None.
+        Sparsity level, the same for every target; a tenth of the features (at least one, at most the samples) if None.
     method : {"newton", "htp"}, default="newton"
         "newton": Newton steps on the thresholded support. "htp": least squares there with the phases held.
     n_restarts : int, default=10
@@ -140,13 +140,14 @@ class SparsePhaseRetrieval(SparseLinearModel):
             result = solve_phase_retrieval(
                 design,
                 target,
-                max(1, design.shape[1] // 10) if self.n_nonzero_coefs is None else self.n_nonzero_coefs,
+                default_sparsity(design.shape) if self.n_nonzero_coefs is None else self.n_nonzero_coefs,
                 method=self.method,
                 n_restarts=self.n_restarts,
                 penalty_weights=self.penalty_weights,
                 sample_weight=sample_weight,
                 max_iter=self.max_iter,
                 tol=self.tol,
+                level_name="n_nonzero_coefs",
             )
             self._store(announce(result), CenteredProblem(design, target, None, None, None))
         return self

@@ -22,7 +22,7 @@ import numpy as np
 
 from ._compile import kernel
 
-__all__ = ["Atoms", "Codes", "Rule", "Workspace", "aligned", "aligned_empty", "pursue", "row_sq_norms", "workspace"]
+__all__ = ["Atoms", "Codes", "Rule", "pursue", "row_sq_norms"]
 
 
 class Atoms(NamedTuple):
@@ -32,7 +32,7 @@ class Atoms(NamedTuple):
     sq_norms: np.ndarray  # (K,) n_j, in working precision
     scale: np.ndarray  # (K,) 1 / (weight_j^2 n_j), zero for an atom that may not be selected
     preference: np.ndarray  # (K,) 1 / weight_j^2, zero likewise
-    free: np.ndarray  # (F,) atoms that enter first, in this order
+    first: np.ndarray  # (F,) atoms that enter before any selection, in this order
     rows: np.ndarray  # (K, d) the atoms themselves, or (0, 0): then residuals are never recomputed
 
 
@@ -40,6 +40,7 @@ class Rule(NamedTuple):
     """How to select and when to stop; negative tolerances never stop."""
 
     max_atoms: int  # beside the free ones
+    n_free: int  # of the atoms that enter first: do not count
     orthogonal: bool  # OLS instead of OMP
     positive: bool
     dependence: float  # tau: an atom with d^2 <= tau n_j lies in the span of the selected ones
@@ -49,22 +50,6 @@ class Rule(NamedTuple):
     atol_sq: float  # or when ||r||^2 <= atol_sq
 
 
-class Workspace(NamedTuple):
-    """Scratch memory of one thread."""
-
-    basis: np.ndarray  # (k, K) b_q
-    remaining: np.ndarray  # (K,) n_j - sum_q |b_q[j]|^2
-    score: np.ndarray  # (K,)
-    score_bits: np.ndarray  # the same memory read as integers: floats that are not negative order like them
-    order: np.ndarray  # 0, 1, ..., K - 1 as integers of the same width
-    factor: np.ndarray  # (k, k) L, double
-    projection: np.ndarray  # (k,) z, double
-    coef: np.ndarray  # (k,) gamma, double
-    row: np.ndarray  # (k + 2,) conj(L[t, :]), then z_t and 1 / d, in working precision
-    residual: np.ndarray  # (d,) y - A coef, double
-    scalar: np.ndarray  # (1,) a real number in working precision
-
-
 class Codes(NamedTuple):
     """Where the answer goes; one row a signal."""
 
@@ -72,42 +57,6 @@ class Codes(NamedTuple):
     values: np.ndarray  # (P, k)
     counts: np.ndarray  # (P,)
     sq_residuals: np.ndarray  # (P,) double
-
-
-def aligned_empty(shape, dtype):
-    """Fresh memory that starts on a cache line: whole-line vectors that straddle two lines cost a quarter of the speed."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.empty(size + 64, dtype=np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size].view(dtype).reshape(shape)
-
-
-def aligned(values):
-    """A copy that starts on a cache line."""
-    copy = aligned_empty(values.shape, values.dtype)
-    copy[...] = values
-    return copy
-
-
-def workspace(n_atoms, depth, dim, dtype) -> Workspace:
-    """Scratch memory for codes of at most `depth` atoms."""
-    real = np.zeros(0, dtype=dtype).real.dtype
-    wide = np.result_type(dtype, np.float64)
-    integer = np.int64 if real == np.float64 else np.int32
-    score = aligned(np.zeros(n_atoms, dtype=real))
-    return Workspace(
-        aligned_empty((depth, n_atoms), dtype),
-        aligned_empty((n_atoms,), real),
-        score,
-        score.view(integer),
-        aligned(np.arange(n_atoms, dtype=integer)),
-        np.zeros((depth, depth), dtype=wide),
-        np.zeros(depth, dtype=wide),
-        np.zeros(depth, dtype=wide),
-        np.zeros(depth + 2, dtype=dtype),
-        np.zeros(dim, dtype=wide),
-        np.zeros(1, dtype=real),
-    )
 
 
 @kernel(borrows=True, inline=True)
@@ -331,15 +280,17 @@ def _pursue_one(p, atoms, rule, correlations, signals, norm_sq, work, codes):
     unit = math.ldexp(1.0, -math.frexp(math.sqrt(norm_sq))[1])
     target_sq = norm_sq * unit * unit
     limit = max(rule.tol_sq * norm_sq, rule.atol_sq) * unit * unit
+    if limit < 0:
+        limit = -np.inf
     sq_residual = known = target_sq  # `known`: the last squared residual that did not come from the recursion
     noise = rule.noise * target_sq
-    n_free = atoms.free.size
+    n_first = atoms.first.size
     count, tried, room = 0, 0, rule.max_atoms
     work.scalar[0] = unit  # in working precision
     _score_first(atoms, rule, correlations, p, work.scalar[0], work)
-    while tried < n_free or (room > 0 and sq_residual > limit):
-        selecting = tried == n_free
-        j = _largest(work.score_bits, work.order) if selecting else atoms.free[tried]
+    while tried < n_first or (room > 0 and sq_residual > limit):
+        selecting = tried == n_first
+        j = _largest(work.score_bits, work.order) if selecting else atoms.first[tried]
         tried += not selecting
         if j < 0 or (selecting and _sq_abs(correlations[p, j]) <= noise * atoms.sq_norms[j]):
             break  # nothing but rounding error is left
@@ -350,14 +301,19 @@ def _pursue_one(p, atoms, rule, correlations, signals, norm_sq, work, codes):
         z = work.projection[count]
         codes.indices[p, count] = j
         count += 1
-        room -= selecting
+        room -= selecting or tried > rule.n_free
         sq_residual -= _sq_abs(z)
-        if abs(sq_residual - limit) < rule.resolution * known and limit > 0 and atoms.rows.size > 0 and tried == n_free:
+        if (
+            abs(sq_residual - limit) < rule.resolution * known
+            and limit > 0
+            and atoms.rows.size > 0
+            and tried == n_first
+        ):
             sq_residual = known = _true_residual(
                 limit, count, p, unit, atoms, correlations, signals, work, codes.indices
             )
             z *= 0
-        if tried < n_free or (room > 0 and sq_residual > limit):
+        if tried < n_first or (room > 0 and sq_residual > limit):
             _extend(j, count - 1, p, z, distance, atoms, rule, correlations, noise, work)
     _solve(work, count)
     for q in range(count):

@@ -80,22 +80,22 @@ def quantise_columns(A, first, last, levels, scale, error_sq, lanes):
 
 
 @kernel(borrows=True)
-def correlate(levels, residual, first, last, signed, columns, sums, scores):
-    """Rough correlations ``sums[p, j] = scale_j q_j^T residual`` in single precision, and bounds of their scores.
+def correlate(levels, residual, first, last, signed, columns, scores):
+    """Bounds of the scores of all columns in single precision, from ``q_j^T residual``.
 
-    `columns` (3, n_panels, 64) holds scale, root and error: ``scores[0]`` is ``root |sums| - error``, ``scores[1]`` with + error;
-    `signed` correlations are taken as they are.
+    `columns` (2, n_panels, 64) holds factor and error: ``scores[0]`` is ``factor |q_j^T residual| - error``, ``scores[1]`` with
+    + error; `signed` products are taken as they are.
     """
     n_rows = levels.shape[1]
     whole = n_rows // 8 * 8
     for p in range(first, last):
         for j in range(PANEL):
-            sums[p, j] = 0
+            scores[0, p, j] = 0
         for i in range(0, whole, 8):
             r0, r1, r2, r3 = residual[i], residual[i + 1], residual[i + 2], residual[i + 3]
             r4, r5, r6, r7 = residual[i + 4], residual[i + 5], residual[i + 6], residual[i + 7]
             for j in range(PANEL):
-                sums[p, j] += (
+                scores[0, p, j] += (
                     r0 * np.float32(levels[p, i, j])
                     + r1 * np.float32(levels[p, i + 1, j])
                     + r2 * np.float32(levels[p, i + 2, j])
@@ -107,10 +107,9 @@ def correlate(levels, residual, first, last, signed, columns, sums, scores):
                 )
         for i in range(whole, n_rows):
             for j in range(PANEL):
-                sums[p, j] += residual[i] * np.float32(levels[p, i, j])
+                scores[0, p, j] += residual[i] * np.float32(levels[p, i, j])
         for j in range(PANEL):
-            value = sums[p, j] * columns[0, p, j]
-            sums[p, j] = value
-            size = (value if signed else abs(value)) * columns[1, p, j]
-            scores[0, p, j] = size - columns[2, p, j]
-            scores[1, p, j] = size + columns[2, p, j]
+            value = scores[0, p, j]
+            size = (value if signed else abs(value)) * columns[0, p, j]
+            scores[0, p, j] = size - columns[1, p, j]
+            scores[1, p, j] = size + columns[1, p, j]

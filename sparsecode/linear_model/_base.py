@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from .._array import asarray_like, is_array_api_obj, sq_norm, to_numpy
 from .._estimators import all_or_nothing
-from .._validation import as_design, as_sample_weight, as_target, refuse_lazy
+from .._validation import as_design, as_sample_weight, as_target, refuse_lazy, weighted
 from ..designs import CenteredDesign, GramDesign
 from ..designs.centered import constant_level
 
@@ -70,15 +70,12 @@ def _center_copy(design, target, fit_intercept, weight):
     if fit_intercept:
         feature_mean = asarray_like(share, array, dtype=array.dtype) @ array
         target_mean = asarray_like(share, target, dtype=target.dtype) @ target
-        array, target = array - feature_mean, target - target_mean
-    if weight is not None:
-        root = asarray_like(np.sqrt(weight), array, dtype=array.dtype)
-        array = root[:, None] * array
-        root = xp.astype(root, target.dtype)
-        target = target * (root if target.ndim == 1 else root[:, None])
+        design, target = as_design(array - feature_mean), target - target_mean
+    design, target = weighted(design, target, weight)
     if fit_intercept:
-        array, target = _without_constants(xp, array, feature_mean), _without_constants(xp, target, target_mean)
-    return CenteredProblem(as_design(array), target, feature_mean, target_mean, weight)
+        design = as_design(_without_constants(xp, design.array, feature_mean))
+        target = _without_constants(xp, target, target_mean)
+    return CenteredProblem(design, target, feature_mean, target_mean, weight)
 
 
 def _without_constants(xp, centered, mean):
@@ -89,9 +86,9 @@ def _without_constants(xp, centered, mean):
     return xp.where(asarray_like(np.asarray(keep), centered), centered, 0 * centered)
 
 
-def default_sparsity(shape):
-    """What ``n_nonzero_coefs=None`` stands for: a tenth of the features, at least one and at most the samples."""
-    return max(1, min(shape[1] // 10, shape[0]))
+def default_sparsity(shape, block_size=1):
+    """What ``n_nonzero_coefs=None`` stands for: a tenth of the features, at least one block and at most the samples."""
+    return max(1, min(block_size, shape[1]), min(shape[1] // 10, shape[0]))
 
 
 class LinearBase(BaseEstimator):
@@ -215,12 +212,16 @@ class SparseLinearModel(MultiOutputMixin, RegressorMixin, LinearBase):
             self._validate_params()
             design, target = self._validated(X, y)
             problem = self._pose(design, target, sample_weight)
-            self._store(self._solve(problem.design, problem.target), problem)
+            self._store(self._answer(problem, sample_weight), problem)
         return self
 
     def _pose(self, design, target, sample_weight):
         """The problem that `_solve` is given; for losses without a mean there are others than the centred one."""
         return center(design, target, fit_intercept=self.fit_intercept, sample_weight=sample_weight)
+
+    def _answer(self, problem, sample_weight):
+        """The solver's answer; models that count samples need their weights as they were given."""
+        return self._solve(problem.design, problem.target)
 
     def _solve(self, design, target):
         raise NotImplementedError(f"{type(self).__name__} must implement _solve(design, target).")

@@ -117,7 +117,7 @@ class GeneralizedOMP(SparseLinearModel):
             design,
             target,
             count,
-            n_select=min(self.n_select, design.shape[0]),
+            n_select=self.n_select,
             tol=self.tol,
             joint=self.joint,
             positive=self.positive,

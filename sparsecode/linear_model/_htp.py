@@ -6,7 +6,8 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval
 
-from ..solvers.thresholding import htp
+from ..result import announce
+from ..solvers.thresholding.htp import solve_htp
 from ._base import SparseLinearModel, default_sparsity
 
 __all__ = ["HardThresholdingPursuit"]
@@ -124,8 +125,8 @@ class HardThresholdingPursuit(SparseLinearModel):
     def _solve(self, design, target):
         count = self.n_nonzero_coefs
         if count is None:
-            count = max(self.block_size, default_sparsity(design.shape))
-        return htp(
+            count = default_sparsity(design.shape, self.block_size)
+        result = solve_htp(
             design,
             target,
             count,
@@ -136,4 +137,6 @@ class HardThresholdingPursuit(SparseLinearModel):
             penalty_weights=self.penalty_weights,
             max_iter=self.max_iter,
             tol=self.tol,
+            level_name="n_nonzero_coefs",
         )
+        return announce(result)

@@ -6,7 +6,8 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..solvers.thresholding import iht
+from ..result import announce
+from ..solvers.thresholding.iht import solve_iht
 from ._base import SparseLinearModel, default_sparsity
 
 __all__ = ["IterativeHardThresholding"]
@@ -23,8 +24,8 @@ class IterativeHardThresholding(SparseLinearModel):
     n_nonzero_coefs : int, default=None
         Sparsity level, the same for every target; a tenth of the features (at least one, at most the samples) if None.
     step : {"normalized", "fixed"}, default="normalized"
-        "normalized": the exact line-search length on the current support; right in general. "fixed": 0.99 over the largest
-        eigenvalue of ``X^H X``; right where that is near the squared column norms.
+        "normalized": the exact line-search length on the current support; right in general. "fixed": 0.99 over an
+        upper estimate of the largest eigenvalue of ``X^H X``; right where that is near the squared column norms.
     positive : bool, default=False
         Whether negative coefficients are forbidden; needs real data.
     block_size : int, default=1
@@ -39,8 +40,8 @@ class IterativeHardThresholding(SparseLinearModel):
     max_iter : int, default=1000
         Iterations.
     tol : float, default=1e-6
-        Largest gradient entry on the support, relative to the largest correlation of a column with the centred target. In
-        single precision at least 1e-5 is used.
+        How far a thresholded gradient step of the length of "fixed" may move the coefficients, relative to their norm. In single
+        precision at least 1e-5 is used.
 
     Attributes
     ----------
@@ -55,7 +56,7 @@ class IterativeHardThresholding(SparseLinearModel):
     status_ : Status
         How the solve ended.
     certificate_ : float or array of shape (n_targets,)
-        Relative stationarity, recomputed in float64 from `coef_`.
+        Relative fixed-point residual, recomputed in float64 from `coef_`.
     result_ : SolveResult
         The solver's whole answer, for the centred and weighted problem; `result_.history` tells how it got there.
     n_features_in_ : int
@@ -126,8 +127,8 @@ class IterativeHardThresholding(SparseLinearModel):
     def _solve(self, design, target):
         count = self.n_nonzero_coefs
         if count is None:
-            count = max(self.block_size, default_sparsity(design.shape))
-        return iht(
+            count = default_sparsity(design.shape, self.block_size)
+        result = solve_iht(
             design,
             target,
             count,
@@ -138,4 +139,6 @@ class IterativeHardThresholding(SparseLinearModel):
             penalty_weights=self.penalty_weights,
             max_iter=self.max_iter,
             tol=self.tol,
+            level_name="n_nonzero_coefs",
         )
+        return announce(result)

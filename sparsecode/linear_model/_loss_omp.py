@@ -149,7 +149,7 @@ class LossOMP(SparseLinearModel):
             loss=self.loss,
             penalty=self.penalty,
             penalty_weights=as_penalty_weights(self.penalty_weights, design),
-            n_nonzero=min(design.shape) if self.n_nonzero_coefs is None else self.n_nonzero_coefs,
+            n_nonzero=self.n_nonzero_coefs,
             candidates=self.candidates,
             scale_free=self.scale_free,
             constant=_constant(design) if self.loss == "absolute" and self.fit_intercept else None,

@@ -9,8 +9,7 @@ from sklearn.utils._param_validation import Interval
 from .._validation import as_penalty_weights
 from ..result import announce
 from ..solvers.greedy.mp import solve_mp
-from ._base import SparseLinearModel
-from ._omp import default_count
+from ._base import SparseLinearModel, default_sparsity
 
 __all__ = ["MatchingPursuit"]
 
@@ -112,7 +111,7 @@ class MatchingPursuit(SparseLinearModel):
     def _solve(self, design, target):
         count = self.n_nonzero_coefs
         if count is None and self.tol is None:
-            count = default_count(design)
+            count = default_sparsity(design.shape)
         result = solve_mp(
             design,
             target,

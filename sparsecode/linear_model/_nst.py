@@ -6,7 +6,8 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval
 
-from ..solvers.thresholding import null_space_tuning
+from ..result import announce
+from ..solvers.thresholding.null_space_tuning import solve_null_space_tuning
 from ._base import SparseLinearModel
 
 __all__ = ["NullSpaceTuning"]
@@ -43,7 +44,7 @@ class NullSpaceTuning(SparseLinearModel):
         relative to that of the centred target; with noise it should not be below the noise. In single precision at least 1e-5 is
         used.
     atol : float, default=None
-        Adaptive form only: stop also when the norm of the residual is at most `atol`.
+        Adaptive form only: stop also when the norm of the residual is at most `atol`; the certificate may be above `tol` then.
 
     Attributes
     ----------
@@ -131,7 +132,7 @@ class NullSpaceTuning(SparseLinearModel):
         self.atol = atol
 
     def _solve(self, design, target):
-        return null_space_tuning(
+        result = solve_null_space_tuning(
             design,
             target,
             self.n_nonzero_coefs,
@@ -143,4 +144,6 @@ class NullSpaceTuning(SparseLinearModel):
             max_iter=self.max_iter,
             tol=self.tol,
             atol=self.atol,
+            level_name="n_nonzero_coefs",
         )
+        return announce(result)

@@ -8,17 +8,13 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._array import to_numpy
-from .._validation import as_penalty_weights
+from .._validation import as_penalty_weights, total_weight
+from ..result import announce
 from ..solvers.criteria import CRITERIA
-from ..solvers.greedy.omp import announce_omp, solve_omp
-from ._base import SparseLinearModel
+from ..solvers.greedy.omp import solve_omp
+from ._base import SparseLinearModel, default_sparsity
 
-__all__ = ["OrthogonalMatchingPursuit", "default_count"]
-
-
-def default_count(design):
-    """Columns selected where nobody says how many: a tenth of the features, at least one, no more than samples."""
-    return max(1, min(design.shape[1] // 10, design.shape[0]))
+__all__ = ["OrthogonalMatchingPursuit"]
 
 
 class OrthogonalMatchingPursuit(SparseLinearModel):
@@ -37,7 +33,7 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
         is met first.
     criterion : {"aic", "bic", "ebic"}, default=None
         Keep the step of the greedy path with the least information criterion; see `omp`. `n_nonzero_coefs` and `tol` then end the
-        path, which otherwise goes up to half as many columns as samples.
+        path, which otherwise goes up to half as many columns as samples; samples count by the `sample_weight` given to `fit`.
     ebic_gamma : float, default=1.0
         Weight of the number of models of one size, from 0 (bic) to 1; for "ebic" only.
     selection : {"omp", "ols"}, default="omp"
@@ -139,10 +135,11 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
         self.fit_intercept = fit_intercept
         self.n_jobs = n_jobs
 
-    def _solve(self, design, target):
+    def _answer(self, problem, sample_weight):
+        design, target = problem.design, problem.target
         count = self.n_nonzero_coefs
         if count is None and self.tol is None and self.criterion is None:
-            count = default_count(design)
+            count = default_sparsity(design.shape)
         result, missed = solve_omp(
             design,
             target,
@@ -153,7 +150,8 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
             selection=self.selection,
             positive=self.positive,
             penalty_weights=as_penalty_weights(self.penalty_weights, design),
+            n_counted=total_weight(sample_weight, design.shape[0]),
             n_jobs=self.n_jobs,
         )
         self.n_nonzero_coefs_ = int(np.max(np.count_nonzero(to_numpy(result.coef), axis=0)))
-        return announce_omp(result, missed)
+        return announce(result, missed)

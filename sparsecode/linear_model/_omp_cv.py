@@ -12,7 +12,8 @@ from .._array import to_numpy
 from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing, with_callbacks
 from .._parallel import map_blocks
 from .._validation import as_count, as_penalty_weights, as_sample_weight
-from ..solvers.greedy.omp import announce_omp, solve_omp
+from ..result import announce
+from ..solvers.greedy.omp import solve_omp
 from ._base import SparseLinearModel, center
 from ._folds import draw_folds, training_weight
 
@@ -147,7 +148,7 @@ class OrthogonalMatchingPursuitCV(CallbackSupportMixin, SparseLinearModel):
             best = 1 + int(np.argmin(errors @ sizes / sizes.sum()))
             result, missed = self._solve_path(centered, best)
             task.part("refit").end()
-            self._store(announce_omp(result, missed), centered)
+            self._store(announce(result, missed), centered)
             self.n_nonzero_coefs_, self.mse_path_ = best, errors
             task.end(lambda: {"coef_": self.coef_, "intercept_": self.intercept_})
         return self
@@ -176,13 +177,14 @@ class OrthogonalMatchingPursuitCV(CallbackSupportMixin, SparseLinearModel):
     def _cross_validate(self, design, target, weight, folds, count, task):
         """Errors (count, n_folds) and the weight of each fold's held-out samples."""
         values, lock = to_numpy(target), threading.Lock()
-        n_free = 0 if self.penalty_weights is None else int(np.count_nonzero(np.asarray(self.penalty_weights) == 0))
+        free = np.flatnonzero(np.asarray(self.penalty_weights if self.penalty_weights is not None else []) == 0)
 
         def one_fold(start, _):
             train, test = folds[start]
             inside = training_weight(train, weight)
             centered = center(design, target, fit_intercept=self.fit_intercept, sample_weight=inside)
-            path = self._solve_path(centered, count)[0].history["path"]
+            history = self._solve_path(centered, count)[0].history
+            path, n_free = history["path"], np.count_nonzero(np.isin(history["selected"], free))
             fitted = to_numpy(design.product(path)) + centered.intercept(path)
             total = weight[test].sum()
             missed = np.abs(values[test, None] - fitted[test]) ** 2

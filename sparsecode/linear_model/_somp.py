@@ -6,7 +6,9 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from ..solvers.greedy import somp
+from .._validation import as_penalty_weights, total_weight
+from ..result import announce
+from ..solvers.greedy.somp import solve_somp
 from ._base import SparseLinearModel, default_sparsity
 
 __all__ = ["SimultaneousOMP"]
@@ -28,7 +30,7 @@ class SimultaneousOMP(SparseLinearModel):
         whichever is met first.
     criterion : {"aic", "bic", "ebic"}, default=None
         Keep the step at which this information criterion is least; see `somp`. It looks at up to `n_nonzero_coefs` columns, or half as
-        many as samples if that is None.
+        many as samples if that is None; samples count by the `sample_weight` given to `fit`.
     norm : {2, 1}, default=2
         How the correlations of a column with the residuals are put together: the root of their sum of squares, or the sum of
         their magnitudes.
@@ -115,11 +117,12 @@ class SimultaneousOMP(SparseLinearModel):
         self.penalty_weights = penalty_weights
         self.fit_intercept = fit_intercept
 
-    def _solve(self, design, target):
+    def _answer(self, problem, sample_weight):
+        design, target = problem.design, problem.target
         count = self.n_nonzero_coefs
         if count is None and self.tol is None and self.criterion is None:
             count = default_sparsity(design.shape)
-        return somp(
+        result, missed = solve_somp(
             design,
             target,
             n_nonzero=count,
@@ -127,5 +130,7 @@ class SimultaneousOMP(SparseLinearModel):
             criterion=self.criterion,
             norm=self.norm,
             selection=self.selection,
-            penalty_weights=self.penalty_weights,
+            penalty_weights=as_penalty_weights(self.penalty_weights, design),
+            n_counted=total_weight(sample_weight, design.shape[0]),
         )
+        return announce(result, missed)

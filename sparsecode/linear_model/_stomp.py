@@ -6,8 +6,9 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval
 
+from .._validation import total_weight
 from ..solvers.greedy.refit import pose
-from ..solvers.greedy.stomp import solve_stomp, total_weight
+from ..solvers.greedy.stomp import solve_stomp
 from ._base import SparseLinearModel, all_or_nothing, center
 
 __all__ = ["StagewiseOMP"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._array import is_array_api_obj, to_numpy
+from .._array import is_array_api_obj, plain, to_numpy
 from .._validation import as_number
 
 __all__ = ["as_values", "nmse", "psnr"]
@@ -43,7 +43,7 @@ def nmse(reference, estimate, *, db=False):
     error = np.sum(np.abs(estimate - reference) ** 2, axis=0)
     energy = np.sum(np.abs(reference) ** 2, axis=0)
     value = np.divide(error, energy, out=np.where(error > 0, np.inf, 0.0), where=energy > 0)
-    return _plain(_decibels(value) if db else value)
+    return plain(_decibels(value) if db else value)
 
 
 def psnr(reference, estimate, *, data_range=None):
@@ -103,7 +103,3 @@ def _pair(reference, estimate):
 def _decibels(ratio):
     with np.errstate(divide="ignore"):
         return 10.0 * np.log10(ratio)
-
-
-def _plain(value):
-    return float(value) if np.ndim(value) == 0 else value

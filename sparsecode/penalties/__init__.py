@@ -4,13 +4,13 @@ from ._registry import scalar_prox
 from .box import Box
 from .capped_l1 import CappedL1
 from .cel0 import CEL0
-from .l1_ridge import L1Ridge
 from .group_l1 import GroupL1
 from .group_sparse_envelope import GroupSparseEnvelope
 from .k_support import KSupport
 from .l0 import L0
 from .l0_ball import L0Ball
 from .l1 import L1
+from .l1_ridge import L1Ridge
 from .log_sum import LogSum
 from .lq import Lq
 from .mcp import MCP
@@ -31,11 +31,11 @@ __all__ = [
     "SLOPE",
     "Box",
     "CappedL1",
-    "L1Ridge",
     "GroupL1",
     "GroupSparseEnvelope",
     "KSupport",
     "L0Ball",
+    "L1Ridge",
     "LogSum",
     "Lq",
     "RowL2",

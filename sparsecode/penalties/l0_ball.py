@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from .._array import array_namespace, as_double, device, hard_threshold_mask
 
 __all__ = ["L0Ball"]
@@ -92,7 +94,8 @@ class L0Ball(NamedTuple):
         joint = self.joint and size.ndim == 2
         if self.block_size == 1 and not joint:
             return size
-        squares = as_double(size) ** 2
+        with np.errstate(over="ignore"):
+            squares = as_double(size) ** 2
         if joint:
             squares = xp.sum(squares, axis=1, keepdims=True)
         if self.block_size > 1:
@@ -110,10 +113,13 @@ class L0Ball(NamedTuple):
             mask = xp.repeat(mask, self.block_size, axis=0)[: like.shape[0], ...]
         return mask & xp.ones_like(like, dtype=xp.bool) if mask.shape != like.shape else mask
 
-    def together(self, mask):
-        """The mask of all coefficients that stand or fall with one in `mask`."""
+    def together(self, mask, weights=None):
+        """The mask of all coefficients that stand or fall with one in `mask`: a free one stands alone, an excluded one falls."""
         xp = array_namespace(mask)
-        return self._ungrouped(self._group_sizes(xp.astype(mask, xp.float64)) > 0, mask)
+        if weights is None:
+            return self._ungrouped(self._group_sizes(xp.astype(mask, xp.float64)) > 0, mask)
+        charged = (weights > 0) & xp.isfinite(weights)
+        return (self.together(mask & charged) & charged) | (mask & (weights == 0))
 
     def prox(self, coef, step):
         """Projection on the ball; of `step` only the ratios matter, which carry the weights."""
@@ -127,7 +133,8 @@ class L0Ball(NamedTuple):
         if weights is None:
             return self._largest(size)
         free = weights == 0
-        rank = xp.where(free, xp.zeros_like(size), size / xp.where(free, xp.ones_like(weights), weights))
+        with np.errstate(over="ignore"):  # by a tiny weight: first of all, as it should be
+            rank = xp.where(free, xp.zeros_like(size), size / xp.where(free, xp.ones_like(weights), weights))
         return (self._largest(rank) & xp.isfinite(weights) & ~free) | (free & (size > 0))
 
     def _largest(self, rank):
@@ -144,8 +151,8 @@ class L0Ball(NamedTuple):
         size = xp.abs(grad)
         if self.positive:
             size = xp.where(coef > 0, size, xp.maximum(-grad, xp.zeros_like(grad)))
-        in_use = self.together(coef != 0)
+        in_use = self.together(coef != 0, weights)
         asked = in_use | (self._n_in_use(coef, weights) < self.n_nonzero // self.block_size)
         if weights is not None:
-            asked = (asked | (weights == 0)) & xp.isfinite(weights)
+            asked = (asked & xp.isfinite(weights)) | (weights == 0)
         return xp.where(asked, size, xp.zeros_like(size))

@@ -13,7 +13,7 @@ _SPREAD = 10.0  # of the columns' norms, from which on scaling them is worth its
 
 def announce_solve(problem, result) -> SolveResult:
     """Hand the result on; if the iterations ran out, its warning says whether scaling the features would help."""
-    return announce(result, scaling_advice(problem.design) if result.status is Status.MAX_ITER else "")
+    return announce(result, advice=scaling_advice(problem.design) if result.status is Status.MAX_ITER else "")
 
 
 def scaling_advice(design) -> str:

@@ -3,7 +3,8 @@
 * `relative_gap`: duality gap of a convex problem over its value at zero, P(0);
 * `constrained_gap`: duality gap of the l1 norm under a bound on the residual, and by how much the bound is missed;
 * `stationarity`: distance of the negative gradient to the subdifferential, over its size at zero;
-* `fixed_point`: how far one thresholded step moves the coefficients of a sparsity-constrained problem;
+* `fixed_point`: how far one thresholded step on unit columns moves the coefficients of a sparsity-constrained problem;
+* `gradient_fixed_point`: how far a thresholded gradient step of given length does;
 * `prox_residual`: how far a proximal gradient step moves, for penalties at whose zero every gradient is stationary;
 * `support_optimality`: what least squares on the support leaves undone, relative to target and column norms.
 """
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._array import as_double, asarray_like, inner, norm, real_dtype, to_numpy
+from .._array import array_namespace, as_double, asarray_like, inner, norm, real_dtype, to_numpy
 
 __all__ = [
     "Certificate",
@@ -23,7 +24,10 @@ __all__ = [
     "constrained_gap",
     "fixed_point",
     "gap_of_pair",
+    "gradient_fixed_point",
+    "inverse_norms",
     "prox_residual",
+    "relative",
     "relative_gap",
     "scaled_step",
     "stationarity",
@@ -43,6 +47,16 @@ class Certificate(NamedTuple):
     objective: Any  # likewise
     name: str
     point: Any = None
+    satisfied: Any = False  # targets that are good enough whatever `value`, by a tolerance of the solver's own
+
+
+def relative(size, scale):
+    """``size / scale``, one float64 a target: zero over zero is zero, more over zero infinite, and NaN stays NaN."""
+    size, scale = (np.asarray(to_numpy(part), dtype=np.float64) for part in (size, scale))
+    with np.errstate(invalid="ignore", over="ignore"):
+        instead = np.asarray(np.where(size > 0, np.inf, 0.0) + 0.0 * scale)
+        value = np.divide(size, scale, out=instead, where=scale > 0)
+    return np.where(np.isnan(size) | np.isnan(scale), np.nan, value)
 
 
 def certificate_of(problem):
@@ -64,9 +78,7 @@ def relative_gap(problem, coef, point=None) -> Certificate:
     point = _point_at(problem, coef) if point is None else point
     objective = _objective(problem, point, coef)
     gap = objective - to_numpy(_best_dual(problem, point))
-    at_zero = to_numpy(problem.at_zero().loss)
-    value = np.divide(gap, at_zero, out=np.where(gap > 0, np.inf, 0.0), where=at_zero > 0)
-    value = np.where(np.isnan(gap), np.nan, np.maximum(value, 0.0))
+    value = np.maximum(relative(gap, problem.at_zero().loss), 0.0)
     return Certificate(value, objective, "relative duality gap", point)
 
 
@@ -190,39 +202,58 @@ def prox_residual(problem, coef, point=None) -> Certificate:
 
 def _relative(problem, point, coef, defect, name):
     xp, axis = problem.xp, None if problem.is_joint else 0
-    worst = to_numpy(xp.max(defect, axis=axis))
-    scale = to_numpy(xp.max(xp.abs(problem.without_excluded(problem.at_zero().correlation)), axis=axis))
-    value = np.divide(worst, scale, out=np.where(worst > 0, np.inf, 0.0), where=scale > 0)
-    return Certificate(value, _objective(problem, point, coef), name, point)
+    worst = xp.max(defect, axis=axis)
+    scale = xp.max(xp.abs(problem.without_excluded(problem.at_zero().correlation)), axis=axis)
+    return Certificate(relative(worst, scale), _objective(problem, point, coef), name, point)
 
 
 def fixed_point(problem, coef) -> Certificate:
     """``||x - H_k(x + D^-1 A^H (y - A x))|| / ||x||`` in the norm of D, the squared column norms; H_k is the penalty's projection.
 
     Zero says that least squares on the support cannot be improved, and that no coefficient off it would overtake one on it
-    in a step of length one on columns of unit norm.
+    in a step of length one on columns of unit norm. Norms that are estimated, as those of an operator's columns may be, tilt that
+    comparison by the error of the estimate; the first statement does not depend on them.
     """
     problem = problem.in_double()
     coef = as_double(coef)
-    point = problem.at(coef) if bool(problem.xp.any(coef != 0)) else problem.at_zero()
+    point = _point_of(problem, coef)
     new, scale = thresholded_step(problem, coef, point)
-    moved, size = to_numpy(norm(scale * (coef - new))), to_numpy(norm(scale * coef))
-    value = np.divide(moved, size, out=np.where(moved > 0, np.inf, 0.0), where=size > 0)
+    value = relative(norm(scale * (coef - new)), norm(scale * coef))
     return Certificate(value, to_numpy(point.loss), "relative fixed-point residual", point)
+
+
+def gradient_fixed_point(problem, coef, length) -> Certificate:
+    """``||x - H_k(x + mu A^H (y - A x))|| / ||x||`` for a step of length mu; H_k is the penalty's projection.
+
+    Zero says the same as `fixed_point` does, of a step common to all columns: one no longer than one over the largest eigenvalue of
+    ``A^H A`` never raises the objective, and every minimum is a fixed point of it.
+    """
+    problem = problem.in_double()
+    coef = as_double(coef)
+    point = _point_of(problem, coef)
+    moved = coef + (length * problem.n_samples) * problem.xp.astype(point.correlation, coef.dtype, copy=False)
+    new = problem.xp.where(problem.penalty.keep(moved, problem.coef_weights), moved, 0 * moved)
+    value = relative(norm(coef - new), norm(coef))
+    return Certificate(value, to_numpy(point.loss), "relative fixed-point residual", point)
+
+
+def _point_of(problem, coef):
+    with np.errstate(invalid="ignore"):  # infinite coefficients are told by the certificate
+        return problem.at(coef) if bool(problem.xp.any(coef != 0)) else problem.at_zero()
 
 
 def thresholded_step(problem, coef, point):
     """The projection of ``coef + D^-1 A^H (y - A coef)``, chosen by magnitude times column norm; and those norms, shaped to match."""
     moved, scale = scaled_step(problem, coef, point)
     kept = problem.xp.where(problem.penalty.keep(moved, problem.coef_weights), moved, 0 * moved)
-    return _inverse(problem.xp, scale) * kept, scale
+    return inverse_norms(scale) * kept, scale
 
 
 def scaled_step(problem, coef, point):
     """``D^1/2 coef + D^-1/2 A^H (y - A coef)`` for columns of squared norms D: a gradient step of length one on unit columns; and D^1/2."""
     scale = column_norms(problem, coef)
     step = problem.xp.astype(point.correlation, coef.dtype, copy=False) * problem.n_samples
-    return scale * coef + step * _inverse(problem.xp, scale), scale
+    return scale * coef + step * inverse_norms(scale), scale
 
 
 def column_norms(problem, coef):
@@ -232,8 +263,9 @@ def column_norms(problem, coef):
     return scale if coef.ndim == 1 else scale[:, None]
 
 
-def _inverse(xp, scale):
+def inverse_norms(scale):
     """One over the norms, zero for zero columns."""
+    xp = array_namespace(scale)
     return xp.where(scale > 0, 1.0 / xp.where(scale > 0, scale, xp.ones_like(scale)), xp.zeros_like(scale))
 
 
@@ -241,16 +273,30 @@ def support_optimality(problem, coef) -> Certificate:
     """``max_{j in support} |a_j^H r| / (||a_j|| ||y||)``: zero when the fit on the support is least squares."""
     problem = problem.in_double()
     coef = as_double(coef)
-    point = problem.at(coef)
-    xp = problem.xp
-    norms = asarray_like(np.sqrt(problem.design.column_sq_norms()), point.correlation, dtype=xp.float64)
-    norms = norms if coef.ndim == 1 else norms[:, None]
-    usable = (coef != 0) & (norms > 0)
-    defect = xp.where(usable, xp.abs(point.correlation) / xp.where(norms > 0, norms, xp.ones_like(norms)), 0 * norms)
-    worst = to_numpy(xp.max(defect, axis=0)) * problem.n_samples
-    size = np.sqrt(to_numpy(_target_sq_norm(problem)))
-    value = np.divide(worst, size, out=np.where(worst > 0, np.inf, 0.0), where=size > 0)
-    return Certificate(value, to_numpy(point.loss), "support optimality", point)
+    xp, norms = problem.xp, np.sqrt(problem.design.column_sq_norms())
+    used = _few_used(problem.design, coef)
+    if used is None:
+        point = problem.at(coef)
+        objective, correlation = point.loss, point.correlation
+    else:  # a product with all columns would cost more than everything else here
+        fitted = problem.design.product(coef)
+        objective = problem.loss.value(problem.target, fitted, problem.row_weights)
+        dual = -problem.loss.gradient(problem.target, fitted, problem.row_weights)
+        correlation = problem.design.select(used).rmatvec(dual)
+        coef, norms = coef[used], norms[used]
+    norms = asarray_like(norms, correlation, dtype=xp.float64)
+    inverse = inverse_norms(norms if coef.ndim == 1 else norms[:, None])
+    defect = xp.where(coef != 0, xp.abs(correlation) * inverse, 0 * inverse)
+    value = relative(xp.max(defect, axis=0) * problem.n_samples, np.sqrt(to_numpy(_target_sq_norm(problem))))
+    return Certificate(value, to_numpy(objective), "support optimality")
+
+
+def _few_used(design, coef):
+    """The columns in use, where they are few and a design of them alone is cheap; else None."""
+    if not design.is_numpy or coef.ndim != 1:
+        return None
+    used = np.flatnonzero(coef)
+    return used if 0 < used.size <= design.few * design.shape[1] else None
 
 
 def _target_sq_norm(problem):

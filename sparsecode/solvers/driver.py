@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._array import plain
 from ..result import SolveResult, Status
 
 __all__ = ["Progress", "State", "drive"]
@@ -23,6 +24,7 @@ class State(NamedTuple):
     certify: bool = True  # whether this iterate is worth a certificate
     finished: bool = False  # whether the solver can do nothing more (fixed point reached)
     chosen: bool = False  # whether it is the answer even if another iterate had the lower certificate
+    reason: str = ""  # why nothing more can be done, where the solver can tell; for the warning
 
 
 class Progress(NamedTuple):
@@ -37,6 +39,8 @@ class Progress(NamedTuple):
 
 def drive(steps, certify, *, max_iter, tol, callback=None) -> SolveResult:
     """Run `steps` until the certificate of every target is at most `tol`; return the best iterate with its certificate.
+
+    A certificate may itself call targets `satisfied`, by a tolerance of its own.
 
     Parameters
     ----------
@@ -57,6 +61,7 @@ def drive(steps, certify, *, max_iter, tol, callback=None) -> SolveResult:
     status = Status.MAX_ITER
     iteration = 0
     message = None
+    reason = ""
     while True:
         state = steps.send(message)
         message = None
@@ -67,7 +72,7 @@ def drive(steps, certify, *, max_iter, tol, callback=None) -> SolveResult:
             _record(history, iteration, worst, message.objective, time.perf_counter() - began)
             if best is None or worst <= best[0] or np.isnan(best[0]) or state.chosen:
                 best = (worst, state.coef, message, iteration)
-            if worst <= tol:
+            if np.all((message.value <= tol) | message.satisfied):
                 status = Status.CONVERGED
                 break
             if np.isnan(worst) or (
@@ -82,6 +87,7 @@ def drive(steps, certify, *, max_iter, tol, callback=None) -> SolveResult:
                 break
         if last:
             status = Status.STALLED if state.finished else Status.MAX_ITER
+            reason = state.reason if state.finished else ""
             break
         iteration += 1
     steps.close()
@@ -91,11 +97,12 @@ def drive(steps, certify, *, max_iter, tol, callback=None) -> SolveResult:
         intercept=0.0,
         status=status,
         n_iter=iteration,
-        objective=_plain(certificate.objective),
-        certificate=_plain(certificate.value),
+        objective=plain(certificate.objective),
+        certificate=plain(certificate.value),
         certificate_name=certificate.name,
         tol=float(tol),
         history=history,
+        reason=reason,
     )
 
 
@@ -104,7 +111,3 @@ def _record(history, iteration, worst, objective, seconds):
     history["certificate"].append(worst)
     history["objective"].append(float(np.sum(objective)))
     history["seconds"].append(seconds)
-
-
-def _plain(value):
-    return float(value) if np.ndim(value) == 0 else np.asarray(value)

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._array import norm
 
-__all__ = ["nonnegative_fit", "orthonormal_basis"]
+__all__ = ["gram_root", "nonnegative_fit", "orthonormal_basis"]
 
 
 def orthonormal_basis(xp, columns):
@@ -15,6 +15,15 @@ def orthonormal_basis(xp, columns):
     left, singular, _ = xp.linalg.svd(columns / xp.where(size > 0, size, xp.ones_like(size)), full_matrices=False)
     rank = int(xp.count_nonzero(singular > max(columns.shape) * xp.finfo(singular.dtype).eps * singular[0]))
     return left[:, :rank]
+
+
+def gram_root(gram, right):
+    """A matrix R with ``R^T R = gram``, without its null space, and ``R^-T right``: least squares from normal equations."""
+    values, vectors = np.linalg.eigh(gram)
+    root = np.sqrt(np.maximum(values, 0.0))
+    keep = root > len(root) * np.finfo(root.dtype).eps ** 0.5 * root[-1]
+    vectors, root = vectors[:, keep], root[keep]
+    return root[:, None] * vectors.T, ((vectors.T @ right).T / root).T
 
 
 def nonnegative_fit(columns, targets):

@@ -22,12 +22,20 @@ from .._array import (
     sq_norm,
     to_numpy,
 )
-from .._validation import as_design, as_penalty_weights, as_sample_weight, as_start, as_target, check_range
+from .._validation import (
+    as_design,
+    as_penalty_weights,
+    as_sample_weight,
+    as_start,
+    as_target,
+    check_products,
+    check_range,
+)
 from ..designs import CenteredDesign, GramDesign
 from ..losses import Squared
 from .free_fit import nonnegative_fit, orthonormal_basis
 
-__all__ = ["GramProblem", "Problem", "make_problem"]
+__all__ = ["Point", "Problem", "make_problem"]
 
 
 class Point(NamedTuple):
@@ -96,6 +104,11 @@ class Problem:
         if certificate is None:
             return self.gradient(image)
         return -self.xp.astype(certificate.point.correlation, self.target.dtype, copy=False)
+
+    def image_from(self, certificate):
+        """The image of the coefficients that a certificate was made of, for free; of a squared loss on rows of equal weight."""
+        left = certificate.point.dual * self.n_samples
+        return self.target - self.xp.astype(left, self.target.dtype, copy=False)
 
     def bregman(self, change, image, other):
         """``F(coef) - F(other) - <grad F(other), coef - other>``, from `change` = coef - other and both images."""
@@ -309,91 +322,6 @@ class Problem:
         return self._double
 
 
-class GramProblem(Problem):
-    """A squared-loss problem known through ``G = A^H A``, ``q = A^H y`` and ``||y||^2``: its target is `q`."""
-
-    def __init__(self, design, target, loss, penalty, penalty_weights=None, sample_weight=None):
-        if not isinstance(loss, Squared):
-            raise ValueError(
-                f"a GramDesign only holds a squared loss; got {type(loss).__name__}. Pass the design itself."
-            )
-        if sample_weight is not None:
-            raise ValueError("sample_weight cannot be applied to a GramDesign; weight the rows before forming it.")
-        super().__init__(design, target, loss, penalty, penalty_weights)
-        self.target_sq_norm = design.sq_norm_of_target(target)
-
-    def _residual_terms(self, coef, remaining):
-        """||y - A coef||^2 and Re y^H (y - A coef), from correlations `remaining` = q - G coef."""
-        with_target = self.target_sq_norm - inner(self.target, coef)
-        return np.maximum(with_target - inner(coef, remaining), 0.0), with_target
-
-    def select(self, indices):
-        twin = super().select(indices)
-        twin.target = self.target[indices]
-        return twin
-
-    def image(self, coef):
-        return self.design.normal(coef)
-
-    def gradient(self, image):
-        return (image - self.target) / self.n_samples
-
-    def gradient_change(self, image):
-        return image / self.n_samples
-
-    def bregman(self, change, image, other):
-        return self.in_total(0.5 * inner(change, image - other) / self.n_samples)
-
-    def image_sq_norm(self, coef, image):
-        return inner(coef, image)
-
-    def at(self, coef):
-        remaining = self.target - self.design.normal(coef)
-        residual_sq, with_target = self._residual_terms(coef, remaining)
-        n = self.n_samples
-        misfit = self.in_total(0.5 * residual_sq / n)
-        return Point(misfit, remaining / n, (residual_sq / n**2, with_target / n))
-
-    def value(self, coef):
-        remaining = self.target - self.design.normal(coef)
-        misfit = 0.5 * self._residual_terms(coef, remaining)[0] / self.n_samples
-        return self.in_total(misfit) + self.penalty_value(coef)
-
-    def dual_value(self, point, dual_scale):
-        dual_sq, with_target = point.dual
-        return self.in_total(dual_scale * with_target - 0.5 * self.n_samples * dual_scale**2 * dual_sq)
-
-    def dual_scaling(self, point, limit):
-        dual_sq, with_target = point.dual
-        best = with_target / np.where(dual_sq > 0, self.n_samples * dual_sq, 1.0)
-        return np.clip(best, 0.0, limit)  # below zero a one-sided constraint may fail
-
-    def free_of(self, point, free):
-        dual_sq, with_target = point.dual
-        if free.ndim == 2:  # directions
-            images = self.design.normal(free)
-            gram, asked, aimed = free.T @ images, free.T @ point.correlation, free.T @ self.target
-        else:
-            images = self.design.gram(np.arange(self.n_features), free)
-            gram, asked, aimed = images[free], point.correlation[free], self.target[free]
-        solved = True
-        if getattr(self.penalty, "positive", False):
-            values, vectors = np.linalg.eigh(gram)
-            root = np.sqrt(np.maximum(values, 0.0))
-            keep = root > len(root) * np.finfo(root.dtype).eps ** 0.5 * root[-1]
-            vectors, root = vectors[:, keep], root[keep]
-            shrunk = vectors.T @ asked
-            coefs, solved = nonnegative_fit(root[:, None] * vectors.T, (shrunk.T / root).T)
-        else:
-            coefs = np.linalg.lstsq(gram, asked)[0]
-        correlation = point.correlation - images @ coefs
-        left_sq = np.maximum(dual_sq - 2 * inner(asked, coefs) + inner(coefs, gram @ coefs), 0.0)
-        rounding = self.n_features * np.finfo(gram.dtype).eps * dual_sq
-        known = solved & (left_sq > rounding)  # else there is no direction left
-        with_target = np.where(known, with_target - inner(aimed, coefs), 0.0)
-        return Point(point.loss, np.where(known, correlation, 0.0), (np.where(known, left_sq, 0.0), with_target))
-
-
 def make_problem(A, y, loss, penalty, *, penalty_weights=None, sample_weight=None) -> Problem:
     """Validate what the user passed and build the problem that its design calls for."""
     loss, penalty = _plain_fields(Squared() if loss is None else loss), _plain_fields(penalty)
@@ -417,8 +345,20 @@ def make_problem(A, y, loss, penalty, *, penalty_weights=None, sample_weight=Non
         penalty = penalty.in_single()
     if weights is not None and not getattr(penalty, "supports_weights", penalty.is_separable):
         raise ValueError(f"penalty_weights need a separable penalty; {type(penalty).__name__} is not one.")
+    from .gram_problem import GramProblem  # which builds on this file
+
     kind = GramProblem if isinstance(design, GramDesign) else Problem
-    return kind(design, target, loss, penalty, weights, as_sample_weight(sample_weight, design.shape[0]))
+    problem = kind(design, target, loss, penalty, weights, as_sample_weight(sample_weight, design.shape[0]))
+    if design.is_matrix_free:  # nobody has seen its entries, and certificates need this product anyway
+        _check_operator(problem)
+    return problem
+
+
+def _check_operator(problem):
+    """NaN in a column of an operator shows in its product with any vector."""
+    zero = problem.in_double().at_zero()
+    if np.all(np.isfinite(zero.dual)):
+        check_products(zero.correlation, problem.design)
 
 
 def _plain_fields(parameters):

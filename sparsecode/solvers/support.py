@@ -19,7 +19,9 @@ from scipy.optimize import nnls
 
 from .._array import as_double, asarray_like, conj, device, sq_norm, to_numpy
 from ..designs import CenteredDesign, GramDesign
+from .certificates import column_norms, inverse_norms
 from .factor import FollowingFactor
+from .free_fit import gram_root
 from .gram import GrowingGram
 
 __all__ = ["make_support_fit"]
@@ -87,7 +89,8 @@ class ExplicitFit:
             for p in self._stacked(mask, wanted, new):
                 support = np.flatnonzero(mask[:, p])
                 new[support, p] = self._solve(support, wanted[support, p], problem.target[:, p])
-        return new.astype(problem.target.dtype, copy=False)
+        with np.errstate(over="ignore"):  # single precision may have no number so large
+            return new.astype(problem.target.dtype, copy=False)
 
     def _followed(self, support, wanted, new):
         """Solve by updating the factor of the support before, into `new`; False where that does not pay or is not safe."""
@@ -174,10 +177,7 @@ class ExplicitFit:
     def _carefully(self, support, gram, wanted, target, size):
         """The fit of least norm, from the columns themselves where there are any."""
         if isinstance(self.design, GramDesign):
-            values, vectors = np.linalg.eigh(gram)
-            keep = values > len(values) * np.finfo(values.dtype).eps * values[-1]
-            vectors = vectors[:, keep]
-            return vectors @ ((vectors.conj().T @ wanted).T / values[keep]).T
+            return _pseudo_solve(np, gram[None], wanted.reshape(1, support.size, -1)).reshape(wanted.shape)
         return np.linalg.lstsq(self.design.columns(support) / size, as_double(target))[0]
 
 
@@ -188,18 +188,17 @@ def _level(problem):
 
 def _nonnegative(gram, wanted):
     """``min ||A z - y||^2`` over z >= 0 from the normal equations, through a square root of the Gram matrix."""
-    values, vectors = np.linalg.eigh(gram)
-    root = np.sqrt(np.maximum(values, 0.0))
-    keep = root > len(root) * np.finfo(root.dtype).eps ** 0.5 * root[-1]
-    vectors, root = vectors[:, keep], root[keep]
-    matrix, right = root[:, None] * vectors.T, ((vectors.T @ wanted).T / root).T
+    matrix, right = gram_root(gram, wanted)
     if wanted.ndim == 1:
         return nnls(matrix, right)[0]
     return np.stack([nnls(matrix, column)[0] for column in right.T], axis=1)
 
 
 class KrylovFit:
-    """Least squares by conjugate gradients on the normal equations, all targets in step; on any design."""
+    """Least squares by conjugate gradients on the normal equations of unit columns, all targets in step; on any design.
+
+    It may end short of the accuracy asked for, after so many steps: the certificate of the caller shows it.
+    """
 
     is_exact = False
     is_ill = False  # nobody knows
@@ -207,20 +206,21 @@ class KrylovFit:
     def __init__(self, problem):
         self.problem = problem
         self.eps = float(problem.xp.finfo(problem.target.dtype).eps)
+        self.inverse = inverse_norms(column_norms(problem, problem.target))
 
     def __call__(self, mask, coef=None, accuracy=0.0):
         """Coefficients (n_features, ...) on the mask, from `coef`.
 
-        Ends when the gradient on the support is `accuracy` of that of zero coefficients, or rounding.
+        Ends when the gradient on the support, of unit columns, is `accuracy` of that of zero coefficients, or rounding.
         """
         problem, xp = self.problem, self.problem.xp
         mask = mask if mask.ndim == problem.target.ndim else mask[:, None]
         coef = problem.start() if coef is None else coef
 
-        def inside(vector):
-            return xp.where(mask, vector, 0 * vector)
+        def inside(gradient):
+            return xp.where(mask, self.inverse * gradient, 0 * gradient)
 
-        coef = inside(coef)
+        coef = xp.where(mask, coef, 0 * coef)
         image = problem.image(coef)
         gradient = inside(-problem.gradient(image))
         direction = gradient
@@ -232,9 +232,8 @@ class KrylovFit:
             if not np.any(active):
                 break
             root = np.sqrt(size)
-            unit = (
-                self._number(np.divide(1.0, root, out=np.zeros_like(root), where=active)) * direction
-            )  # products underflow else
+            shrink = np.divide(1.0, root, out=np.zeros_like(root), where=active)  # products underflow else
+            unit = self.inverse * (self._number(shrink) * direction)
             along = problem.image(unit)
             bend = to_numpy(problem.image_sq_norm(unit, along)) / problem.n_samples
             length = np.divide(root, bend, out=np.zeros_like(bend), where=active & (bend > 0))

@@ -118,9 +118,7 @@ class SolverCase(NamedTuple):
 
     name: str
     solve: Any
-    certificate: (
-        str  # "gap", "mcp" (stationarity), "stationarity", "support", "fixed point", "tuned fixed point" or "residual"
-    )
+    certificate: str  # "gap", "mcp" (stationarity), "stationarity", "support", "residual", or a kind of "fixed point"
     kinds: frozenset = EVERY_KIND
     complex: bool = True
     weights: bool = True
@@ -486,12 +484,12 @@ SOLVERS = [
     ),
     SolverCase("fista-l0", solve_fista_l0, "stationarity", limit={"max_iter": 3}),
     SolverCase("nonconvex-ag", solve_nonconvex_ag, "mcp", descends=True, limit={"max_iter": 3}),
-    SolverCase("iht", solve_iht, "stationarity", descends=True, limit={"max_iter": 1}),
-    SolverCase("iht-fixed", solve_iht_fixed, "stationarity", descends=True, limit={"max_iter": 1}),
+    SolverCase("iht", solve_iht, "gradient fixed point", descends=True, limit={"max_iter": 1}),
+    SolverCase("iht-fixed", solve_iht_fixed, "gradient fixed point", descends=True, limit={"max_iter": 1}),
     SolverCase(
         "iht-positive",
         solve_iht_positive,
-        "stationarity",
+        "gradient fixed point",
         complex=False,
         descends=True,
         options=("max_iter", "tol", "callback"),  # other starts lead to other local minima

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from sparsecode import GramDesign
+from sparsecode import GramDesign, omp
 from sparsecode._array import to_numpy
 from sparsecode._validation import as_design
 from sparsecode.designs import CenteredDesign
@@ -272,3 +272,30 @@ def test_a_gram_design_knows_the_norm_of_the_reachable_part_of_the_target():
 def test_a_bad_gram_gets_an_error_that_names_it(arguments, text):
     with pytest.raises(ValueError, match=text):
         GramDesign(*arguments)
+
+
+def test_a_gram_matrix_with_a_negative_diagonal_is_refused():
+    with pytest.raises(ValueError, match=r"gram\[1, 1\] is -1.0e\+00, .* never negative"):
+        GramDesign(np.diag([2.0, -1.0]), 3)
+
+
+@pytest.mark.parametrize("n_targets", [None, 3])
+def test_a_target_norm_that_one_column_exceeds_is_refused(n_targets):
+    rng = np.random.default_rng(0)
+    A, Y = rng.standard_normal((20, 5)), rng.standard_normal((20, n_targets or 1))
+    Y = Y if n_targets else Y[:, 0]
+    sq_norm = np.sum(Y**2, axis=0)
+    least = np.max((A.T @ Y).T ** 2 / np.sum(A**2, axis=0), axis=-1)
+    GramDesign(A.T @ A, 20, least).check_target(A.T @ Y)
+    with pytest.raises(ValueError, match="target_sq_norm stands for a target of norm .* pass the squared norm of y"):
+        omp(GramDesign(A.T @ A, 20, 1e-3 * sq_norm), A.T @ Y, n_nonzero=2)
+
+
+def test_a_target_norm_that_several_columns_exceed_is_no_reason_to_stop():
+    A = np.random.default_rng(0).standard_normal((20, 30))
+    y = A[:, 0] - A[:, 3] + 0.5 * A[:, 5]
+    least = np.max((A.T @ y) ** 2 / np.sum(A**2, axis=0))
+    for n_targets in (1, 300):
+        result = omp(GramDesign(A.T @ A, 20, least), np.tile((A.T @ y)[:, None], n_targets), n_nonzero=3)
+        assert all(set(order) == {0, 3, 5} for order in result.history["selected"])
+        assert result.status.is_success

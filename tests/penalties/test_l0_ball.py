@@ -139,3 +139,13 @@ def test_a_full_block_asks_nothing_of_the_others():
     grad, coef = np.arange(1.0, 7.0), np.array([0.0, 0.0, 3.0, 0.0, 0.0, 0.0])
     assert L0Ball(2, block_size=2).subdiff_distance(grad, coef).tolist() == [0, 0, 3, 4, 0, 0]
     assert L0Ball(4, block_size=2).subdiff_distance(grad, coef).tolist() == grad.tolist()
+
+
+def test_a_free_coefficient_stands_alone_in_its_block():
+    weights = np.array([0.0, 1.0, 1.0, np.inf, 1.0, 1.0])
+    ball = L0Ball(2, block_size=2)
+    mask = np.array([True, False, True, False, False, False])
+    assert ball.together(mask, weights).tolist() == [True, False, True, False, False, False]
+    assert ball.together(~mask, weights).tolist() == [False, True, False, False, True, True]
+    coef, grad = np.array([1.0, 0.0, 2.0, 3.0]), np.array([0.0, 7.0, 0.0, 0.0])
+    assert ball.subdiff_distance(grad, coef, np.array([0.0, 1.0, 1.0, 1.0])).tolist() == [0, 0, 0, 0]

@@ -5,6 +5,7 @@ import pytest
 from sklearn.linear_model import orthogonal_mp
 
 from sparsecode.solvers.greedy import batch_omp, codes_to_csr, iter_batch_omp, rules
+from tests._backends import get, put
 
 
 def omp_by_definition(atoms, signal, n_nonzero):
@@ -119,6 +120,21 @@ def test_a_batch_is_a_loop_over_its_signals(path):
         alone = batch_omp(atoms, signals[p : p + 1], n_nonzero=4)
         np.testing.assert_array_equal(alone.indices[0], codes.indices[p])
         np.testing.assert_allclose(alone.values[0], codes.values[p], rtol=1e-12)
+
+
+@pytest.mark.parametrize("selection", ["omp", "ols"])
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+@pytest.mark.parametrize("options", [{"n_nonzero": 3}, {"tol": 1e-3}], ids=["sparsity", "tolerance"])
+def test_small_jobs_have_the_same_bits_for_any_chunk(selection, name, options):
+    rng = np.random.default_rng(0)
+    atoms, signals = rng.standard_normal((26, 19)), rng.standard_normal((513, 19))
+    if name == "torch":
+        atoms, signals = put(atoms, name), put(signals, name)
+    whole = batch_omp(atoms, signals, selection=selection, **options)
+    for chunk in (1, 256, 300, 512, 10_000):
+        again = batch_omp(atoms, signals, selection=selection, chunk=chunk, **options)
+        for one, other in zip(whole, again, strict=True):
+            np.testing.assert_array_equal(get(other), get(one))
 
 
 def test_chunks_yield_the_whole_in_order(monkeypatch):

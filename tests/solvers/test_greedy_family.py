@@ -12,7 +12,7 @@ from scipy.optimize import nnls
 from scipy.sparse.linalg import aslinearoperator
 from sklearn.exceptions import ConvergenceWarning
 
-from sparsecode import GramDesign, Status, cosamp, gomp, omp, stomp, subspace_pursuit
+from sparsecode import GeneralizedOMP, GramDesign, Status, cosamp, gomp, omp, stomp, subspace_pursuit
 from sparsecode.datasets import make_sparse_recovery
 from tests._backends import FOREIGN, get, put
 from tests.planted import planted
@@ -206,7 +206,7 @@ def test_dependent_columns_do_not_crowd_out_others(name, copies, backend):
 
 @pytest.mark.parametrize("complex_", [False, True])
 def test_columns_are_kept_first_come_first_served(complex_):
-    from sparsecode.solvers.greedy.refit import _first_independent
+    from sparsecode.solvers.greedy.independence import first_independent
 
     rng = np.random.default_rng(0)
     for _ in range(20):
@@ -217,7 +217,7 @@ def test_columns_are_kept_first_come_first_served(complex_):
             unit = A[:, [*kept, j]] / np.maximum(np.linalg.norm(A[:, [*kept, j]], axis=0), 1e-300)
             if np.linalg.matrix_rank(unit, tol=1e-8) > len(kept):
                 kept.append(j)
-        np.testing.assert_array_equal(np.flatnonzero(_first_independent(A.conj().T @ A, 1e-10)), kept)
+        np.testing.assert_array_equal(np.flatnonzero(first_independent(A.conj().T @ A, 1e-10)), kept)
 
 
 @sparse
@@ -409,7 +409,7 @@ def test_cosamp_returns_the_best_of_its_iterates():
     rose = 0
     for seed in range(8):
         A, y = hard_problem(seed)
-        with pytest.warns(ConvergenceWarning, match="debias=False"):
+        with pytest.warns(ConvergenceWarning, match="debias=True makes"):
             raw = cosamp(A, y, 9, debias=False)
         assert raw.status is Status.STALLED
         residual = np.linalg.norm(y - A @ raw.coef) / np.linalg.norm(y)
@@ -438,11 +438,28 @@ def test_passes_that_run_out_are_announced(name):
     np.testing.assert_array_equal(stopped.coef, result.coef)
 
 
+def test_coefficients_that_are_a_fit_all_the_same_need_no_debiasing():
+    A, _, _ = planted(20, 30, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = cosamp(A, A[:, 0] - A[:, 3], 2, debias=False)
+    assert result.status is Status.CONVERGED
+    assert result.certificate < 1e-12
+
+
+def test_more_columns_a_pass_than_samples_are_clipped_with_a_warning_by_the_estimator_too():
+    A, y, _ = planted(20, 30, 2)
+    with pytest.warns(RuntimeWarning, match="n_select=100 is more than the number of samples; 20 is used"):
+        GeneralizedOMP(2, n_select=100).fit(A, y)
+
+
 def test_a_tolerance_that_stages_do_not_reach_is_announced():
     A, y, _ = planted(60, 30, 4, noise=0.3)
-    with pytest.warns(ConvergenceWarning, match=r"residual norm .* tol=1.0e-06 not reached: no further"):
+    with pytest.warns(
+        ConvergenceWarning, match=r"residual norm .* tol=1.0e-06 not reached: no other column stands out"
+    ):
         assert stomp(A, y, tol=1e-6, threshold=3.5).status is Status.STALLED
-    with pytest.warns(ConvergenceWarning, match=r"after 1 stages, tol=1.0e-06 not reached: the iteration limit"):
+    with pytest.warns(ConvergenceWarning, match=r"after 1 stage, tol=1.0e-06 not reached: raise n_stages"):
         assert stomp(A, y, tol=1e-6, threshold=4.0, n_stages=1).status is Status.MAX_ITER
     assert stomp(A, y, tol=0.9, n_stages=1).status is Status.CONVERGED
 

@@ -10,7 +10,7 @@ from scipy.optimize import nnls
 from scipy.sparse.linalg import aslinearoperator
 from sklearn.exceptions import ConvergenceWarning
 
-from sparsecode import GramDesign, Status, htp
+from sparsecode import GramDesign, HardThresholdingPursuit, L0Ball, Status, htp, iht, null_space_tuning
 from tests._backends import FOREIGN, get, put
 from tests.planted import planted
 from tests.solvers.test_iht import top
@@ -127,11 +127,12 @@ def cycling():
     return A, y, passed
 
 
-def test_a_cycle_ends_with_its_smallest_residual():
+def test_a_cycle_is_told_and_ends_with_the_least_residual_on_the_way():
     A, y, passed = cycling()
-    with pytest.warns(ConvergenceWarning, match="no further progress") as caught:
+    with pytest.warns(ConvergenceWarning, match="run in a cycle .* another sparsity level") as caught:
         result = htp(A, y, 8)
     assert len(caught) == 1
+    assert "cycle" in result.reason
     assert result.status is Status.STALLED
     assert result.n_iter < 60
     least = min(np.linalg.norm(y - A @ x) for x in passed)
@@ -274,7 +275,7 @@ def test_a_level_that_cannot_be_reached_ends_with_finite_numbers():
         warnings.simplefilter("ignore")
         result = htp(A, y, 25)
         assert np.linalg.norm(y - A @ result.coef) < 1e-8
-        with pytest.warns(RuntimeWarning, match="n_nonzero=99 is more than the number of features; 30 is used"):
+        with pytest.warns(RuntimeWarning, match="n_nonzero=99 is more than the number of samples; 10 is used"):
             htp(A, y, 99)
 
 
@@ -327,3 +328,132 @@ def test_positive_supports_are_chosen_by_signed_magnitude(seed):
         support = np.flatnonzero(top(np.maximum(x + unit.T @ (y - unit @ x), 0), 9))
         x = np.zeros(120)
         x[support] = nnls(unit[:, support], y)[0]
+
+
+THREE = pytest.mark.parametrize("solve", [htp, iht, null_space_tuning])
+
+
+@pytest.mark.parametrize("seed", range(40, 60))
+def test_a_joint_support_of_a_cycle_is_one_support_and_no_larger_than_asked(seed):
+    rng = np.random.default_rng(seed)
+    A, Y = rng.standard_normal((12, 30)), rng.standard_normal((12, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        result = htp(A, Y, 4, joint=True)
+    assert np.count_nonzero(np.any(result.coef != 0, axis=1)) <= 4
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_cycle_on_an_operator_ends_with_least_squares(seed):
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((20, 60)) + rng.standard_normal((20, 1))
+    operator = aslinearoperator(A)
+    operator.column_sq_norms = np.sum(A**2, axis=0)
+    y = rng.standard_normal(20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        result = htp(operator, y, 8)
+    support = result.support
+    np.testing.assert_allclose(A[:, support].T @ (y - A @ result.coef), 0, atol=1e-6)
+
+
+@THREE
+def test_a_free_column_brings_no_block_along(solve):
+    rng = np.random.default_rng(0)
+    A, y = rng.standard_normal((40, 20)), rng.standard_normal(40)
+    weights = np.ones(20)
+    weights[0] = 0.0
+    result = solve(A, y, 2, block_size=2, penalty_weights=weights)
+    assert result.status is Status.CONVERGED
+    assert L0Ball(2, block_size=2).value(result.coef, weights) == 0
+    assert 0 in result.support
+    assert 1 not in result.support
+
+
+@THREE
+def test_all_columns_are_all_columns_even_if_the_last_block_is_short(solve):
+    A, y, _ = planted(20, 7, 3)
+    for level in (7, 8):
+        np.testing.assert_array_equal(solve(A, y, level, block_size=4).support, np.arange(7))
+    with pytest.warns(RuntimeWarning, match="n_nonzero=9 is more than the number of features; 7 is used"):
+        np.testing.assert_array_equal(solve(A, y, 9, block_size=4).support, np.arange(7))
+
+
+@THREE
+def test_a_level_above_the_number_of_samples_is_clipped_with_a_warning(solve):
+    A, y, _ = planted(10, 50, 3)
+    with pytest.warns(RuntimeWarning, match="n_nonzero=20 is more than the number of samples; 10 is used"):
+        result = solve(A, y, 20)
+    assert np.count_nonzero(result.coef) <= 10
+
+
+@THREE
+@pytest.mark.parametrize("scale", [1e-100, 1e-80, 1e80, 1e100])
+def test_the_scale_of_the_design_does_not_matter_as_far_as_numbers_reach(solve, scale):
+    A, y, _ = planted(30, 50, 2, noise=0.1)
+    np.testing.assert_allclose(solve(scale * A, y, 2).coef * scale, solve(A, y, 2).coef, rtol=1e-9)
+
+
+@THREE
+@pytest.mark.parametrize("scale", [1e-160, 1e160])
+def test_columns_whose_squares_are_no_numbers_are_refused(solve, scale):
+    A, y, _ = planted(30, 50, 2)
+    for design in (scale * A, sp.csc_array(scale * A)):
+        with pytest.raises(ValueError, match=r"A has a column \(0\) .* the range of float64"):
+            solve(design, y, 2)
+
+
+def test_tiny_columns_in_single_precision_have_finite_coefficients():
+    A, y, _ = planted(60, 100, 3, noise=0.0, dtype="float32")
+    expected = htp(A, y, 3, n_gradient_steps=3)
+    result = htp(A * np.float32(1e-21), y, 3, n_gradient_steps=3)
+    assert result.status is Status.CONVERGED
+    np.testing.assert_allclose(result.coef.astype(float) * 1e-21, expected.coef, rtol=1e-4)
+
+
+@pytest.mark.parametrize("solve", [htp, null_space_tuning])
+def test_columns_of_any_scale_give_an_operator_the_same_answer(solve):
+    rng = np.random.default_rng(2)
+    A = rng.standard_normal((80, 160))
+    x = np.zeros(160)
+    x[rng.choice(160, 8, replace=False)] = rng.standard_normal(8) + 3
+    scale = 10.0 ** rng.uniform(-5, 5, 160)
+    result = solve(aslinearoperator(A * scale), A @ x, 8)
+    assert result.status is Status.CONVERGED
+    np.testing.assert_allclose(result.coef * scale, x, atol=1e-6)
+
+
+@THREE
+def test_nan_in_an_operator_is_named(solve):
+    A, y, _ = planted()
+    A[3, 5] = np.nan
+    with pytest.raises(ValueError, match="A contains NaN"):
+        solve(aslinearoperator(A), y, 4)
+
+
+@THREE
+def test_messages_name_what_was_passed(solve):
+    A, y, _ = planted(complex_=True)
+    with pytest.raises(ValueError, match="positive=True needs real data"):
+        solve(A, y, 3, positive=True)
+
+
+def test_the_estimator_names_its_own_parameters():
+    A, y, _ = planted(20, 10, 3)
+    with pytest.warns(RuntimeWarning, match="n_nonzero_coefs=99 is more"):
+        HardThresholdingPursuit(99).fit(A, y)
+    with pytest.raises(ValueError, match=r"n_nonzero_coefs=2 leaves room for no block of block_size=40"):
+        HardThresholdingPursuit(2, block_size=40).fit(A, y)
+    with pytest.warns(RuntimeWarning, match="block_size=40 is more than the number of features"):
+        model = HardThresholdingPursuit(block_size=40).fit(A, y)
+    assert np.all(model.coef_ != 0)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_smallest_weights_are_still_weights(dtype):
+    y = np.array([1.0, 5.0, 4.0, 3.0], dtype=dtype)
+    for weight in (1e-60, 1e-310):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            result = htp(np.eye(4, dtype=dtype), y, 2, penalty_weights=[weight, 1, 1, 1])
+        np.testing.assert_array_equal(result.support, [0, 1])  # it counts, and comes first

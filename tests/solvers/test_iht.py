@@ -168,3 +168,26 @@ def test_a_level_above_the_number_of_features_is_clipped_with_a_warning():
 def test_a_bad_level_is_named(count):
     with pytest.raises(ValueError, match="n_nonzero must be an integer"):
         iht(np.eye(3), np.ones(3), count)
+
+
+@pytest.mark.parametrize("step", ["normalized", "fixed"])
+def test_least_squares_on_a_poor_support_is_no_fixed_point(step):
+    result = iht(np.eye(3), np.array([1.0, 5.0, 2.0]), 1, init=np.array([1.0, 0.0, 0.0]), step=step)
+    assert result.status is Status.CONVERGED
+    np.testing.assert_allclose(result.coef, [0, 5, 0], atol=1e-5)
+    A, y, coef = planted(60, 120, 6, noise=0.0)
+    poor = np.zeros(120)
+    poor[:6] = np.linalg.lstsq(A[:, :6], y)[0]
+    np.testing.assert_allclose(iht(A, y, 6, init=poor, tol=1e-10).coef, coef, atol=1e-7)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_it_ends_where_the_certified_step_ends(seed):
+    """Correlated columns, noise, columns of unlike size: the normalised step is cut there, but never below the certified one."""
+    rng = np.random.default_rng(seed)
+    A = (rng.standard_normal((40, 100)) + 2 * rng.standard_normal((40, 1))) * rng.uniform(0.3, 3, 100)
+    y = A[:, :8] @ rng.standard_normal(8) + rng.standard_normal(40)
+    result = iht(A, y, 8, max_iter=20_000)
+    assert result.status is Status.CONVERGED
+    moved = result.coef + 0.9 / np.linalg.norm(A, 2) ** 2 * A.T @ (y - A @ result.coef)
+    np.testing.assert_array_equal(np.flatnonzero(top(moved, 8)), result.support)

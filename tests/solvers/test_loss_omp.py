@@ -12,7 +12,13 @@ from scipy.sparse.linalg import aslinearoperator
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import GramDesign, LossOMP, Status, loss_omp, omp
+from sparsecode.designs import DenseDesign
+from sparsecode.losses import Squared
+from sparsecode.penalties import L0Ball
+from sparsecode.solvers.greedy import absolute_pursuit, loss_pursuit
 from sparsecode.solvers.greedy.least_absolute import LeastAbsolute, absolute_optimality
+from sparsecode.solvers.greedy.loss_pursuit import Request
+from sparsecode.solvers.problem import make_problem
 from tests.planted import planted
 
 EUCLIDEAN = [("squared", "l0"), ("squared", "l1"), ("square_root", "l0"), ("square_root", "l1")]
@@ -405,6 +411,79 @@ def test_targets_of_very_different_size_do_not_disturb_each_other(loss, penalty)
         np.testing.assert_allclose(together.coef[:, p], sizes[p] * alone.coef, rtol=1e-9)
         assert together.history["selected"][p] == alone.history["selected"]
     assert np.all(together.coef[:, 3] == 0)
+
+
+@pytest.mark.parametrize("spread", [0, 3, 6])
+def test_rows_of_very_different_size_hide_no_column_from_absolute_deviations(spread):
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(3, 9))
+        rows = 10.0 ** rng.uniform(-spread, spread, n)
+        A = rows[:, None] * rng.standard_normal((n, n))
+        result = loss_omp(A, np.ones(n), 0.0, loss="absolute", penalty_weights=np.zeros(n))
+        assert result.status is Status.CONVERGED
+        assert np.all(result.coef != 0)
+        rounding = 1e-13 * np.sum(np.abs(A) @ np.abs(result.coef)) * np.linalg.cond(A / rows[:, None])
+        assert n * result.objective <= rounding
+        twice = np.column_stack([A[:, 0], A[:, 1], A[:, 0] - A[:, 1]])
+        dependent = loss_omp(twice, np.ones(n), 0.0, loss="absolute", penalty_weights=np.zeros(3))
+        assert np.count_nonzero(dependent.coef) == 2
+        assert dependent.status is Status.CONVERGED
+
+
+def test_one_row_a_million_times_larger_than_another_is_fitted_exactly():
+    A = np.diag([1e6, 1e-6, 1.0]) @ np.array([[1.0, 1.0, 0.0], [1.0, 2.0, 1.0], [0.0, 1.0, 3.0]])
+    result = loss_omp(A, np.ones(3), 0.0, loss="absolute", penalty_weights=np.zeros(3))
+    assert result.objective < 1e-3
+    assert result.status is Status.CONVERGED
+
+
+@pytest.mark.parametrize("loss", ["squared", "square_root", "absolute"])
+def test_free_columns_in_the_span_of_others_are_left_out(loss):
+    A, y, _ = planted(20, 6, 2, noise=0.3)
+    A[:, 1], A[:, 4] = A[:, 0], A[:, 0] - 2.0 * A[:, 2]
+    weights = np.where(np.isin(np.arange(6), [0, 1, 2, 4]), 0.0, 1.0)
+    for form in (np.asarray, sp.csc_array, aslinearoperator):
+        result = loss_omp(form(A), y, 100.0, loss=loss, penalty_weights=weights)
+        np.testing.assert_array_equal(result.support, [0, 2])
+        assert result.status is Status.CONVERGED
+
+
+def test_the_certificate_of_absolute_deviations_covers_the_free_columns(monkeypatch):
+    A, y, _ = planted(20, 3, 2, noise=0.3)
+    monkeypatch.setattr(LeastAbsolute, "append", lambda self, column: False)
+    with pytest.warns(ConvergenceWarning):
+        result = loss_omp(A, y, 0.0, loss="absolute", penalty_weights=np.zeros(3))
+    assert result.status is Status.STALLED
+    assert result.certificate > 0.01
+
+
+def test_columns_closed_for_their_dependence_are_open_again_once_a_column_leaves():
+    A, y, _ = planted(20, 6, 3)
+    request = Request("squared", "l0", 0.1, 6, "backward", False, False, 2e-16)
+    problem = make_problem(A, y, Squared(), L0Ball(6))
+    pursuit = loss_pursuit._Pursuit(problem, request, np.ones(6), lambda misfit: 0.1 + 0 * misfit)
+    pursuit.inside[[0, 1], 0], pursuit.taken[0], pursuit.closed[[3, 4], 0] = True, 2, True
+    assert pursuit._move(np.array([[0.0], [2.0], [0.0], [0.0], [0.0], [1.0]]), np.array([True]))[0]
+    assert pursuit.walks[0].removed == [1]
+    assert not np.any(pursuit.closed)
+    columns = absolute_pursuit.Columns(DenseDesign(A))
+    one = absolute_pursuit._Target(columns, y, request, np.ones(6), lambda misfit: 0.1 + 0 * misfit, None)
+    assert one._enter(0)
+    assert one._enter(1)
+    one.closed[[3, 4]] = True
+    assert one._move(np.array([0.0, 2.0, 0.0, 0.0, 0.0, 1.0]))
+    assert one.walk.removed == [1]
+    assert not np.any(one.closed)
+
+
+def test_the_function_and_the_estimator_share_one_default_sparsity():
+    X, y, _ = planted(20, 40, 3, noise=0.5)
+    X, y = X - X.mean(axis=0), y - y.mean()
+    for loss in ("squared", "absolute"):
+        model = LossOMP(loss, alpha=0.0, fit_intercept=False).fit(X, y)
+        np.testing.assert_array_equal(model.support_, loss_omp(X, y, 0.0, loss=loss).support)
+        assert model.support_.size > 10 or loss == "absolute"  # where no column alone may help earlier
 
 
 def test_blocks_of_targets_change_nothing(monkeypatch):

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import aslinearoperator
 from sklearn.exceptions import ConvergenceWarning
 
-from sparsecode import GramDesign, Status, null_space_tuning
+from sparsecode import GramDesign, NullSpaceTuning, Status, null_space_tuning
 from sparsecode.designs.transforms import dct_operator
 from sparsecode.losses import Squared
 from sparsecode.penalties import L0Ball
@@ -68,7 +68,8 @@ def test_it_walks_the_way_of_the_paper(seed, complex_, n_nonzero):
         if n_nonzero is None:
             assert certificate == pytest.approx(np.linalg.norm(y - A @ wanted) / np.linalg.norm(y), rel=1e-6)
         elif np.any(wanted):
-            moved = np.linalg.norm(size * (after - wanted)) / np.linalg.norm(size * wanted)
+            step = size * wanted + (A / size).conj().T @ (y - A @ wanted)
+            moved = np.linalg.norm(size * wanted - np.where(after != 0, step, 0)) / np.linalg.norm(size * wanted)
             assert certificate == pytest.approx(moved, rel=1e-6, abs=1e-9)
 
 
@@ -183,7 +184,9 @@ def test_an_absolute_tolerance_ends_the_adaptive_form():
     result = null_space_tuning(A, y, atol=1.2 * noise)
     assert result.status is Status.CONVERGED
     assert np.linalg.norm(y - A @ result.coef) <= 1.2 * noise
-    assert result.certificate <= result.tol
+    left = np.linalg.norm(y - A @ result.coef) / np.linalg.norm(y)
+    assert result.certificate == pytest.approx(left)  # the true one, above tol
+    assert result.certificate > result.tol
     with pytest.raises(ValueError, match="atol"):
         null_space_tuning(A, y, 6, atol=1.0)
 
@@ -231,3 +234,124 @@ def test_bad_input_is_named(change, word):
     A, y, _ = planted()
     with pytest.raises(ValueError, match=word):
         null_space_tuning(A, y, **change)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_an_operator_is_certified_only_where_its_matrix_would_be(seed):
+    """Supports of a quarter of the samples, which take several passes to settle."""
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((40, 80))
+    A /= np.linalg.norm(A, axis=0)
+    x = np.zeros(80)
+    x[:10] = rng.standard_normal(10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        dense, result = null_space_tuning(A, A @ x, 10), null_space_tuning(aslinearoperator(A), A @ x, 10)
+    if result.status is Status.CONVERGED:
+        support = result.support
+        np.testing.assert_allclose(A[:, support].T @ (A @ (x - result.coef)), 0, atol=1e-5)
+        assert dense.status is not Status.CONVERGED or np.allclose(result.coef, dense.coef, atol=1e-5)
+
+
+def test_a_partial_transform_is_solved_to_the_tolerance_it_certifies():
+    rng = np.random.default_rng(0)
+    operator = dct_operator(512, np.sort(rng.choice(512, 128, replace=False)))
+    coef = np.zeros(512)
+    coef[rng.choice(512, 20, replace=False)] = rng.standard_normal(20)
+    result = null_space_tuning(operator, operator @ coef, 20)
+    assert result.status is Status.CONVERGED
+    np.testing.assert_allclose(result.coef, coef, atol=1e-5)
+
+
+def test_the_certificate_sees_coefficients_that_are_no_least_squares(monkeypatch):
+    """It is recomputed from the columns: a wrong fit on the right support is not certified, whatever the solver remembers."""
+    module = sys.modules[null_space_tuning.__module__]
+    make = module.make_support_fit
+
+    def spoilt(*args, **options):
+        fit = make(*args, **options)
+        return type("Spoilt", (), {"is_exact": True, "__call__": lambda self, *rest: 1.001 * fit(*rest)})()
+
+    monkeypatch.setattr(module, "make_support_fit", spoilt)
+    A, y, _ = planted(40, 100, 5, noise=0.0)
+    with pytest.warns(ConvergenceWarning):
+        result = null_space_tuning(A, y, 5)
+    assert result.status is Status.STALLED
+    assert result.certificate == pytest.approx(1e-3, rel=0.9)
+
+
+@pytest.mark.parametrize("options", [{"fit_intercept": True}, {"fit_intercept": False}])
+def test_noise_is_never_fitted_exactly_by_the_estimator(options):
+    rng = np.random.default_rng(0)
+    with pytest.warns(ConvergenceWarning, match="raise tol or atol .*n_nonzero_coefs"):
+        model = NullSpaceTuning(**options).fit(rng.standard_normal((20, 60)), rng.standard_normal(20))
+    assert model.status_ is Status.STALLED
+    assert np.count_nonzero(model.coef_) <= 19 - options["fit_intercept"]
+
+
+def test_samples_of_weight_zero_and_copies_of_samples_are_no_room_for_noise():
+    rng = np.random.default_rng(0)
+    A, y = rng.standard_normal((20, 60)), rng.standard_normal(20)
+    weighted = np.vstack([A, rng.standard_normal((20, 60))]), np.append(y, rng.standard_normal(20))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        alone = null_space_tuning(A, y)
+        copied = null_space_tuning(np.repeat(A, 2, axis=0), np.repeat(y, 2))
+        result = null_space_tuning(*weighted, sample_weight=np.repeat([1.0, 0.0], 20))
+    for other in (copied, result):
+        assert other.status is Status.STALLED
+        np.testing.assert_allclose(other.coef, alone.coef, atol=1e-8)
+    many = [A[:, None, :].repeat(2, axis=1).reshape(40, 60)[:, :n] for n in (60, 10)]
+    assert make_whitening_of(many[0]).largest_support == 19
+    assert make_whitening_of(many[1]).largest_support == 10  # more samples than columns: nothing to fit by chance
+    assert make_whitening_of(rng.standard_normal((20, 20))).largest_support == 19
+
+
+def make_whitening_of(A):
+    return whitening.make_whitening(make_problem(A, np.ones(len(A)), Squared(), L0Ball(3)))
+
+
+def test_a_gram_matrix_does_not_certify_residuals_that_it_cannot_tell():
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((40, 60))
+    y = A[:, :3] @ [1.0, 2.0, 3.0] + 3e-8 * rng.standard_normal(40)
+    result = null_space_tuning(GramDesign(A.T @ A, 40, float(y @ y)), A.T @ y, tol=1e-12)
+    assert result.certificate >= np.linalg.norm(y - A @ result.coef) / np.linalg.norm(y)
+    assert result.tol >= 1e-8
+    with pytest.raises(ValueError, match="target_sq_norm, or pass n_nonzero"):
+        null_space_tuning(GramDesign(A.T @ A, 40), A.T @ y)
+    null_space_tuning(GramDesign(A.T @ A, 40), A.T @ y, 3)
+
+
+def test_a_joint_support_stays_joint_where_one_target_is_done_before_the_others():
+    rng = np.random.default_rng(3)
+    A = rng.standard_normal((40, 100))
+    easy = A[:, 3] + 2 * A[:, 50]
+    with pytest.warns(ConvergenceWarning):
+        result = null_space_tuning(A, np.stack([easy, rng.standard_normal(40)], axis=1), joint=True)
+    np.testing.assert_array_equal(result.support[:, 0], result.support[:, 1])
+
+
+def test_what_pruning_leaves_is_what_the_history_ends_with():
+    A, y, coef = planted(60, 150, 10, noise=0.0, seed=2)
+    result = null_space_tuning(A, y)
+    assert np.count_nonzero(result.coef) == 10
+    assert result.history["certificate"][-1] == result.certificate
+    assert result.history["objective"][-1] == result.objective
+
+
+def test_coefficients_beyond_single_precision_end_with_a_status():
+    A, y, _ = planted(30, 60, 2, dtype="float32")
+    with pytest.warns(ConvergenceWarning, match="grew without bound"):
+        result = null_space_tuning(A * np.float32(1e-30), y * np.float32(1e10), 2)
+    assert result.status is Status.DIVERGED
+    assert np.all(np.isfinite(result.coef))
+
+
+def test_designs_of_any_scale_are_whitened_in_single_precision(monkeypatch):
+    monkeypatch.setattr(whitening, "_FEW_ROWS", 10)
+    A, y, _ = planted(40, 100, 5, noise=0.1)
+    expected = null_space_tuning(A, y, 5)
+    for scale in (1e-60, 1e60, 10.0 ** np.random.default_rng(0).uniform(-40, 40, 100)):
+        result = null_space_tuning(A * scale, y, 5)
+        np.testing.assert_allclose(result.coef * scale, expected.coef, atol=1e-8)

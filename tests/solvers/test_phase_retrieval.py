@@ -6,10 +6,10 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from sklearn.exceptions import ConvergenceWarning
 
-from sparsecode import GramDesign, Status, sparse_phase_retrieval
+from sparsecode import GramDesign, SparsePhaseRetrieval, Status, sparse_phase_retrieval
 from sparsecode._validation import as_design
 from sparsecode.metrics import phase_distance
 from sparsecode.solvers.thresholding.phase_newton import (
@@ -18,8 +18,9 @@ from sparsecode.solvers.thresholding.phase_newton import (
     intensity_curvature,
     step_on_support,
 )
-from sparsecode.solvers.thresholding.phase_retrieval import SupportColumns
 from sparsecode.solvers.thresholding.spectral import row_weighted_sq_norms
+from sparsecode.solvers.thresholding.support_columns import SupportColumns
+from tests._backends import FOREIGN, get, put
 
 
 def phaseless(n_samples=150, n_features=200, sparsity=5, *, noise=0.0, complex_=False, seed=0):
@@ -558,3 +559,73 @@ def test_a_bad_option_is_named(options, text):
     A, y, _ = phaseless()
     with pytest.raises(ValueError, match=text):
         sparse_phase_retrieval(A, y, **{"n_nonzero": 5, **options})
+
+
+@pytest.mark.parametrize("n_targets", [None, 2])
+def test_where_no_column_can_be_a_start_the_answer_is_zero(n_targets):
+    shape = (30,) if n_targets is None else (30, n_targets)
+    result = sparse_phase_retrieval(np.zeros((30, 4)), np.ones(shape), 1)
+    assert result.status is Status.CONVERGED
+    assert not np.any(result.coef)
+    excluded = sparse_phase_retrieval(np.eye(5), np.ones(5), 1, penalty_weights=np.full(5, np.inf))
+    assert not np.any(excluded.coef)
+    assert excluded.status is Status.CONVERGED
+
+
+def test_a_callback_that_stops_one_target_stops_all_that_are_left():
+    A, _, _ = phaseless(60, 40, 3)
+    coef = np.zeros((40, 3))
+    coef[:3] = np.random.default_rng(0).uniform(1, 2, (3, 3))
+    y = np.abs(A @ coef)
+    calls = []
+    result = sparse_phase_retrieval(A, y, 3, callback=lambda progress: calls.append(progress) or True)
+    assert len(calls) == 1
+    assert result.status is Status.INTERRUPTED
+    assert not np.any(result.coef[:, 1:])
+    np.testing.assert_allclose(2 * 60 * result.objective[1:], np.sum(y[:, 1:] ** 2, axis=0))
+
+
+def test_restarts_beyond_the_columns_go_on_with_pairs():
+    missed = dict.fromkeys((5, 500), 0)
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        A, coef = rng.standard_normal((14, 6)), np.zeros(6)
+        coef[rng.choice(6, 2, replace=False)] = rng.standard_normal(2)
+        for few in missed:
+            result = sparse_phase_retrieval(A, np.abs(A @ coef), 2, n_restarts=few)
+            missed[few] += phase_distance(coef, result.coef) > 1e-6
+    assert missed[500] == 0 < missed[5]
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+def test_a_level_above_the_number_of_samples_is_clipped_with_a_warning(complex_):
+    A, y, _ = phaseless(10, 50, 3, complex_=complex_)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sparse_phase_retrieval(A, y, 20, n_restarts=1)
+    assert "n_nonzero=20 is more than the number of samples; 10 is used" in str(caught[0].message)
+
+
+def test_nan_in_an_operator_is_named():
+    A, y, _ = phaseless(30, 40, 3)
+    A[2, 3] = np.nan
+    with pytest.raises(ValueError, match="A contains NaN"):
+        sparse_phase_retrieval(aslinearoperator(A), y, 3)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_the_estimator_takes_sample_weights_in_every_namespace(name):
+    A, y, _ = phaseless(60, 40, 3, noise=0.05)
+    weights = np.random.default_rng(0).uniform(0, 2, 60)
+    expected = SparsePhaseRetrieval(3).fit(A, y, sample_weight=weights).coef_
+    found = SparsePhaseRetrieval(3).fit(put(A, name), put(y, name), sample_weight=weights).coef_
+    np.testing.assert_allclose(get(found), expected, atol=1e-6)
+
+
+def test_the_default_level_is_that_of_the_other_estimators():
+    A, y, _ = phaseless(12, 400, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = SparsePhaseRetrieval(n_restarts=0).fit(A, y)
+    assert np.count_nonzero(model.coef_) <= 12

@@ -23,10 +23,9 @@ def everywhere(monkeypatch):
     plain = RoundedColumns.correlate
 
     def counted(self, residual, closed):
-        rough = plain(self, residual, closed)
-        exact = self.design.array.T.astype(float) @ residual
-        seen.append(int(np.sum(np.abs(rough - exact) < 1e-9 * np.linalg.norm(residual))))
-        return rough
+        among, product = plain(self, residual, closed)
+        seen.append(product.size)
+        return among, product
 
     monkeypatch.setattr(RoundedColumns, "correlate", counted)
     return seen
@@ -50,17 +49,19 @@ def test_rounded_correlations_stay_within_their_bounds(order, shape, dtype):
     norms = np.where(design.column_sq_norms() > 0, design.column_sq_norms(), 1.0)
     columns = RoundedColumns(design, 1.0 / norms, False)
     residual = rng.standard_normal(shape[0])
-    product = columns.correlate(residual, np.zeros(shape[1], dtype=bool))
+    among, product = columns.correlate(residual, np.zeros(shape[1], dtype=bool))
     exact = A.T.astype(float) @ residual
-    score, rough = np.abs(exact) / np.sqrt(norms), np.abs(product) / np.sqrt(norms)
-    assert np.argmax(rough) == np.argmax(score)
-    np.testing.assert_allclose(rough[np.argmax(rough)], np.max(score), rtol=1e-12 if dtype == np.float64 else 1e-5)
-    assert np.all(np.abs(product - exact) <= 0.05 * np.sqrt(norms) * np.linalg.norm(residual))
+    score = np.abs(exact) / np.sqrt(norms)
+    among = np.arange(shape[1]) if among is None else among
+    assert np.argmax(score) in among
+    accuracy = 1e-12 if dtype == np.float64 else 1e-5
+    np.testing.assert_allclose(product, exact[among], atol=accuracy * np.max(np.abs(exact[among])))
     low, high = columns.scores.reshape(2, -1)[:, : shape[1]].astype(float)
-    root = columns.columns[1].reshape(-1)[: shape[1]].astype(float)
-    true = np.abs(exact) / np.linalg.norm(residual) * columns._unit * root  # in the units of the kernel
+    factor = np.max(np.abs(A), axis=0) / 127.0 / np.sqrt(norms)
+    true = score / np.linalg.norm(residual) / np.max(factor)  # in the units of the kernel
     assert np.all(true <= high)
     assert np.all(true >= low)
+    assert np.all(high - low <= 0.1 / np.max(factor))
 
 
 @ORDERS
@@ -101,6 +102,27 @@ def test_columns_that_round_badly_are_no_danger(spoil, everywhere, monkeypatch):
         warnings.simplefilter("ignore")
         result, expected = omp(A, y, n_nonzero=20), without(monkeypatch, A, y, n_nonzero=20)
     assert result.history["selected"] == expected.history["selected"]
+
+
+@ORDERS
+@pytest.mark.parametrize("spread", [6, 23, 60])
+def test_norms_over_any_number_of_decades_select_the_columns_that_unit_norms_would(
+    order, spread, everywhere, monkeypatch
+):
+    A, y, _ = planted(60, 900, 8, noise=0.3)
+    scaled = np.asarray(A * 10.0 ** np.random.default_rng(7).uniform(-spread, spread, 900), order=order)
+    expected = without(monkeypatch, A, y, n_nonzero=20).history["selected"]
+    assert omp(scaled, y, n_nonzero=20).history["selected"] == expected
+    assert np.median(everywhere) < 100
+
+
+@pytest.mark.parametrize("spread", [20, 60])
+def test_weights_over_any_number_of_decades_decide_as_without_rounding(spread, everywhere, monkeypatch):
+    A, y, _ = planted(60, 900, 8, noise=0.3)
+    weights = 10.0 ** np.random.default_rng(7).uniform(-spread, spread, 900)
+    options = {"n_nonzero": 20, "penalty_weights": weights}
+    expected = without(monkeypatch, A, y, **options).history["selected"]
+    assert omp(A, y, **options).history["selected"] == expected
 
 
 def test_a_dependent_column_gives_way_to_the_exact_next_best(everywhere, monkeypatch):

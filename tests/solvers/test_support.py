@@ -170,3 +170,12 @@ def test_stacks_of_any_size_give_the_same_fits(monkeypatch):
         results.append(make_support_fit(problem_of("dense", A, Y))(mask, None))
     np.testing.assert_allclose(results[1], results[0], atol=1e-12)
     np.testing.assert_allclose(results[2], results[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+def test_an_operator_with_columns_of_any_scale_is_fitted_as_accurately(complex_):
+    A, y, _ = planted(80, 60, 4, noise=1.0, complex_=complex_)
+    scale = 10.0 ** np.random.default_rng(0).uniform(-5, 5, 60)
+    mask = np.arange(60) < 20
+    found = make_support_fit(problem_of("operator", A * scale, y))(mask, None)
+    np.testing.assert_allclose(found * scale, expected_fit(A, y, mask), atol=1e-8)

@@ -123,6 +123,7 @@ class _Target:
         kept = [q for q, member in enumerate(self.members) if member != j]
         self.members = [self.members[q] for q in kept]
         self.inside[j] = False
+        self.closed[:] = False  # what depended on the support may no longer do so
         self.lad.refit((self.lad.columns * self.lad.sizes)[:, kept])
 
 

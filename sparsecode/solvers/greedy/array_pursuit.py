@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..._array import array_namespace, as_double, asarray_like, conj, is_complex, real_dtype
-from .rules import Settings, preferences
+from .rules import Settings, block_products, preferences
 
 __all__ = ["Dictionary", "array_pursuit", "make_dictionary"]
 
@@ -23,7 +23,8 @@ class Dictionary(NamedTuple):
     sq_norms: Any  # (K,)
     scale: Any  # (K,) 1 / (weight^2 n), 0 for an atom that may not be selected
     preference: Any  # (K,) 1 / weight^2, 0 likewise
-    free: list  # atoms of weight zero, then others that enter first
+    first: list  # atoms of weight zero, then others that enter first
+    n_free: int  # how many are of weight zero
     rows: Any = None  # (K, d) the atoms, or None: then residuals are never recomputed
 
 
@@ -40,16 +41,17 @@ class _State(NamedTuple):
     sq_residual: Any  # (P,) double
     known: Any  # (P,) the last squared residual that did not come from the recursion
     active: Any  # (P,) bool
+    room: Any  # (P,) how many atoms may still be taken
 
 
 def make_dictionary(gram_rows, sq_norms, like, *, penalty_weights=None, rows=None, first=()) -> Dictionary:
     """Thresholds and weights as arrays beside `like`; `sq_norms` and `penalty_weights` are NumPy arrays."""
-    scale, preference, free = preferences(sq_norms, penalty_weights, first)
+    scale, preference, free, first = preferences(sq_norms, penalty_weights, first)
     dtype = real_dtype(array_namespace(like), like.dtype)
     norms, scale, preference = (
         asarray_like(each, like, dtype=dtype) for each in (np.asarray(sq_norms), scale, preference)
     )
-    return Dictionary(gram_rows, norms, scale, preference, free.tolist(), rows)
+    return Dictionary(gram_rows, norms, scale, preference, first.tolist(), free.size, rows)
 
 
 def array_pursuit(dictionary: Dictionary, settings: Settings, correlations, target_sq, limits, signals=None):
@@ -59,17 +61,20 @@ def array_pursuit(dictionary: Dictionary, settings: Settings, correlations, targ
     serve residuals finer than the recursion can see.
     """
     xp = array_namespace(correlations)
-    n_free, depth = len(dictionary.free), min(correlations.shape[1], settings.n_nonzero + len(dictionary.free))
+    n_first = len(dictionary.first)  # a slot each, whether they enter or not
+    depth = n_first + min(correlations.shape[1], settings.n_nonzero)
     state = _start(xp, dictionary, settings, correlations, target_sq, depth)
     for t in range(depth):
-        if t >= n_free:
-            state = state._replace(active=state.active & (state.sq_residual > limits))
+        if t >= n_first:
+            state = state._replace(active=state.active & (state.room > 0) & (state.sq_residual > limits))
         if not bool(xp.any(state.active)):
             break
         state, took, distance = _fill_slot(xp, dictionary, settings, state, t, target_sq)
+        if t >= dictionary.n_free:
+            state = state._replace(room=state.room - xp.astype(took, xp.int64))
         step = xp.where(took, state.projection[:, t], 0 * state.projection[:, t])
         state = state._replace(sq_residual=state.sq_residual - xp.abs(step) ** 2)
-        if signals is not None and t + 1 >= n_free:
+        if signals is not None and t + 1 >= n_first:
             state, step = _recompute(xp, dictionary, settings, state, t, step, took, limits, signals)
         if t + 1 < depth:
             state = _extend(xp, dictionary, state, t, step, distance, took)
@@ -95,6 +100,7 @@ def _start(xp, dictionary, settings, correlations, target_sq, depth):
         target_sq,
         target_sq,
         xp.ones((n_signals,), dtype=xp.bool, **place),
+        xp.full((n_signals,), settings.n_nonzero, dtype=xp.int64, **place),
     )
 
 
@@ -117,7 +123,7 @@ def _scores(xp, dictionary, settings, state, noise):
 def _fill_slot(xp, dictionary, settings, state, t, target_sq):
     """The t-th atom of every active signal: its index, its row of the factor, its projection."""
     noise = xp.astype(settings.noise * target_sq, dictionary.sq_norms.dtype)
-    forced = t < len(dictionary.free)
+    forced = t < len(dictionary.first)
     score = None if forced else _scores(xp, dictionary, settings, state, noise)
     pending = state.active
     took = xp.zeros_like(pending)
@@ -125,7 +131,7 @@ def _fill_slot(xp, dictionary, settings, state, t, target_sq):
     atoms = xp.arange(state.closed.shape[1], dtype=xp.int64, device=pending.device)
     while bool(xp.any(pending)):
         if forced:
-            j = xp.zeros_like(state.indices[:, 0]) + dictionary.free[t]
+            j = xp.zeros_like(state.indices[:, 0]) + dictionary.first[t]
         else:
             j = xp.argmax(score, axis=1)
             correlation = _pick(xp, state.correlations, j)
@@ -216,7 +222,7 @@ def _recompute(xp, dictionary, settings, state, t, step, took, limits, signals):
     projection = xp.where(unsure[:, None], state.projection + correction, state.projection)
     residual = _residual(xp, dictionary, signals, state.indices, _solve(xp, state.factor, projection))
     exact = xp.sum(xp.abs(residual) ** 2, axis=1)
-    fresh = xp.astype(residual, signals.dtype) @ conj(dictionary.rows).T
+    fresh = block_products(xp.astype(residual, signals.dtype), conj(dictionary.rows).T)
     state = state._replace(
         projection=projection,
         sq_residual=xp.where(unsure, exact, state.sq_residual),

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from ..._array import array_namespace, as_double, asarray_like, dagger, is_numpy, real_dtype, sq_norm, to_numpy
+from ..._array import array_namespace, as_double, asarray_like, dagger, device, is_numpy, real_dtype, sq_norm, to_numpy
 from ..._parallel import map_blocks, n_threads
 from ..._validation import as_count, as_design, check_range
 from ...designs import DenseDesign
 from .array_pursuit import array_pursuit, make_dictionary
-from .kernel_pursuit import BLOCK, KernelPursuit
-from .rules import is_small, make_settings, np_dtype, power_of_two
+from .kernel_pursuit import KernelPursuit
+from .rules import BLOCK, block_products, is_small, make_settings, np_dtype, power_of_two
 
 __all__ = ["SparseCodes", "batch_omp", "codes_to_csr", "iter_batch_omp"]
 
@@ -255,9 +255,14 @@ def _array_coder(atoms, sq_norms, settings):
 
     def code(signals, first, n_jobs):
         parts = [_one_piece(signals[part, ...], first + part.start) for part in _slices(signals.shape[0], piece)]
-        return parts[0] if len(parts) == 1 else tuple(xp.concat(part, axis=0) for part in zip(*parts, strict=True))
+        joined = parts[0] if len(parts) == 1 else tuple(xp.concat(part, axis=0) for part in zip(*parts, strict=True))
+        return tuple(array[: signals.shape[0], ...] for array in joined)  # only the last piece was filled up
 
     def _one_piece(part, first):
+        missing = -part.shape[0] % BLOCK
+        if missing:
+            filler = xp.zeros((missing, part.shape[1]), dtype=part.dtype, device=device(part))
+            part = xp.concat([part, filler], axis=0)
         with np.errstate(over="ignore"):
             target_sq = to_numpy(sq_norm(part.T))
         check_range(target_sq, part, "signals", "row", first)
@@ -267,7 +272,7 @@ def _array_coder(atoms, sq_norms, settings):
         part = part * scale_here[:, None]
         scaled_sq = asarray_like(target_sq * scale**2, part, dtype=xp.float64)
         indices, values, counts, sq_residuals = array_pursuit(
-            dictionary, settings, part @ adjoint, scaled_sq, limits, signals=part
+            dictionary, settings, block_products(part, adjoint), scaled_sq, limits, signals=part
         )
         return (
             indices,

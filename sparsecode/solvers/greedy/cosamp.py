@@ -42,7 +42,8 @@ def cosamp(
     Parameters
     ----------
     A : array, sparse matrix, LinearOperator or Design of shape (n_samples, n_features)
-        The design, real or complex, in any array namespace. Columns need not have unit norm.
+        The design, real or complex, in any array namespace. Columns need not have unit norm: their norms are computed, for a
+        LinearOperator of more than 64 rows without an attribute `column_sq_norms` by one product for each row or column.
     y : array of shape (n_samples,) or (n_samples, n_targets)
         The target, or many; for a `GramDesign` the correlations ``A.conj().T @ y``.
     n_nonzero : int
@@ -117,8 +118,7 @@ def cosamp(
             RuntimeWarning,
         )
     result = run(pursuit, _steps(pursuit, count), max_iter=max_iter, callback=callback)
-    missed = None if debias else "debias=False leaves coefficients that are no least-squares fit on their support"
-    return conclude(pursuit, result, debias=debias, missed=missed)
+    return conclude(pursuit, result, debias=debias)
 
 
 def _steps(pursuit, count):

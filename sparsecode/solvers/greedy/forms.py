@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..._array import array_namespace, as_double, asarray_like, dagger, sq_norm, to_numpy
+from ..._validation import check_columns, check_range
 from ...designs import CenteredDesign, GramDesign, SparseDesign
 from .array_pursuit import array_pursuit, make_dictionary
 from .kernel_pursuit import KernelPursuit
 from .residual_pursuit import residual_pursuit
 from .rules import is_small, power_of_two
 
-__all__ = ["Selected", "pursue", "target_sq_norms"]
+__all__ = ["Selected", "check_ranges", "pursue", "target_sq_norms"]
 
 _MAX_GRAM = 8192  # columns: a larger Gram matrix (512 MiB) is never formed
 
@@ -30,6 +31,8 @@ class Selected(NamedTuple):
     values: Any  # (P, k)
     counts: np.ndarray  # (P,)
     sq_residuals: list | None = None
+    n_free: Any = 0  # (P,) how many of them are free, at their beginning
+    n_first: Any = 0  # (P,) how many entered before any was selected, the free ones included
 
 
 def target_sq_norms(design, target):
@@ -41,14 +44,41 @@ def target_sq_norms(design, target):
         return np.atleast_1d(to_numpy(sq_norm(target)).astype(np.float64))
 
 
+def check_ranges(design, target, target_sq):
+    """Refuse targets and columns so large or small that their squares are no numbers; an operator's columns are not known."""
+    check_range(target_sq, target[None, :] if target.ndim == 1 else target.T, "y", "target")
+    check_columns(design)
+    if isinstance(design, GramDesign):
+        design.check_target(target)
+
+
 def pursue(design, target, settings, target_sq, penalty_weights=None, n_jobs=None) -> Selected:
-    """Code every column of `target` (n_samples, P), or a single target (n_samples,)."""
+    """Code every column of `target` (n_samples, P), or a single target (n_samples,).
+
+    `penalty_weights` is a NumPy array (n_features,), or None.
+    """
+    selected = _in_some_form(design, target, settings, target_sq, penalty_weights, n_jobs)
+    free = np.flatnonzero(penalty_weights == 0) if penalty_weights is not None else np.empty(0, dtype=np.int64)
+    first = np.concatenate([free, np.array(settings.first, dtype=np.int64)])
+    if first.size == 0:
+        nothing = np.zeros(selected.counts.shape, dtype=np.int64)
+        return selected._replace(n_free=nothing, n_first=nothing)
+    order = np.full(design.shape[1] + 1, -1)  # the last for the empty slots, -1
+    order[first] = np.arange(first.size)
+    places = order[to_numpy(selected.indices)[:, : first.size]]
+    rising = np.diff(places, axis=1, prepend=-1) > 0  # a column that was not let in first may be selected later
+    entered = np.cumprod(rising & (places >= 0), axis=1)
+    n_free = np.sum(entered * (places < free.size), axis=1)
+    return selected._replace(n_free=n_free, n_first=np.sum(entered, axis=1))
+
+
+def _in_some_form(design, target, settings, target_sq, penalty_weights, n_jobs):
     xp = array_namespace(target)
     columns = target if target.ndim == 2 else xp.reshape(target, (-1, 1))
     n_targets, n_features = columns.shape[1], design.shape[1]
     if not design.is_numpy:
         return _by_arrays(design, columns, settings, target_sq, penalty_weights)
-    small = is_small(n_targets, n_features, settings.n_columns)
+    small = is_small(n_targets, n_features, settings.n_nonzero)
     if isinstance(design, GramDesign):
         form = _gram_by_arrays if small else _gram_by_kernel
         return form(design, columns, settings, target_sq, penalty_weights, n_jobs)
@@ -61,7 +91,7 @@ def pursue(design, target, settings, target_sq, penalty_weights=None, n_jobs=Non
 def _shares_gram(design, n_targets, settings, target_sq):
     """Whether a Gram matrix costs less than the products it saves, fits, and is fine enough for the tolerance."""
     n_features = design.shape[1]
-    if design.is_matrix_free or n_features > min(_MAX_GRAM, n_targets * settings.n_columns):
+    if design.is_matrix_free or n_features > min(_MAX_GRAM, n_targets * settings.n_nonzero):
         return False
     if isinstance(design, CenteredDesign):
         return not (design.base.is_matrix_free or isinstance(design.base, SparseDesign))
@@ -133,7 +163,7 @@ def _by_arrays(design, target, settings, target_sq, penalty_weights):
     xp = design.xp
     rows = xp.astype(design.array.T, target.dtype, copy=False)
     adjoint = dagger(rows)
-    shared = design.shape[1] <= min(_MAX_GRAM, target.shape[1] * settings.n_columns)
+    shared = design.shape[1] <= min(_MAX_GRAM, target.shape[1] * settings.n_nonzero)
     gram = rows @ adjoint if shared else None
 
     def gram_rows(j):

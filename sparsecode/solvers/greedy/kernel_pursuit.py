@@ -7,13 +7,9 @@ import threading
 import numpy as np
 
 from ..._parallel import map_blocks
-from .rules import Settings, preferences
+from .rules import BLOCK, Settings, preferences
 
-__all__ = ["BLOCK", "KernelPursuit"]
-
-BLOCK = (
-    256  # signals; every correlation product has exactly this many rows, so bits do not depend on where a block ends
-)
+__all__ = ["KernelPursuit"]
 
 
 class KernelPursuit:
@@ -34,18 +30,20 @@ class KernelPursuit:
     """
 
     def __init__(self, gram, sq_norms, settings: Settings, *, penalty_weights=None, rows=None):
-        from ...kernels.greedy import Atoms, Rule, aligned
+        from ...kernels.greedy import Atoms, Rule
+        from ...kernels.greedy_workspace import aligned
 
         real = gram.real.dtype
         norms = np.asarray(sq_norms)
-        scale, preference, free = preferences(sq_norms, penalty_weights, settings.first)
+        scale, preference, free, first = preferences(sq_norms, penalty_weights, settings.first)
         rows = np.empty((0, 0), dtype=gram.dtype) if rows is None else rows
         self.dtype, self.settings = gram.dtype, settings
-        self.depth = min(gram.shape[0], settings.n_nonzero + free.size)
+        self.depth = min(gram.shape[0], max(first.size, settings.n_nonzero + free.size))
         norms, scale, preference = (aligned(values.astype(real)) for values in (norms, scale, preference))
-        self._atoms = Atoms(aligned(gram), norms, scale, preference, free, aligned(rows))
+        self._atoms = Atoms(aligned(gram), norms, scale, preference, first, aligned(rows))
         self._rule = Rule(
             settings.n_nonzero,
+            free.size,
             settings.orthogonal,
             settings.positive,
             settings.dependence,
@@ -85,7 +83,7 @@ class KernelPursuit:
 
     def _thread_scratch(self):
         """Workspace and correlations of this thread: fresh memory for every block would cost more than its use."""
-        from ...kernels.greedy import aligned_empty, workspace
+        from ...kernels.greedy_workspace import aligned_empty, workspace
 
         if not hasattr(self._scratch, "work"):
             n_atoms, dim = self._atoms.gram.shape[0], self._atoms.rows.shape[1]

@@ -23,7 +23,7 @@ __all__ = ["LeastAbsolute", "absolute_optimality"]
 _REFRESH = 24  # pivots between factorisations of the basis
 _PIVOTS = 50  # for each row and column: far more than are ever needed
 _SLACK = 1e-9  # multipliers up to one plus this are optimal
-_DEPENDENT = 1e-9  # of a column's largest entry: what is left of it off the span of the others
+_DEPENDENT = 1e-9  # of a row's own entries: what is left in it of a column off the span of the others
 _ROUNDING = 1e-14
 _PERTURBATION = 1e4  # times rounding
 
@@ -71,8 +71,9 @@ class LeastAbsolute:
         inner = self._inverse @ column[self.basis]
         edge = column - self.columns @ inner
         edge[self.basis] = 0.0
-        reach = np.abs(column) + np.abs(self.columns) @ np.abs(inner)
-        free = np.abs(edge) > _DEPENDENT * np.max(reach, initial=0.0)
+        on_basis = np.abs(column[self.basis]) + np.abs(self.columns[self.basis]) @ np.abs(inner)
+        spread = np.abs(self._inverse) @ on_basis  # what rounding makes of `inner`, whatever the sizes of the rows
+        free = np.abs(edge) > _DEPENDENT * (np.abs(column) + np.abs(self.columns) @ spread)
         if not np.any(free):
             return False
         entering, _ = _line_search(self.residual, np.where(free, edge, 0.0))

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import array_namespace, as_double, is_complex, to_numpy
+from ..._array import array_namespace, as_double, is_complex, plain, to_numpy
 from ..._validation import (
     as_count,
     as_design,
@@ -34,10 +34,11 @@ from ...penalties import L0Ball
 from ...result import SolveResult, Status, announce
 from ..problem import make_problem
 from .absolute_pursuit import Columns, absolute_pursuit
-from .forms import target_sq_norms
+from .default_strength import default_strength
+from .ending import certificate_tolerance, certify_support
+from .forms import check_ranges, target_sq_norms
 from .least_absolute import absolute_optimality
 from .loss_pursuit import Request, euclidean_pursuit
-from .omp import certificate_tolerance, certify_support, check_ranges
 from .rules import np_dtype
 
 __all__ = ["LOSSES", "loss_omp", "solve_loss_omp"]
@@ -45,10 +46,6 @@ __all__ = ["LOSSES", "loss_omp", "solve_loss_omp"]
 LOSSES = ("squared", "square_root", "absolute")
 _PENALTIES = ("l0", "l1")
 _CANDIDATES = ("new", "all", "backward")
-_COSINE = (
-    0.32  # u of the docstring: found best for the square-root loss with l1 at every noise level of a measured series
-)
-_NOISE_GUESS = 0.1  # of the target, where a default strength needs the size of the noise: 20 dB
 _BLOCK = 1 << 22  # entries of the scores of the targets that advance together
 
 
@@ -88,7 +85,8 @@ def loss_omp(
     ----------
     A : array, sparse matrix, LinearOperator or Design of shape (n_samples, n_features)
         The design, real or complex (real NumPy, SciPy or LinearOperator for the absolute loss). Columns need not have unit norm. For
-        a LinearOperator selected columns are fetched, at one product each; the absolute loss looks at all of them.
+        a LinearOperator selected columns are fetched, at one product each, and the absolute loss looks at all of them; the others need
+        their norms, which without an attribute `column_sq_norms` take one product for each row or column beyond 64 rows.
     y : array of shape (n_samples,) or (n_samples, n_targets)
         The target, or many to code independently; for a `GramDesign` the correlations ``A.conj().T @ y``.
     alpha : float, optional
@@ -114,7 +112,7 @@ def loss_omp(
         The w above, small for columns that are expected. inf excludes a column; columns of weight 0 enter first, outside the count of
         `n_nonzero`.
     n_nonzero : int, optional
-        Most columns to select. By default half as many as there are samples, or all where samples outnumber the features.
+        Most columns to select. By default as many as are linearly independent: `alpha` says when to stop.
     candidates : {"new", "all", "backward"}, default="new"
         What may move. "new": columns off the support. "all": also coefficients on it, and the pursuit ends when one of
         these would win. "backward" (l0 only): such a coefficient is removed and the rest refitted.
@@ -218,13 +216,15 @@ def solve_loss_omp(
     weights = np.ones(design.shape[1]) if penalty_weights is None else to_numpy(penalty_weights).astype(np.float64)
     if loss == "absolute":
         _check_absolute(design, target)
+    else:
+        design = design.with_exact_norms()  # which price every move
     check_ranges(design, target, target_sq_norms(design, target))
 
     def make_alpha(misfit):
         return (
             np.full(misfit.shape, request.alpha)
             if request.alpha is not None
-            else _default(request, design, weights, misfit)
+            else default_strength(request, design, weights, misfit)
         )
 
     solve = _solve_absolute if loss == "absolute" else _solve_euclidean
@@ -237,8 +237,8 @@ def solve_loss_omp(
         intercept=answer.intercept,
         status=status,
         n_iter=max(len(walk.decrease) for walk in answer.walks),
-        objective=_plain(answer.objective),
-        certificate=_plain(answer.certificate),
+        objective=plain(answer.objective),
+        certificate=plain(answer.certificate),
         certificate_name=answer.name,
         tol=answer.tol,
         history=_history(answer.walks, target.ndim == 1, return_path),
@@ -276,10 +276,7 @@ def _request(design, target, alpha, loss, penalty, n_nonzero, candidates, scale_
         )
     rank = min(design.shape)
     name = "the number of features" if design.shape[1] <= design.shape[0] else "the number of samples"
-    if n_nonzero is None:
-        count = design.shape[1] if design.shape[1] <= design.shape[0] else max(1, design.shape[0] // 2)
-    else:
-        count = as_count(n_nonzero, "n_nonzero", maximum=rank, maximum_name=name)
+    count = rank if n_nonzero is None else as_count(n_nonzero, "n_nonzero", maximum=rank, maximum_name=name)
     dtype = np_dtype(target)
     if isinstance(design, GramDesign):
         dtype = np.result_type(dtype, np.float64)
@@ -301,36 +298,6 @@ def _check_absolute(design, target):
         raise ValueError(
             "loss='absolute' needs NumPy arrays, SciPy sparse matrices or LinearOperators; convert A and y with numpy.asarray."
         )
-
-
-def _default(request, design, weights, misfit):
-    """The strength that a column of noise does not reach, for every target of this misfit (see `loss_omp`)."""
-    u = _COSINE
-    angle = 1.0 - np.sqrt(1.0 - u * u)
-    spread = _spread(request, design, weights) if request.penalty == "l1" else 1.0
-    if request.loss != "absolute":
-        noise = _NOISE_GUESS * np.sqrt(2.0 * misfit)
-    else:
-        noise = _NOISE_GUESS * np.sqrt(np.pi / 2.0) * misfit
-    if request.penalty == "l1":
-        return spread * u * (noise if request.loss == "squared" else np.ones_like(noise))
-    if request.loss == "absolute":
-        return np.sqrt(np.pi / 8.0) * u * u * noise
-    if request.loss == "squared":
-        return 0.5 * (u * noise) ** 2
-    return angle * (np.ones_like(noise) if request.scale_free else noise)
-
-
-def _spread(request, design, weights):
-    """Size of the entries of the columns that may be selected; a sample of weight two counts twice."""
-    norms = np.asarray(design.column_sq_norms(), dtype=np.float64)
-    open_ = np.flatnonzero((norms > 0) & np.isfinite(weights) & (weights > 0))
-    if open_.size == 0:
-        return 1.0
-    if request.loss != "absolute":
-        return np.sqrt(np.mean(norms[open_]) / design.shape[0])
-    total = sum(np.sum(np.abs(columns)) for _, columns in Columns(design).pieces(open_))
-    return total / (open_.size * design.shape[0])
 
 
 def _solve_euclidean(design, target, request, weights, make_alpha, constant):
@@ -365,7 +332,9 @@ def _solve_absolute(design, target, request, weights, make_alpha, constant):
     columns = as_double(target if target.ndim == 2 else target[:, None])
     coef, constants, walks = absolute_pursuit(design, columns, request, weights, make_alpha, constant)
     coef = coef.astype(target.dtype)
-    value, objective = _absolute_certificate(design, columns, coef, constants, constant, request.precision)
+    value, objective = _absolute_certificate(
+        design, columns, coef, constants, constant, weights == 0, request.precision
+    )
     if target.ndim == 1:
         coef, constants, value, objective = coef[:, 0], constants[0], value[0], objective[0]
     intercept = 0.0 if constant is None else constants
@@ -373,12 +342,12 @@ def _solve_absolute(design, target, request, weights, make_alpha, constant):
     return _Answer(coef, intercept, objective, value, "absolute-deviation optimality", tolerance, walks)
 
 
-def _absolute_certificate(design, target, coef, constants, constant, precision):
-    """Optimality of every fit and its ``||r||_1 / n_samples``, from the coefficients alone."""
+def _absolute_certificate(design, target, coef, constants, constant, free, precision):
+    """Optimality of every fit on its support and the free columns, and its ``||r||_1 / n_samples``, from the coefficients alone."""
     columns = Columns(design)
     values, objectives = [], []
     for p in range(target.shape[1]):
-        support = np.flatnonzero(coef[:, p])
+        support = np.flatnonzero((coef[:, p] != 0) | free)
         chosen, fitted = columns.design.columns(support), coef[support, p].astype(np.float64)
         if constant is not None:
             chosen, fitted = np.column_stack([constant, chosen]), np.append(constants[p], fitted)
@@ -390,7 +359,3 @@ def _absolute_certificate(design, target, coef, constants, constant, precision):
 def _history(walks, single, keep_path):
     records = [walk.history(keep_path) for walk in walks]
     return records[0] if single else {name: [record[name] for record in records] for name in records[0]}
-
-
-def _plain(value):
-    return float(value) if np.ndim(value) == 0 else np.asarray(value)

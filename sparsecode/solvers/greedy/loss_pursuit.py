@@ -13,6 +13,8 @@ import numpy as np
 from ..._array import asarray_like, to_numpy
 from ..support import ExplicitFit, make_support_fit
 from .greedy_lasso_rules import EUCLIDEAN_RULES
+from .independence import first_independent
+from .rules import dependence, rounding
 
 __all__ = ["Request", "Walk", "euclidean_pursuit", "next_move", "strengths"]
 
@@ -32,12 +34,12 @@ class Request(NamedTuple):
     @property
     def noise(self):
         """Squared correlations below this share of ``||a_j||^2 ||y||^2`` are rounding errors."""
-        return (16.0 * self.precision) ** 2
+        return rounding(self.precision) ** 2
 
     @property
     def dependence(self):
         """Columns whose squared distance to the span of the others is below this share of their squared norm lie in it."""
-        return 1e-5 if self.precision > 1e-10 else 1e-10
+        return dependence(self.precision)
 
     @property
     def max_steps(self):
@@ -122,7 +124,7 @@ class _Pursuit:
         n_targets = 1 if self.single else problem.target.shape[1]
         is_numpy = problem.design.is_numpy
         self.fit = ExplicitFit(self.problem) if is_numpy else make_support_fit(self.problem)
-        self.inside = np.repeat(((weights == 0) & (self.norms > 0))[:, None], n_targets, axis=1)
+        self.inside = np.repeat(self._free(weights)[:, None], n_targets, axis=1)
         self.closed = np.zeros_like(self.inside)  # columns found to depend on the support
         self.taken = np.zeros(n_targets, dtype=int)
         self.coef = self._refit()
@@ -134,6 +136,13 @@ class _Pursuit:
         self.strength = np.stack([strengths(request, alpha, weights, scaling) for alpha in alphas], axis=1)
         largest = 2.0 * n * np.atleast_1d(to_numpy(self.problem.at_zero().loss))
         self.noise = request.noise * largest
+
+    def _free(self, weights):
+        """Mask of the free columns, without those in the span of others before them."""
+        free = np.flatnonzero((weights == 0) & (self.norms > 0))
+        if free.size:
+            free = free[first_independent(to_numpy(self.problem.design.gram(free)), self.request.dependence)]
+        return np.isin(np.arange(weights.size), free)
 
     def run(self):
         active = np.ones(len(self.walks), dtype=bool)
@@ -184,8 +193,8 @@ class _Pursuit:
         coef = to_numpy(self.coef) != 0
         stays = self.inside & ~(coef[:, None] if self.single else coef)  # a member that least squares makes zero
         self.cosine_sq = np.divide(size, norms * residual_sq, out=np.ones_like(size), where=norms * residual_sq > 0)
-        rounding = ~self.inside & (size <= self.noise * norms)
-        return np.where(rounding | stays | self.closed, 0.0, delta)
+        noise = ~self.inside & (size <= self.noise * norms)
+        return np.where(noise | stays | self.closed, 0.0, delta)
 
     def _move(self, delta, active):
         """Take or drop one column of every active target; which of them moved."""
@@ -201,6 +210,8 @@ class _Pursuit:
                 continue
             moved[p] = True
             self.inside[j, p] = enters
+            if not enters:
+                self.closed[:, p] = False  # what depended on the support may no longer do so
             self.taken[p] += 1 if enters else -1
             walk = self.walks[p]
             (walk.selected if enters else walk.removed).append(j)
@@ -218,7 +229,4 @@ class _Pursuit:
         if self.cosine_sq[j, p] > limit or not self.inside[:, p].any():
             return False
         members = np.append(np.flatnonzero(self.inside[:, p]), j)
-        size = np.sqrt(self.norms[members])
-        gram = to_numpy(self.problem.design.gram(members)) / (size[:, None] * size)
-        share = np.linalg.lstsq(gram[:-1, :-1], gram[:-1, -1])[0]
-        return 1.0 - np.vdot(gram[:-1, -1], share).real <= limit
+        return not first_independent(to_numpy(self.problem.design.gram(members)), limit)[-1]

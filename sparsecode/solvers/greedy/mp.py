@@ -22,8 +22,8 @@ from ...result import announce
 from ..certificates import Certificate
 from ..driver import State, drive
 from ..problem import make_problem
-from .forms import target_sq_norms
-from .omp import certificate_tolerance, check_ranges
+from .ending import certificate_tolerance
+from .forms import check_ranges, target_sq_norms
 from .rules import make_settings, np_dtype, preferences
 
 __all__ = ["mp", "solve_mp"]
@@ -56,8 +56,8 @@ def mp(
     Parameters
     ----------
     A : array, sparse matrix, LinearOperator or Design of shape (n_samples, n_features)
-        The design, real or complex. Columns need not have unit norm; a LinearOperator should carry `column_sq_norms`, since a
-        step needs them: without, its columns are computed, one product each.
+        The design, real or complex. Columns need not have unit norm: their norms are computed, for a LinearOperator of more than
+        64 rows without an attribute `column_sq_norms` by one product for each row or column.
     y : array of shape (n_samples,) or (n_samples, n_targets)
         The target, or many to code independently; for a `GramDesign` the correlations ``A.conj().T @ y``.
     n_nonzero : int, optional
@@ -142,6 +142,7 @@ def solve_mp(
         raise ValueError(
             f"return_path=True is for one target; y has shape {tuple(target.shape)}. Call mp for each column that you need."
         )
+    design = design.with_exact_norms()  # estimates would make steps too long
     settings = make_settings(n_nonzero, tol, atol, "omp", positive, shape=design.shape, dtype=np_dtype(target))
     weights = None if penalty_weights is None else to_numpy(penalty_weights).astype(np.float64)
     target_sq = target_sq_norms(design, target)
@@ -180,8 +181,8 @@ class _Goal(NamedTuple):
 
 def _make_goal(problem, settings, weights, target_sq):
     design = problem.design
-    norms = _exact_sq_norms(design)
-    _, preference, free = preferences(norms, weights)
+    norms = design.column_sq_norms()
+    _, preference, free, _ = preferences(norms, weights)
     preference[free] = np.max(preference, initial=0.0) or 1.0
     count = settings.n_nonzero if settings.sparsity_was_asked else design.shape[1]
     optimal = certificate_tolerance(problem.target)
@@ -194,20 +195,6 @@ def _make_goal(problem, settings, weights, target_sq):
     norms = np.where(preference > 0, norms, 0.0)
     rounding = 100.0 * float(np.finfo(np_dtype(problem.target)).eps)
     return _Goal(count, settings.positive, norms, preference, free, target_sq, limits, tol, name, optimal, rounding)
-
-
-def _exact_sq_norms(design):
-    """Squared column norms; an operator that does not know them is asked for its columns, since estimates would make steps too long."""
-    known = getattr(getattr(design, "base", design), "knows_norms", False) and getattr(design, "scale", None) is None
-    if known or not design.is_matrix_free:
-        return design.column_sq_norms()
-    width = max(1, _CACHE_BYTES // (16 * design.shape[0]))
-    parts = []
-    for start in range(0, design.shape[1], width):
-        columns = design.columns(np.arange(start, min(start + width, design.shape[1])))
-        parts.append(np.sum(np.abs(as_double(columns)) ** 2, axis=0))
-    norms = np.concatenate(parts)
-    return np.where(design.column_sq_norms() > 0, norms, 0.0)  # constant columns count as zero after centring
 
 
 def _certify(problem, goal, coef):

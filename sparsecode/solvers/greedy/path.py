@@ -37,26 +37,43 @@ class Criterion(NamedTuple):
 
     name: str
     ebic_gamma: float
-    n_samples: int
+    n_samples: float  # by their weights
+    n_rows: int  # over which these weights have mean one in a squared residual
     n_features: int  # that may be selected
-    n_forced: int  # steps that are always kept
 
-    def values(self, sq_residuals, counts, floor):
-        """The criterion (P, k + 1) after each step; inf where a step may not be chosen. Below `floor` all residuals are rounding."""
+    @property
+    def most(self):
+        """Columns up to which its estimate of the noise is worth something."""
+        return int(self.n_samples // 2)
+
+    def values(self, sq_residuals, counts, floor, n_first):
+        """The criterion (P, k + 1) after each step; inf where a step may not be chosen.
+
+        Below `floor` all residuals are rounding; the first `n_first` columns of a target are always kept.
+        """
         sizes = np.arange(sq_residuals.shape[1])
-        rss = np.maximum(sq_residuals, floor[:, None])
+        rss = np.maximum(sq_residuals, floor[:, None]) * (self.n_samples / self.n_rows)
         values = information_criterion(
             self.name, rss, sizes, self.n_samples, max(self.n_features, sizes[-1]), ebic_gamma=self.ebic_gamma
         )
-        first = np.minimum(self.n_forced, counts)
-        return np.where((sizes > counts[:, None]) | (sizes < first[:, None]), np.inf, values)
+        return np.where((sizes > counts[:, None]) | (sizes < n_first[:, None]), np.inf, values)
 
 
-def make_criterion(name, ebic_gamma, *, n_samples, n_features, n_forced) -> Criterion:
-    """Validate what the user asked."""
+def make_criterion(name, ebic_gamma, design, penalty_weights=None, n_samples=None) -> Criterion | None:
+    """Validate what the user asked; None without a name.
+
+    Models are counted over the columns that may be selected, samples by their weights, whose sum is `n_samples`.
+    """
+    if name is None:
+        return None
     if name not in CRITERIA:
         raise ValueError(f"criterion must be 'aic', 'bic' or 'ebic'; got {name!r}.")
-    return Criterion(name, as_number(ebic_gamma, "ebic_gamma"), n_samples, n_features, n_forced)
+    usable = design.column_sq_norms() > 0
+    if penalty_weights is not None:
+        usable &= np.isfinite(penalty_weights)
+    n_rows = design.shape[0]
+    n_samples = n_rows if n_samples is None else n_samples
+    return Criterion(name, as_number(ebic_gamma, "ebic_gamma"), n_samples, n_rows, int(np.count_nonzero(usable)))
 
 
 def replay(design, target, indices, target_sq):
@@ -141,10 +158,11 @@ def best_steps(criterion, design, target, selected, target_sq, floor):
     values, criteria = [], np.full((chosen.size, depth + 1), np.inf)
     for part, steps in replay(design, target, indices, target_sq):
         width = steps.sq_residuals.shape[1]
-        criteria[part, :width] = criterion.values(steps.sq_residuals, selected.counts[part], floor[part])
-        forced = np.minimum(criterion.n_forced, selected.counts[part])
+        criteria[part, :width] = criterion.values(
+            steps.sq_residuals, selected.counts[part], floor[part], selected.n_first[part]
+        )
         best = np.argmin(criteria[part], axis=1)
-        chosen[part] = np.where(np.isfinite(np.min(criteria[part], axis=1)), best, forced)
+        chosen[part] = np.where(np.isfinite(np.min(criteria[part], axis=1)), best, selected.n_first[part])
         xp = array_namespace(steps.projection)
         kept = asarray_like(np.arange(width - 1) < chosen[part][:, None], steps.projection)
         shares = xp.where(kept, steps.projection, 0 * steps.projection)
@@ -161,8 +179,9 @@ def best_steps(criterion, design, target, selected, target_sq, floor):
     return cut, criteria
 
 
-def coefficient_path(design, target, indices, target_sq, n_features):
+def coefficient_path(design, target, selected, target_sq, n_features):
     """Coefficients after 0, 1, ... steps of one target (n_samples, 1), as an array (n_features, n_steps + 1) beside it."""
+    indices = selected.indices[:, : int(selected.counts[0])]
     ((_, steps),) = replay(design, target, indices, target_sq)
     xp = array_namespace(target)
     inverse, shares = steps.inverse[0, :, :], steps.projection[0, :]

@@ -12,22 +12,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import as_double, asarray_like, to_numpy
+from ..._array import as_double, asarray_like, is_complex, plain, to_numpy
 from ..._validation import as_count, as_design, as_number, as_sample_weight, as_target, weighted
 from ...losses import Squared
 from ...penalties import L0Ball
-from ...result import SolveResult, Status
+from ...result import SolveResult, Status, announce
 from ..certificates import Certificate, column_norms, support_optimality
 from ..driver import State, drive
 from ..problem import make_problem
 from ..support import make_support_fit
-from .forms import target_sq_norms
-from .omp import announce_omp, certificate_tolerance, certify_support, check_ranges
+from .ending import certificate_tolerance, certify_support
+from .forms import check_ranges, target_sq_norms
+from .independence import first_independent
+from .rules import dependence, np_dtype, rounding
 
 __all__ = ["Pursuit", "as_sparsity", "conclude", "growing", "pose", "run", "with_path"]
 
-_ROUNDING = 16.0  # times the precision: correlations and residuals below that share of the target are rounding errors
-_DEPENDENCE = {True: 1e-5, False: 1e-10}  # single, double: such squared distances of unit columns to a span are none
+
+_GRAIN = 8.0  # times rounding: what conjugate gradients leave of a tie
 
 
 def pose(A, y, n_nonzero, *, joint=False, positive=False, penalty_weights=None, sample_weight=None):
@@ -36,6 +38,7 @@ def pose(A, y, n_nonzero, *, joint=False, positive=False, penalty_weights=None, 
     target = as_target(y, design)
     count = min(design.shape) if n_nonzero is None else as_sparsity(n_nonzero, design.shape)
     design, target = weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
+    design = design.with_exact_norms()
     check_ranges(design, target, target_sq_norms(design, target))
     if positive and not design.is_numpy:
         raise ValueError("positive=True needs NumPy arrays here; convert A and y, or use fista with L1(positive=True).")
@@ -64,9 +67,8 @@ class Pursuit:
         self.ball, self.weights = problem.penalty, self.wide.coef_weights
         self.joint = self.ball.joint and problem.target.ndim == 2
         self.tol = 0.0 if tol is None else as_number(tol, "tol")
-        single = self.xp.finfo(problem.target.dtype).eps > 1e-10
-        self.rounding = _ROUNDING * float(self.xp.finfo(problem.target.dtype).eps)
-        self.dependence = _DEPENDENCE[single]
+        eps = float(np.finfo(np_dtype(problem.target)).eps)
+        self.rounding, self.dependence = rounding(eps), dependence(eps)
         self.norms = column_norms(self.wide, self.wide.start())
         positive = self.norms > 0
         ones = self.xp.ones_like(self.norms)
@@ -132,7 +134,19 @@ class Pursuit:
 
     def largest(self, values, count):
         """Mask of the `count` largest values a unit, after division by their weights; and of the free ones that are not zero."""
-        return self.together(self.ball._replace(n_nonzero=count).keep(values, self.weights))
+        return self.together(self.ball._replace(n_nonzero=count).keep(self._levelled(values), self.weights))
+
+    def _levelled(self, values):
+        """`values`, in the units of the target, to the digits that an iterative fit gets right: ties then go to the lowest index."""
+        if self.fit.is_exact:
+            return values
+        size = np.where(self.size > 0, self.size, 1.0)
+        grain = (
+            _GRAIN * self.rounding * np.exp2(np.ceil(np.log2(size)))
+        )  # a power of two keeps round numbers as they are
+        grain = asarray_like(np.asarray(grain), values, dtype=self.xp.float64)
+        values = self.xp.abs(values) if is_complex(values) else values
+        return self.xp.round(values / grain) * grain
 
     def prune(self, coef, count):
         """Mask of the `count` coefficients that carry most, by magnitude times column norm, and of the free ones."""
@@ -179,26 +193,9 @@ class Pursuit:
             chosen = np.flatnonzero(used)
             chosen = chosen[np.argsort(-score[chosen], kind="stable")]
             if chosen.size:
-                used[chosen[~_first_independent(to_numpy(self.wide.design.gram(chosen)), self.dependence)]] = False
+                used[chosen[~first_independent(to_numpy(self.wide.design.gram(chosen)), self.dependence)]] = False
         independent = asarray_like(rows[:, None] if self.joint else rows, mask)
         return independent & self.xp.ones_like(mask) if self.joint else independent
-
-
-def _first_independent(gram, dependence):
-    """Which columns are not in the span of those kept before them, from their Gram matrix: a Cholesky factor that skips."""
-    size = np.sqrt(np.diagonal(gram).real)
-    size = np.where(size > 0, size, 1.0)
-    gram = gram / (size[:, None] * size)
-    remaining = np.diagonal(gram).real.copy()
-    keep = np.zeros(len(gram), dtype=bool)
-    factor = np.zeros_like(gram)  # row q holds q-th direction^H A
-    for j in range(len(gram)):
-        if remaining[j] > dependence:
-            before = factor[keep]
-            factor[j] = (gram[j] - before[:, j].conj() @ before) / np.sqrt(remaining[j])
-            remaining -= np.abs(factor[j]) ** 2
-            keep[j] = True
-    return keep
 
 
 def growing(pursuit, choose, path=None):
@@ -241,7 +238,7 @@ def run(pursuit, steps, *, max_iter, callback=None, path=None) -> SolveResult:
     return replace(result, coef=pursuit.best, history=history)
 
 
-def conclude(pursuit, result, *, debias=True, limit_is_rule=False, missed=None) -> SolveResult:
+def conclude(pursuit, result, *, debias=True, limit_is_rule=False, missed=None, reason="") -> SolveResult:
     """Fit the best coefficients, cut to the sparsity level, certify them, and say, once, what is not as it should be.
 
     Parameters
@@ -254,8 +251,8 @@ def conclude(pursuit, result, *, debias=True, limit_is_rule=False, missed=None) 
         Whether to fit by least squares on what is left of the support.
     limit_is_rule : bool, default=False
         Whether the limit of passes is part of the method, and no failure.
-    missed : str, optional
-        What was asked for and not reached, the start of a sentence.
+    missed, reason : str, optional
+        What was asked for and not reached, and what to do.
     """
     problem, coef = pursuit.problem, result.coef
     tolerance = certificate_tolerance(problem.target)
@@ -268,24 +265,23 @@ def conclude(pursuit, result, *, debias=True, limit_is_rule=False, missed=None) 
         if not (pursuit.ball.positive and bool(pursuit.xp.any(refitted < 0))):
             certificate, coef = better, refitted
     status = result.status
-    ran_out = status is Status.MAX_ITER and not limit_is_rule
     if status is not Status.INTERRUPTED:
         certified = np.all(np.atleast_1d(certificate.value) <= tolerance)
-        status = Status.CONVERGED if certified and missed is None else Status.STALLED
-        if ran_out:
-            status = Status.MAX_ITER
+        if status is Status.MAX_ITER and not limit_is_rule:
             missed = missed or f"the support still changed after {result.n_iter} passes"
+        else:
+            status = Status.CONVERGED if certified and missed is None else Status.STALLED
+        if not (certified or debias or missed):
+            missed = "the coefficients are no least-squares fit on their support"
+            reason = "debias=True makes them one"
     result = replace(
         result,
         coef=coef,
         status=status,
-        objective=_plain(certificate.objective),
-        certificate=_plain(certificate.value),
+        objective=plain(certificate.objective),
+        certificate=plain(certificate.value),
         certificate_name=certificate.name,
         tol=tolerance,
+        reason=reason,
     )
-    return result if status is Status.INTERRUPTED else announce_omp(result, missed)
-
-
-def _plain(value):
-    return float(value) if np.ndim(value) == 0 else np.asarray(value)
+    return result if status is Status.INTERRUPTED else announce(result, missed)

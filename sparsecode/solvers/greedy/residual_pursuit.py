@@ -18,7 +18,7 @@ from ..._parallel import single_threaded_blas, worker_pool
 from .rules import Settings, preferences
 from .screening import RoundedColumns, pays
 
-__all__ = ["column_sq_norms", "residual_pursuit"]
+__all__ = ["residual_pursuit"]
 
 _PRODUCT_BYTES = 1 << 26  # correlations held at a time
 
@@ -51,8 +51,11 @@ def _in_lockstep(targets, shared):
     probes = [(one, one.begin()) for one in targets]
     while probes := [(one, probe) for one, probe in probes if probe is not None]:
         if shared.rounded is not None:
-            products = shared.rounded.correlate(probes[0][1], probes[0][0].closed)[:, None]
-        elif len(probes) == 1:
+            one, probe = probes[0]
+            among, product = shared.rounded.correlate(probe, one.closed)
+            probes = [(one, one.advance(product, among))]
+            continue
+        if len(probes) == 1:
             products = shared.correlate(probes[0][1])[:, None]
         else:
             products = shared.correlate(np.stack([probe for _, probe in probes], axis=1))
@@ -65,9 +68,8 @@ class _Shared:
 
     def __init__(self, design, settings, penalty_weights):
         self.design, self.settings = design, settings
-        exact = settings.orthogonal and design.is_matrix_free
-        self.sq_norms = column_sq_norms(design) if exact else design.column_sq_norms()
-        self.scale, self.preference, self.free = preferences(self.sq_norms, penalty_weights, settings.first)
+        self.sq_norms = design.column_sq_norms()
+        self.scale, self.preference, self.free, self.first = preferences(self.sq_norms, penalty_weights, settings.first)
         self.dtype = np.result_type(design.dtype, np.float64)
         self.rounded: RoundedColumns | None = None
 
@@ -76,16 +78,6 @@ class _Shared:
         design = self.design
         narrow = np.result_type(design.dtype, probe.dtype if probe.dtype.kind == "c" else design.dtype)
         return design.rmatvec(probe.astype(narrow, copy=False))
-
-
-def column_sq_norms(design):
-    """Exact norms of an operator's columns, a block of columns at a time: estimates would mislead the OLS rule."""
-    width = max(1, _PRODUCT_BYTES // (16 * design.shape[0]))
-    parts = []
-    for start in range(0, design.shape[1], width):
-        columns = design.columns(np.arange(start, min(start + width, design.shape[1])))
-        parts.append(np.sum(np.abs(columns).astype(np.float64) ** 2, axis=0))
-    return np.concatenate(parts)
 
 
 class _Target:
@@ -106,32 +98,36 @@ class _Target:
         self.remaining: Any = shared.sq_norms.copy() if shared.settings.orthogonal else None
 
     def begin(self):
-        """Free atoms first; then the first vector to correlate, or None if there is nothing to do."""
-        for j in self.shared.free:
-            if self._append(j) and self.remaining is not None:
+        """Free atoms and others that enter first; then the first vector to correlate, or None if there is nothing to do."""
+        for place, j in enumerate(self.shared.first):
+            if not self._append(j):
+                continue
+            self.room -= place >= self.shared.free.size
+            if self.remaining is not None:
                 self.remaining -= np.abs(self.shared.correlate(self.directions[:, len(self.indices) - 1])) ** 2
         return None if self._done() else self.residual
 
-    def advance(self, product):
-        """Take the product asked for and select an atom; the next vector to correlate, or None at the end."""
+    def advance(self, product, among=None):
+        """Take the product asked for and select an atom `among` those it has; the next vector to correlate, or None at the end."""
         orthogonal = self.shared.settings.orthogonal
         if not orthogonal or self.correlations is None:
             self.correlations = product.astype(np.result_type(product.dtype, np.float64))
         else:
             self.correlations -= self.projection[len(self.indices) - 1] * product
             self.remaining -= np.abs(product) ** 2
-        score = self._scores()
+        score = self._scores(among)
         rejected: list[int] = []
         while True:
-            j = int(np.argmax(score))
-            if not score[j] > 0 or np.abs(self.correlations[j]) ** 2 <= self.noise * self.shared.sq_norms[j]:
+            best = int(np.argmax(score))
+            j = best if among is None else int(among[best])
+            if not score[best] > 0 or np.abs(self.correlations[best]) ** 2 <= self.noise * self.shared.sq_norms[j]:
                 return None  # nothing but rounding error is left
             if self._append(j):
                 break
             rejected.append(j)
-            if self.shared.rounded is not None and len(rejected) == 1:  # what is next best is known roughly only
-                self.correlations = self.shared.correlate(self.residual).astype(np.float64)
-                score = self._scores()
+            if among is not None:  # what is next best is not among them
+                self.correlations, among = self.shared.correlate(self.residual).astype(np.float64), None
+                score = self._scores(among)
             score[rejected] = 0.0
         self.room -= 1
         if self._done():
@@ -144,16 +140,19 @@ class _Target:
         return Pursued(np.array(self.indices, dtype=np.int64), self._solve(count), self.sq_residuals)
 
     def _done(self):
-        return self.room == 0 or len(self.indices) == self.residual.size or self.sq_residuals[-1] <= self.limit
+        return self.room <= 0 or len(self.indices) == self.residual.size or self.sq_residuals[-1] <= self.limit
 
-    def _scores(self):
+    def _scores(self, among):
         settings, norms = self.shared.settings, self.shared.sq_norms
         size = np.abs(self.correlations) ** 2
         if settings.orthogonal:
             closed = self.closed | (self.remaining <= settings.dependence * norms) | (size <= self.noise * norms)
             score = size * self.shared.preference / np.where(closed, 1.0, self.remaining)
         else:
-            closed, score = self.closed, size * self.shared.scale
+            closed, scale = self.closed, self.shared.scale
+            if among is not None:
+                closed, scale = closed[among], scale[among]
+            score = size * scale
         if settings.positive:
             closed = closed | (self.correlations <= 0)
         score[closed] = 0.0

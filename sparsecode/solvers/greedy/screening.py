@@ -20,6 +20,7 @@ _STEPS = 16  # rounding costs about four products
 _MANY = 8  # more than this share of the columns in doubt: the product with all of them is cheaper
 _BLOCK = 40  # panels
 _SAFETY = 1.0 + 1e-6  # the bounds themselves are rounded
+_FAINT = 1e-30  # of the largest factor: nearer to the end of single precision's range only norms are compared
 
 
 def pays(design, settings, n_targets):
@@ -54,7 +55,6 @@ class RoundedColumns:
         self.n_columns, self.n_panels = n_columns, -(-n_columns // PANEL)
         self.levels = np.empty((self.n_panels, n_rows, PANEL), dtype=np.int8)
         self.levels[-1] = 0  # columns that are not there
-        self.sums = np.empty((self.n_panels, PANEL), dtype=np.float32)
         self.scores = np.empty((2, self.n_panels, PANEL), dtype=np.float32)
         scale, error_sq = np.empty(n_columns), np.empty(n_columns)
         self._round(scale, error_sq)
@@ -62,13 +62,16 @@ class RoundedColumns:
             np.finfo(np.float32).eps
         )  # of sums of products in single precision, by the norms
         error = np.sqrt(error_sq)
-        error += rounding * (np.sqrt(design.column_sq_norms()) + error)
-        unit = 1.0 / (np.max(scale) or 1.0)  # scale and root stay in the range of single precision
-        root = np.sqrt(preference)
-        root_unit = 1.0 / (np.max(root) or 1.0)
-        self.columns = np.zeros((3, self.n_panels, PANEL), dtype=np.float32)
-        self._unit = unit
-        for place, values in enumerate((scale * unit, root * root_unit, _SAFETY * error * unit * root * root_unit)):
+        norms = np.sqrt(design.column_sq_norms()) + error
+        error += rounding * norms
+        root = np.sqrt(preference)  # undoes the spread of the norms: only their products are fit for single precision
+        factor, error, reach = scale * root, error * root, norms * root
+        unit = 1.0 / (np.max(factor) or 1.0)
+        faint = factor * unit < _FAINT
+        error = np.where(faint, reach, error) * (_SAFETY * unit)
+        error[root > 0] = np.maximum(error[root > 0], _FAINT)
+        self.columns = np.zeros((2, self.n_panels, PANEL), dtype=np.float32)
+        for place, values in enumerate((np.where(faint, 0.0, factor * unit), error)):
             self.columns[place].reshape(-1)[:n_columns] = values
 
     def _round(self, scale, error_sq):
@@ -86,21 +89,19 @@ class RoundedColumns:
         map_blocks(block, self.n_panels, _BLOCK, self.n_jobs)
 
     def correlate(self, residual, closed):
-        """``A^T residual``: exact wherever a column that is not closed may be the best one, roughly elsewhere."""
+        """The columns that may be the best of those not closed (None: all), and their exact ``a_j^T residual``."""
         from ...kernels.quantised import correlate
 
         size = np.linalg.norm(residual)
         unit = (residual / size).astype(np.float32) if size > 0 else np.zeros(residual.size, dtype=np.float32)
-        self.columns[1:].reshape(2, -1)[:, np.flatnonzero(closed)] = 0
+        self.columns.reshape(2, -1)[:, np.flatnonzero(closed)] = 0
 
         def block(first, last):
-            correlate(self.levels, unit, first, last, self.positive, self.columns, self.sums, self.scores)
+            correlate(self.levels, unit, first, last, self.positive, self.columns, self.scores)
 
         map_blocks(block, self.n_panels, _BLOCK, self.n_jobs)
         low, high = self.scores.reshape(2, -1)[:, : self.n_columns]
         in_doubt = np.flatnonzero(high >= np.max(low))
         if in_doubt.size > self.n_columns // _MANY:
-            return self.design.rmatvec(residual.astype(self.design.dtype, copy=False))
-        rough = self.sums.reshape(-1)[: self.n_columns] * (size / self._unit)
-        rough[in_doubt] = self.design.columns(in_doubt).T @ residual
-        return rough
+            return None, self.design.rmatvec(residual.astype(self.design.dtype, copy=False))
+        return in_doubt, self.design.columns(in_doubt).T @ residual

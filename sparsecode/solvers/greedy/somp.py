@@ -19,17 +19,18 @@ from typing import Any
 import numpy as np
 
 from ..._array import array_namespace, as_double, asarray_like, conj, dagger, sq_norm, to_numpy
-from ..._validation import as_design, as_penalty_weights, as_sample_weight, as_target, weighted
+from ..._validation import as_design, as_penalty_weights, as_sample_weight, as_target, total_weight, weighted
 from ...designs import GramDesign
 from ...losses import Squared
 from ...penalties import L0Ball
-from ...result import SolveResult, Status
+from ...result import announce
 from ..criteria import information_criterion
 from ..problem import make_problem
 from ..support import make_support_fit
-from .forms import target_sq_norms
-from .omp import announce_omp, certificate_tolerance, certify_support, check_ranges, make_chooser, solve_omp
-from .residual_pursuit import column_sq_norms
+from .ending import certificate_tolerance, certify_support, missed_request, support_result
+from .forms import check_ranges, target_sq_norms
+from .omp import solve_omp
+from .path import make_criterion
 from .rules import make_settings, np_dtype, preferences
 
 __all__ = ["solve_somp", "somp"]
@@ -58,7 +59,8 @@ def somp(
     Parameters
     ----------
     A : array, sparse matrix, LinearOperator or Design of shape (n_samples, n_features)
-        The design, real or complex, in any array namespace. Columns need not have unit norm.
+        The design, real or complex, in any array namespace. Columns need not have unit norm: their norms are computed, for a
+        LinearOperator of more than 64 rows without an attribute `column_sq_norms` by one product for each row or column.
     y : array of shape (n_samples, n_targets) or (n_samples,)
         The targets; for a `GramDesign` the correlations ``A.conj().T @ y``. Targets count as they are: scale them to equal noise. One
         target alone is handed to `omp`.
@@ -85,7 +87,8 @@ def somp(
         Correlations are divided by their weight before columns are compared. inf excludes a column; columns of weight 0 enter
         first, outside the count of `n_nonzero`.
     sample_weight : array of shape (n_samples,), optional
-        Relative weights of the samples, scaled to mean one. Residual norms are then weighted ones.
+        Weights of the samples. Residual norms are weighted ones, with weights scaled to mean one; for a `criterion` they say how often
+        each sample counts, and their sum takes the place of n_samples.
 
     Returns
     -------
@@ -123,29 +126,35 @@ def somp(
     >>> result.history["selected"], result.coef[7].round(6)
     ([30, 7], array([1. , 2. , 0.5]))
     """
-    if norm not in (1, 2):
-        raise ValueError(f"norm must be 1 or 2; got {norm!r}.")
     design = as_design(A)
     target = as_target(y, design)
     weights = as_penalty_weights(penalty_weights, design)
     design, target = weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
-    request = {"n_nonzero": n_nonzero, "tol": tol, "atol": atol, "selection": selection}
-    request |= {"criterion": criterion, "ebic_gamma": ebic_gamma}
-    return announce_omp(*solve_somp(design, target, norm=norm, penalty_weights=weights, **request))
+    n_counted = total_weight(sample_weight, design.shape[0])
+    request = {"n_nonzero": n_nonzero, "tol": tol, "atol": atol, "selection": selection, "n_counted": n_counted}
+    request |= {"criterion": criterion, "ebic_gamma": ebic_gamma, "norm": norm, "penalty_weights": weights}
+    return announce(*solve_somp(design, target, **request))
 
 
-def solve_somp(design, target, *, norm=2, penalty_weights=None, **request):
-    """The solve behind `somp`, on validated data: the result, and what it missed (None, or the start of a sentence)."""
+def solve_somp(
+    design, target, *, norm=2, penalty_weights=None, criterion=None, ebic_gamma=1.0, n_counted=None, **request
+):
+    """The solve behind `somp`, on validated data: the result, and what it missed (None, or in words).
+
+    `request` is what `make_settings` takes.
+    """
+    if norm not in (1, 2):
+        raise ValueError(f"norm must be 1 or 2; got {norm!r}.")
+    design = design.with_exact_norms()
+    choice = {"criterion": criterion, "ebic_gamma": ebic_gamma, "n_counted": n_counted}
     if target.ndim == 1 or target.shape[1] == 1:
-        return solve_omp(design, target, penalty_weights=penalty_weights, **request)
-    criterion, ebic_gamma = request.pop("criterion", None), request.pop("ebic_gamma", 1.0)
-    shape = {"shape": design.shape, "dtype": np_dtype(target)}
-    settings = make_settings(**request, positive=False, criterion=criterion, **shape)
+        return solve_omp(design, target, penalty_weights=penalty_weights, **choice, **request)
+    dtype = np_dtype(target)
+    settings = make_settings(**request, criterion=criterion, shape=design.shape, dtype=dtype)
     weights = None if penalty_weights is None else to_numpy(penalty_weights).astype(np.float64)
-    chooser = None
-    if criterion is not None:
-        chooser = make_chooser(criterion, ebic_gamma, design, settings, weights)
-        settings = settings._replace(n_nonzero=min(settings.n_nonzero, chooser.n_samples // 2))
+    chooser = make_criterion(criterion, ebic_gamma, design, weights, n_counted)
+    if chooser is not None:
+        settings = settings._replace(n_nonzero=min(settings.n_nonzero, chooser.most))
     target_sq = target_sq_norms(design, target)
     check_ranges(design, target, target_sq)
     problem = make_problem(design, target, Squared(), L0Ball(settings.n_nonzero, joint=True))
@@ -153,7 +162,7 @@ def solve_somp(design, target, *, norm=2, penalty_weights=None, **request):
     stuck = pursuit.run()
     residual = np.sqrt(np.array(pursuit.sq_residuals) / max(pursuit.target_sq, np.finfo(float).tiny))
     history = {"selected": pursuit.selected, "residual": residual.tolist()}
-    kept, missed = pursuit.selected, None if criterion else _missed(pursuit, stuck)
+    kept = pursuit.selected
     if chooser is not None:
         values = _criterion_values(pursuit, chooser)
         kept, history["criterion"] = kept[: int(np.argmin(values))], values.tolist()
@@ -162,19 +171,14 @@ def solve_somp(design, target, *, norm=2, penalty_weights=None, **request):
     coef = make_support_fit(problem)(asarray_like(support, target))
     tolerance = certificate_tolerance(target)
     certificate, coef = certify_support(problem, coef, tolerance)
-    certified = np.all(certificate.value <= tolerance)
-    result = SolveResult(
-        coef=coef,
-        intercept=0.0,
-        status=Status.CONVERGED if certified and missed is None else Status.STALLED,
-        n_iter=len(pursuit.selected),
-        objective=np.asarray(certificate.objective),
-        certificate=np.asarray(certificate.value),
-        certificate_name=certificate.name,
-        tol=tolerance,
-        history=history,
-    )
-    return result, missed
+    missed, reason = None, ""
+    if chooser is None:
+        count, whole = np.array([len(kept) - pursuit.n_free]), np.array([pursuit.target_sq])
+        left = np.array([2.0 * problem.n_samples * np.sum(certificate.objective)])
+        eps = float(np.finfo(dtype).eps)
+        missed, reason = missed_request(settings, count, whole, left, eps, lambda: np.array([stuck]))
+    n_iter = len(pursuit.selected)
+    return support_result(coef, certificate, tolerance, missed, reason, n_iter=n_iter, history=history), missed
 
 
 def _criterion_values(pursuit, chooser):
@@ -182,27 +186,14 @@ def _criterion_values(pursuit, chooser):
     n_targets, sizes = pursuit.n_targets, np.arange(len(pursuit.sq_residuals))
     values = information_criterion(
         chooser.name,
-        np.maximum(pursuit.sq_residuals, pursuit.floor),
+        np.maximum(pursuit.sq_residuals, pursuit.floor) * (chooser.n_samples / chooser.n_rows),
         sizes,
         n_targets * chooser.n_samples,
         max(chooser.n_features, sizes[-1]),
         ebic_gamma=chooser.ebic_gamma,
         n_targets=n_targets,
     )
-    return np.where(sizes < min(chooser.n_forced, sizes[-1]), np.inf, values)
-
-
-def _missed(pursuit, stuck):
-    """Which request could not be met, in words; None if all were."""
-    settings, count = pursuit.settings, len(pursuit.selected)
-    full = settings.sparsity_was_asked and pursuit.room == 0
-    if pursuit.limit >= 0:
-        if full or pursuit.sq_residuals[-1] <= pursuit.limit + pursuit.resolution:
-            return None
-        reached = np.sqrt(pursuit.sq_residuals[-1] / pursuit.target_sq)
-        asked = f"tol={settings.tol:.1e}" if settings.tol is not None else f"atol={settings.atol:.1e}"
-        return f"relative residual norm {reached:.3e} after {count} columns, {asked} not reached"
-    return f"only {count} of {settings.n_nonzero} columns are linearly independent" if stuck else None
+    return np.where(sizes < pursuit.n_free, np.inf, values)
 
 
 class _Pursuit:
@@ -215,9 +206,9 @@ class _Pursuit:
         self.basis = (_GramBasis if isinstance(design, GramDesign) else _ColumnBasis)(
             design, _principal(target) if norm == 2 else target, target_sq
         )
-        exact = settings.orthogonal and design.is_matrix_free
-        self.sq_norms = column_sq_norms(design) if exact else design.column_sq_norms()
-        self.scale, self.preference, self.free = preferences(self.sq_norms, penalty_weights)
+        self.sq_norms = design.column_sq_norms()
+        self.scale, self.preference, self.free, _ = preferences(self.sq_norms, penalty_weights)
+        self.n_free = 0  # of those, how many entered
         self.remaining = self.sq_norms.astype(np.float64)  # squared distance of every column to the span
         self.closed = self.scale == 0
         self.room = settings.n_nonzero
@@ -225,13 +216,13 @@ class _Pursuit:
         self.sq_residuals = [target_sq]
         self.limit = float(settings.limits(target_sq))
         self.noise = settings.noise * target_sq
-        self.resolution = settings.resolution * target_sq if isinstance(design, GramDesign) else 0.0
-        self.floor = max(self.noise, self.resolution)  # smaller squared residuals are rounding
+        resolution = settings.resolution * target_sq if isinstance(design, GramDesign) else 0.0
+        self.floor = max(self.noise, resolution)  # smaller squared residuals are rounding
 
     def run(self):
         """Select until told to stop; whether columns ran out while some residual was left."""
         for j in self.free:
-            self._take(int(j))
+            self.n_free += self._take(int(j))
         while self.room and self.sq_residuals[-1] > self.limit and len(self.selected) < self.basis.rank:
             size = self._sizes()
             score = self._scores(size)

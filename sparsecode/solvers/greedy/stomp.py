@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..._array import asarray_like
-from ..._validation import as_count, as_number
+from ..._validation import as_count, as_number, total_weight
 from ...result import Status
 from .refit import Pursuit, conclude, growing, pose, run, with_path
 
-__all__ = ["solve_stomp", "stomp", "total_weight"]
+__all__ = ["solve_stomp", "stomp"]
 
 
 def stomp(
@@ -39,7 +39,8 @@ def stomp(
     Parameters
     ----------
     A : array, sparse matrix, LinearOperator or Design of shape (n_samples, n_features)
-        The design, real or complex, in any array namespace. Columns need not have unit norm.
+        The design, real or complex, in any array namespace. Columns need not have unit norm: their norms are computed, for a
+        LinearOperator of more than 64 rows without an attribute `column_sq_norms` by one product for each row or column.
     y : array of shape (n_samples,) or (n_samples, n_targets)
         The target, or many to code independently; for a `GramDesign` the correlations ``A.conj().T @ y``.
     threshold : float, default=2.5
@@ -100,28 +101,25 @@ def stomp(
     return solve_stomp(problem, n_counted, threshold=threshold, n_stages=n_stages, tol=tol, return_path=return_path)
 
 
-def total_weight(sample_weight, n_samples):
-    """How many samples there are when each counts as often as its weight says."""
-    return (
-        n_samples
-        if sample_weight is None
-        else float(np.sum(np.broadcast_to(np.asarray(sample_weight, dtype=np.float64), n_samples)))
-    )
-
-
 def solve_stomp(problem, n_counted, *, threshold, n_stages, tol=None, return_path=False):
     """The solve behind `stomp`, on a validated problem whose rows stand for `n_counted` samples."""
     level = as_number(threshold, "threshold", strict=True) / np.sqrt(n_counted)
     pursuit, path = Pursuit(problem, tol), with_path(problem, return_path)
     steps = growing(pursuit, lambda *args: _standing_out(pursuit, level, *args), path)
     result = run(pursuit, steps, max_iter=as_count(n_stages, "n_stages"), path=path)
-    missed = None
+    missed, reason = None, ""
     late = ~pursuit.is_done(pursuit.measure(result.coef))
     if tol is not None and np.any(late) and result.status is not Status.CONVERGED:
         several = f" for {np.count_nonzero(late)} of {late.size} targets" if late.size > 1 else ""
+        stages = f"{result.n_iter} stage{'' if result.n_iter == 1 else 's'}"
         worst = np.max(pursuit.best_residual)
-        missed = f"relative residual norm {worst:.3e} after {result.n_iter} stages, tol={pursuit.tol:.1e} not reached{several}"
-    return conclude(pursuit, result, limit_is_rule=missed is None, missed=missed)
+        missed = f"relative residual norm {worst:.3e} after {stages}, tol={pursuit.tol:.1e} not reached{several}"
+        reason = (
+            "raise n_stages, lower threshold, or loosen tol"
+            if result.status is Status.MAX_ITER
+            else "no other column stands out; lower threshold, or loosen tol"
+        )
+    return conclude(pursuit, result, limit_is_rule=missed is None, missed=missed, reason=reason)
 
 
 def _standing_out(pursuit, level, scores, seen, mask):

@@ -38,7 +38,8 @@ def subspace_pursuit(
     Parameters
     ----------
     A : array, sparse matrix, LinearOperator or Design of shape (n_samples, n_features)
-        The design, real or complex, in any array namespace. Columns need not have unit norm.
+        The design, real or complex, in any array namespace. Columns need not have unit norm: their norms are computed, for a
+        LinearOperator of more than 64 rows without an attribute `column_sq_norms` by one product for each row or column.
     y : array of shape (n_samples,) or (n_samples, n_targets)
         The target, or many; for a `GramDesign` the correlations ``A.conj().T @ y``.
     n_nonzero : int

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..._array import as_double, inner, real_dtype, sq_norm, to_numpy
 from ...designs import GramDesign
-from ...designs.base import power_iteration
+from ...designs.base import largest_eigenvalue
 from ..certificates import certificate_of, gap_of_pair, relative_gap, stationarity, stationarity_of_pair
 from ..driver import State, drive
 from ..methods import Method
@@ -106,7 +106,7 @@ def _spectral_norm(problem):
     excluded = None if weights is None else problem.xp.isinf(weights)
     if excluded is None or not bool(problem.xp.any(excluded)):
         return float(np.sqrt(problem.design.spectral_sq_norm()))
-    return float(np.sqrt(power_iteration(problem.design, ~excluded)))
+    return float(np.sqrt(largest_eigenvalue(problem.design, ~excluded)))
 
 
 def _sum(values):

@@ -14,15 +14,19 @@ import numpy as np
 
 from ..._array import array_namespace, asarray_like, inner, real_dtype, to_numpy
 from ..._validation import as_count
-from ...result import announce
-from ..certificates import column_norms, fixed_point, scaled_step
+from ...result import SolveResult, announce
+from ..certificates import column_norms, fixed_point, inverse_norms, scaled_step
 from ..driver import State, drive
 from ..support import make_support_fit
-from .setting import Visited, ratio, sparsity_problem, support_of, tolerance
+from .setting import Visited, broadcast_flags, narrowed, pooled, ratio, sparsity_problem, support_of, tolerance
 
-__all__ = ["htp", "pursue"]
+__all__ = ["htp", "pursue", "solve_htp"]
 
 _ROUGH = 1e-2  # accuracy of an iterative fit while the support still changes
+_CYCLE = (
+    "the supports run in a cycle without a fixed point, and the least residual met is returned; try another sparsity level, more "
+    "samples, or another solver"
+)
 
 
 def htp(
@@ -50,12 +54,12 @@ def htp(
     Parameters
     ----------
     A : array, sparse matrix, LinearOperator or Design of shape (n_samples, n_features)
-        The design, real or complex. Norms of an operator's columns are estimated unless it has an attribute
-        `column_sq_norms`.
+        The design, real or complex. Norms of an operator's columns are estimated, to about a tenth, unless it has an attribute
+        `column_sq_norms`: estimates tilt by as much the choice of the support, here and in the certificate.
     y : array of shape (n_samples,) or (n_samples, n_targets)
         The target, or many; for a `GramDesign` the correlations ``A.conj().T @ y``.
     n_nonzero : int
-        Sparsity level of each target; clipped, with a warning, to the number of features.
+        Sparsity level of each target; clipped, with a warning, to the number of features or samples.
     n_gradient_steps : int, optional
         Fast form: so many gradient steps with exact line search on the support instead of least squares. It needs more
         iterations, each cheaper where the support is large. Least squares by default.
@@ -96,7 +100,8 @@ def htp(
     Warns
     -----
     ConvergenceWarning
-        If a support comes back that is no fixed point: the smallest residual of the cycle is returned, with status STALLED.
+        If a support comes back that is no fixed point: the least residual met on the way is returned, with status STALLED, and the
+        `reason` of the result speaks of a cycle.
 
     See Also
     --------
@@ -117,16 +122,16 @@ def htp(
     >>> result.support, result.coef[result.support].round(6), result.status.name
     (array([ 3, 50, 71]), array([ 1., -2.,  3.]), 'CONVERGED')
     """
-    problem = sparsity_problem(
-        A,
-        y,
-        n_nonzero,
-        positive=positive,
-        block_size=block_size,
-        joint=joint,
-        penalty_weights=penalty_weights,
-        sample_weight=sample_weight,
-    )
+    constraint = {"positive": positive, "block_size": block_size, "joint": joint, "penalty_weights": penalty_weights}
+    run = {"n_gradient_steps": n_gradient_steps, "init": init, "max_iter": max_iter, "tol": tol, "callback": callback}
+    return announce(solve_htp(A, y, n_nonzero, sample_weight=sample_weight, **constraint, **run))
+
+
+def solve_htp(
+    A, y, n_nonzero, *, n_gradient_steps=None, init=None, max_iter=200, tol=1e-6, callback=None, **constraint
+) -> SolveResult:
+    """The solve behind `htp`, without a warning; `constraint` goes to `sparsity_problem`."""
+    problem = sparsity_problem(A, y, n_nonzero, **constraint)
     tol = tolerance(problem, tol)
     start = problem.start(init)
     if n_gradient_steps is None:
@@ -135,7 +140,7 @@ def htp(
     else:
         steps = _fast_steps(problem, start, as_count(n_gradient_steps, "n_gradient_steps"))
     limit = as_count(max_iter, "max_iter")
-    return announce(drive(steps, lambda coef: fixed_point(problem, coef), max_iter=limit, tol=tol, callback=callback))
+    return drive(steps, lambda coef: fixed_point(problem, coef), max_iter=limit, tol=tol, callback=callback)
 
 
 def _chosen_support(problem, coef, point):
@@ -148,8 +153,8 @@ def _chosen_support(problem, coef, point):
 def pursue(problem, coef, fit, choose, accuracy):
     """Yield least-squares fits on one support after another, until each target's support is one that was met before.
 
-    A support met twice in a row is a fixed point; in a longer cycle the smallest residual is the answer. Iterative fits are
-    rough on supports seen for the first time; once they come back they are fitted to `accuracy`, relative.
+    A support met twice in a row is a fixed point; where there is a longer cycle, the least residual met is the answer. Iterative
+    fits are rough on supports seen for the first time; once they come back they are fitted to `accuracy`, relative.
     """
     xp = problem.xp
     scale = column_norms(problem, coef)
@@ -157,25 +162,30 @@ def pursue(problem, coef, fit, choose, accuracy):
     coef = xp.where(_beside(kept, coef), coef, 0 * coef)
     fitted, met = Visited(), Visited()
     certificate = yield State(coef)
-    best, least = coef, certificate.objective
+    best, least = coef, pooled(problem, certificate.objective)
     support, settled = None, np.zeros(1 if kept.ndim == 1 else kept.shape[1], dtype=bool)
+    cycled = settled
     while True:
         chosen = choose(problem, coef, certificate.point)
         exact = fit.is_exact or bool(np.all(met(chosen) | settled))
         again = fitted(chosen, remember=exact) & ~settled
         if np.any(again):
             fixed = _same(chosen, support)
-            best = xp.where(_columns(again & fixed, coef), coef, best)
-            coef = xp.where(_columns(again, coef), best, coef)
-            settled = settled | again
+            best = xp.where(broadcast_flags(again & fixed, coef), coef, best)
+            coef = xp.where(broadcast_flags(again, coef), best, coef)
+            settled, cycled = settled | again, cycled | (again & ~fixed)
         if np.all(settled):
-            yield State(coef, finished=True, chosen=True)
-        refit = fit(chosen & _columns(~settled, chosen), coef, accuracy if exact else _ROUGH)
-        coef, support = xp.where(_columns(settled, coef), coef, xp.astype(refit, coef.dtype, copy=False)), chosen
+            if np.any(cycled) and not fit.is_exact:  # the best may be a rough fit on a support that did not come back
+                mask = xp.any(coef != 0, axis=1) if kept.ndim < coef.ndim else coef != 0
+                refit = narrowed(fit(mask, coef, accuracy), coef)
+                coef = xp.where(broadcast_flags(cycled, coef), refit, coef)
+            yield State(coef, finished=True, chosen=True, reason=_CYCLE if np.any(cycled) else "")
+        refit = fit(chosen & broadcast_flags(~settled, chosen), coef, accuracy if exact else _ROUGH)
+        coef, support = xp.where(broadcast_flags(settled, coef), coef, narrowed(refit, coef)), chosen
         certificate = yield State(coef)
-        lower = certificate.objective < least
-        best = xp.where(_columns(np.atleast_1d(lower), coef), coef, best)
-        least = np.where(lower, certificate.objective, least)
+        objective = pooled(problem, certificate.objective)
+        best = xp.where(broadcast_flags(objective < least, coef), coef, best)
+        least = np.fmin(objective, least)
 
 
 def _fast_steps(problem, coef, n_steps):
@@ -185,19 +195,19 @@ def _fast_steps(problem, coef, n_steps):
     kept = support_of(problem, scale * coef, scale)
     coef = xp.where(_beside(kept, coef), coef, 0 * coef)
     certificate = yield State(coef)
-    inverse = xp.where(scale > 0, 1.0 / xp.where(scale > 0, scale, xp.ones_like(scale)), xp.zeros_like(scale))
+    inverse = inverse_norms(scale)
     while True:
         moved, wide_scale = scaled_step(wide, xp.astype(coef, wide.target.dtype, copy=False), certificate.point)
         mask = _beside(support_of(wide, moved, wide_scale), coef)
         new = inverse * xp.where(mask, xp.astype(moved, coef.dtype, copy=False), 0 * coef)
         new = xp.maximum(new, 0 * new) if problem.penalty.positive else new
-        new = _fitted_roughly(problem, new, mask, inverse**2, n_steps)
+        new = _fitted_roughly(problem, new, mask, inverse, n_steps)
         unchanged = not bool(xp.any(new != coef))
         coef = new
         certificate = yield State(coef, finished=unchanged)
 
 
-def _fitted_roughly(problem, coef, mask, inverse_sq, n_steps):
+def _fitted_roughly(problem, coef, mask, inverse, n_steps):
     """Line searches on the columns of the support alone, where these can be had and are one set for all targets."""
     shared = mask if mask.ndim == 1 else mask[:, 0] if mask.shape[1] == 1 else None
     part = None
@@ -205,19 +215,19 @@ def _fitted_roughly(problem, coef, mask, inverse_sq, n_steps):
         support = np.flatnonzero(shared)
         part = problem.select(support) if support.size else None
     if part is None:
-        return _line_searches(problem, coef, mask, inverse_sq, n_steps)
+        return _line_searches(problem, coef, mask, inverse, n_steps)
     new = 0 * coef
-    new[support] = _line_searches(part, coef[support], mask[support], inverse_sq[support], n_steps)
+    new[support] = _line_searches(part, coef[support], mask[support], inverse[support], n_steps)
     return new
 
 
-def _line_searches(problem, coef, mask, inverse_sq, n_steps):
+def _line_searches(problem, coef, mask, inverse, n_steps):
     """Exact line searches along the gradient on the mask, in the metric in which columns have unit norm."""
     xp, positive = problem.xp, problem.penalty.positive
     image = problem.image(coef)
     for _ in range(n_steps):
         descent = xp.where(mask, -problem.gradient(image) * problem.n_samples, 0 * coef)
-        along = inverse_sq * descent
+        along = inverse * (inverse * descent)  # the square of the inverse may have no number in single precision
         along = xp.where((coef > 0) | (along > 0), along, 0 * along) if positive else along
         along_image = problem.image(along)
         length = ratio(inner(descent, along), problem.image_sq_norm(along, along_image))
@@ -237,11 +247,6 @@ def _number(length, coef):
 def _beside(mask, coef):
     """A support, shaped to broadcast against the coefficients."""
     return mask if mask.ndim == coef.ndim else mask[:, None]
-
-
-def _columns(flags, like):
-    """NumPy flags, one a support, as an array that broadcasts against coefficients or masks."""
-    return asarray_like(np.asarray(flags[0] if like.ndim == 1 or flags.size == 1 else flags[None, :]), like, dtype=None)
 
 
 def _same(left, right):

@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..._array import asarray_like, real_dtype, sq_norm, to_numpy
+from ..._array import array_namespace, asarray_like, norm, real_dtype, sq_norm, to_numpy
 from ..._validation import as_count
-from ...designs.base import power_iteration
-from ...result import announce
-from ..certificates import stationarity
+from ...designs.base import largest_eigenvalue
+from ...result import SolveResult, announce
+from ..certificates import gradient_fixed_point, relative
 from ..driver import State, drive
 from .setting import ratio, sparsity_problem, tolerance
 
-__all__ = ["iht"]
+__all__ = ["iht", "solve_iht"]
 
 _SHRINK = 0.01  # c and kappa of the paper: the step is divided by kappa (1 - c) until it is admissible
 _DIVIDE = 2.0
-_SAFE = 0.99  # of the step at which descent is lost
+_SAFE = 0.99  # of the longest step that is sure to descend
 _CERTIFY_EVERY = 10
 
 
@@ -45,7 +45,8 @@ def iht(
 ):
     """Minimise ``||y - A @ coef||^2`` subject to at most `n_nonzero` non-zero coefficients, by iterative hard thresholding.
 
-    Each iteration follows the gradient and keeps the largest magnitudes. The objective never rises.
+    Each iteration follows the gradient and keeps the largest magnitudes. The objective never rises, unless `penalty_weights` make
+    the ranking another one than that by magnitude.
 
     Parameters
     ----------
@@ -54,13 +55,13 @@ def iht(
     y : array of shape (n_samples,) or (n_samples, n_targets)
         The target; for a `GramDesign` the correlations ``A.conj().T @ y``.
     n_nonzero : int
-        Sparsity level of each target; clipped, with a warning, to the number of features.
+        Sparsity level of each target; clipped, with a warning, to the number of features or samples.
     step : {"normalized", "fixed"}, default="normalized"
         How far to follow the gradient. "normalized" (NIHT): the exact line-search length on the current support, cut when the
         support changes until the objective is sure to fall; right in general, and it recovers far more than the fixed step.
-        "fixed" (IHT): 0.99 over the largest eigenvalue of ``A^H A``, for every iteration and target; right where that eigenvalue
-        is near the squared column norms (orthonormal rows, tight frames, nearly orthogonal columns), where it saves a product an
-        iteration. On a random matrix of far more columns than rows it is so short that most supports are lost.
+        "fixed" (IHT): 0.99 over an upper estimate of the largest eigenvalue of ``A^H A``, for every iteration and target; right
+        where that eigenvalue is near the squared column norms (orthonormal rows, tight frames, nearly orthogonal columns), where it
+        saves a product an iteration. On a random matrix of far more columns than rows it is so short that most supports are lost.
     positive : bool, default=False
         Whether negative coefficients are forbidden.
     block_size : int, default=1
@@ -78,7 +79,7 @@ def iht(
     max_iter : int, default=1_000
         Iterations.
     tol : float, default=1e-6
-        Largest gradient entry on the support, relative to the largest entry of ``A.conj().T @ y``. In single precision at
+        How far a thresholded gradient step may move the coefficients, relative to their norm; see Returns. In single precision at
         least 1e-5 is used.
     callback : callable, optional
         Called with a `Progress` at each certificate; return True to stop.
@@ -86,12 +87,20 @@ def iht(
     Returns
     -------
     SolveResult
-        The objective is ``||y - A coef||^2 / (2 n_samples)``; the certificate is the relative stationarity.
+        The objective is ``||y - A coef||^2 / (2 n_samples)``; the certificate is the relative fixed-point residual,
+        ``||x - H(x + mu A^H (y - A x))|| / ||x||``, where H keeps the `n_nonzero` largest magnitudes and mu is the step length of
+        "fixed", whatever `step` is. The coefficients are as many times ``1 / (mu ||a_j||^2)`` less accurate as their columns are
+        shorter than the largest singular value.
 
     Raises
     ------
     ValueError
         If shapes disagree, data are not finite, or a parameter is out of range.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the certificate is above `tol` in the end.
 
     See Also
     --------
@@ -109,40 +118,40 @@ def iht(
     >>> iht(np.eye(4), np.array([4.0, 0.1, -8.0, 0.0]), n_nonzero=2).coef
     array([ 4.,  0., -8.,  0.])
     """
+    constraint = {"positive": positive, "block_size": block_size, "joint": joint, "penalty_weights": penalty_weights}
+    run = {"init": init, "max_iter": max_iter, "tol": tol, "callback": callback}
+    return announce(solve_iht(A, y, n_nonzero, step=step, sample_weight=sample_weight, **constraint, **run))
+
+
+def solve_iht(
+    A, y, n_nonzero, *, step="normalized", init=None, max_iter=1_000, tol=1e-6, callback=None, **constraint
+) -> SolveResult:
+    """The solve behind `iht`, without a warning; `constraint` goes to `sparsity_problem`."""
     if step not in ("normalized", "fixed"):
         raise ValueError(f"step must be 'normalized' or 'fixed'; got {step!r}.")
-    problem = sparsity_problem(
-        A,
-        y,
-        n_nonzero,
-        positive=positive,
-        block_size=block_size,
-        joint=joint,
-        penalty_weights=penalty_weights,
-        sample_weight=sample_weight,
-    )
+    problem = sparsity_problem(A, y, n_nonzero, **constraint)
     start = problem.start(init)
     start = problem.xp.where(problem.penalty.keep(start, problem.coef_weights), start, 0 * start)
-    result = drive(
-        _normalized_steps(problem, start) if step == "normalized" else _fixed_steps(problem, start),
-        lambda coef: stationarity(problem, coef),
+    length = float(relative(_SAFE, _largest_eigenvalue(problem)))
+    length = length if np.isfinite(length) else 0.0  # of a zero matrix
+    return drive(
+        (_normalized_steps if step == "normalized" else _fixed_steps)(problem, start, length),
+        lambda coef: gradient_fixed_point(problem, coef, length),
         max_iter=as_count(max_iter, "max_iter"),
         tol=tolerance(problem, tol),
         callback=callback,
     )
-    return announce(result)
 
 
-def _fixed_steps(problem, coef):
+def _fixed_steps(problem, coef, length):
     """Yield hard-thresholding iterates of one step length, for ever."""
     xp, weights = problem.xp, problem.coef_weights
-    largest = _largest_eigenvalue(problem)
-    length = asarray_like(_SAFE / largest if largest > 0 else 0.0, coef, dtype=real_dtype(xp, coef.dtype))
+    step = asarray_like(length * problem.n_samples, coef, dtype=real_dtype(xp, coef.dtype))
     certificate = yield State(coef)
     iteration = 0
     while True:
         gradient = problem.gradient_from(certificate, problem.image(coef) if certificate is None else None)
-        moved = coef - length * problem.n_samples * gradient
+        moved = coef - step * gradient
         new = xp.where(problem.penalty.keep(moved, weights), moved, 0 * moved)
         unchanged = not bool(xp.any(new != coef))
         coef = new
@@ -159,11 +168,16 @@ def _largest_eigenvalue(problem):
     part = problem.design.select(kept) if kept.size else None
     if part is not None:
         return part.spectral_sq_norm()
-    return power_iteration(problem.design, asarray_like(np.isin(np.arange(problem.n_features), kept), problem.target))
+    return largest_eigenvalue(
+        problem.design, asarray_like(np.isin(np.arange(problem.n_features), kept), problem.target)
+    )
 
 
-def _normalized_steps(problem, coef):
-    """Yield normalised hard-thresholding iterates, for ever."""
+def _normalized_steps(problem, coef, safe):
+    """Yield normalised hard-thresholding iterates, for ever; no step is shorter than `safe`, which always descends.
+
+    So they end only where a step of that length does not move either.
+    """
     xp = problem.xp
     image = problem.image(coef)
     certificate = yield State(coef)
@@ -172,15 +186,21 @@ def _normalized_steps(problem, coef):
         descent = -problem.gradient_from(certificate, image) * problem.n_samples
         support = _support(problem, coef, descent)
         along = xp.where(support, descent, 0 * descent)
-        along_image = problem.image(along)
-        length = _pooled_ratio(problem, sq_norm(along), problem.image_sq_norm(along, along_image))
-        new, new_image = _admissible(problem, coef, image, descent, support, length, along_image)
+        size = to_numpy(norm(along))
+        size = np.where(size > 0, size, 1.0)
+        unit = along / _number(size, coef)  # squares of the product would leave the range of numbers before the data do
+        unit_image = problem.image(unit)
+        length = _pooled_ratio(problem, sq_norm(unit), problem.image_sq_norm(unit, unit_image), size)
+        length = np.maximum(length, safe)  # nor is there any of its own where the gradient on the support is zero
+        new, new_image = _admissible(
+            problem, coef, image, descent, support, length, _number(size, coef) * unit_image, safe
+        )
         unchanged = not bool(xp.any(new != coef))
         coef, image = new, new_image
         iteration += 1
         certificate = yield State(coef, certify=unchanged or iteration % _CERTIFY_EVERY == 0, finished=unchanged)
         if certificate is not None:
-            image = problem.image(coef)  # steps on one support add up images: clear their rounding
+            image = problem.image_from(certificate)  # steps on one support add up images: clear their rounding
 
 
 def _support(problem, coef, descent):
@@ -192,11 +212,11 @@ def _support(problem, coef, descent):
     return support if weights is None else support | ((weights == 0) & (xp.abs(descent) >= 0))
 
 
-def _admissible(problem, coef, image, descent, support, length, along_image):
+def _admissible(problem, coef, image, descent, support, length, along_image, safe):
     """The thresholded step, its length cut, target by target, until a change of support is sure to descend."""
     xp = problem.xp
     while True:
-        scale = asarray_like(length, coef, dtype=real_dtype(xp, coef.dtype))
+        scale = _number(length, coef)
         moved = coef + scale * descent
         kept = problem.penalty.keep(moved, problem.coef_weights)
         new = xp.where(kept, moved, 0 * moved)
@@ -209,15 +229,21 @@ def _admissible(problem, coef, image, descent, support, length, along_image):
         limit = (1.0 - _SHRINK) * _pooled_ratio(
             problem, sq_norm(change), problem.image_sq_norm(change, new_image - image)
         )
-        too_long = ~same & (length > limit) & (limit > 0)
+        too_long = ~same & (length > limit) & (limit > 0) & (length > safe)
         if not np.any(too_long):
             return new, new_image
-        length = np.where(too_long, length / (_DIVIDE * (1.0 - _SHRINK)), length)
+        length = np.where(too_long, np.maximum(length / (_DIVIDE * (1.0 - _SHRINK)), safe), length)
 
 
-def _pooled_ratio(problem, numerator, denominator):
-    """The quotient, one a target; targets that share their support share it too, from Frobenius norms."""
+def _pooled_ratio(problem, numerator, denominator, size=1.0):
+    """The quotient, one a target; targets that share their support share it too, from Frobenius norms: of columns times `size`."""
     if not problem.penalty.joint:
         return ratio(numerator, denominator)
     numerator, denominator = to_numpy(numerator), to_numpy(denominator)
-    return np.full(numerator.shape, ratio(np.sum(numerator), np.sum(denominator)))
+    share = np.broadcast_to((size / np.max(size)) ** 2, numerator.shape)
+    return np.full(numerator.shape, ratio(share @ numerator, share @ denominator))
+
+
+def _number(values, coef):
+    """One number a target, in the precision of the coefficients."""
+    return asarray_like(np.asarray(values), coef, dtype=real_dtype(array_namespace(coef), coef.dtype))

@@ -13,29 +13,30 @@ Han, Li, Liu et al., "Efficient iterative thresholding algorithms with functiona
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import array_namespace, as_double, asarray_like, norm, sq_norm, to_numpy
+from ..._array import as_double, norm, sq_norm, to_numpy
 from ..._validation import as_count, as_number
-from ...result import Status, announce
-from ..certificates import Certificate, column_norms
+from ...result import SolveResult, Status, announce
+from ..certificates import Certificate, column_norms, inverse_norms, relative
 from ..driver import State, drive
-from ..problem import GramProblem
+from ..gram_problem import GramProblem
 from ..support import make_support_fit
 from .htp import pursue
-from .setting import Visited, sparsity_problem, support_of, tolerance
+from .setting import Visited, broadcast_flags, narrowed, pooled, sparsity_problem, support_of, tolerance
 from .whitening import make_whitening
 
-__all__ = ["null_space_tuning"]
+__all__ = ["null_space_tuning", "solve_null_space_tuning"]
 
 _ROUGH = 0.5  # error of the whitened gradient, relative, while it still changes the support
 _FINE = 1e-6  # and relative to the coefficients before the support is called final
 _EXACT = 1e-12
 _LARGE = 1000
-_ROUGH_FIT = 1e-2
+_CANCELLED = 8.0  # rounding errors, in units of the precision, in a squared residual that is a difference
 _NOTHING = 1e-6  # share of the largest coefficient below which one is dropped in the end
 
 
@@ -70,9 +71,10 @@ def null_space_tuning(
     y : array of shape (n_samples,) or (n_samples, n_targets)
         The target, or many; for a `GramDesign` the correlations ``A.conj().T @ y``.
     n_nonzero : int, optional
-        Sparsity level of each target; clipped, with a warning, to the number of features. None for the adaptive form.
+        Sparsity level of each target; clipped, with a warning, to the number of features or samples. None for the adaptive form.
     growth : int, default=6
-        By how much the support of the adaptive form grows from pass to pass; it never has more than ``n_samples - 1`` members.
+        By how much the support of the adaptive form grows from pass to pass. It always has fewer members than there are samples
+        that count (of positive weight, linearly independent), lest it fit noise exactly.
     positive : bool, default=False
         Whether negative coefficients are forbidden; least squares on the support is then non-negative.
     block_size : int, default=1
@@ -90,17 +92,19 @@ def null_space_tuning(
         Passes.
     tol : float, default=1e-6
         With `n_nonzero`: how far a pass may move the coefficients, relative to their norm. Without: the residual norm, relative
-        to the norm of `y`; with noise it should not be below the noise. In single precision at least 1e-5 is used.
+        to the norm of `y`; with noise it should not be below the noise. In single precision at least 1e-5 is used. From a Gram
+        matrix, which must know `target_sq_norm` then, no relative residual below 4e-8 can be told, and that is used at least.
     atol : float, optional
-        Adaptive form only: stop also when the residual norm is at most `atol`.
+        Adaptive form only: stop also when the residual norm is at most `atol`; the certificate may be above `tol` then.
     callback : callable, optional
         Called with a `Progress` at each pass; return True to stop.
 
     Returns
     -------
     SolveResult
-        The objective is ``||y - A coef||^2 / (2 n_samples)``. The certificate is the relative fixed-point residual: the distance
-        from the coefficients to those after one more pass (on unit columns); or, without `n_nonzero`, the relative residual.
+        The objective is ``||y - A coef||^2 / (2 n_samples)``. The certificate is the relative fixed-point residual on unit columns,
+        ``||x - z|| / ||x||``: z is ``x + A^H (y - A x)`` on the support that one more pass chooses, and zero elsewhere. So it is zero
+        where `x` is least squares on that support, and has nothing off it. Without `n_nonzero` it is the relative residual.
 
     Raises
     ------
@@ -132,30 +136,43 @@ def null_space_tuning(
     >>> result.support, result.coef[result.support].round(6), result.certificate_name
     (array([ 3, 50, 71]), array([ 1., -2.,  3.]), 'relative residual')
     """
-    problem = sparsity_problem(
-        A,
-        y,
-        block_size if n_nonzero is None else n_nonzero,
-        positive=positive,
-        block_size=block_size,
-        joint=joint,
-        penalty_weights=penalty_weights,
-        sample_weight=sample_weight,
-    )
+    constraint = {"positive": positive, "block_size": block_size, "joint": joint, "penalty_weights": penalty_weights}
+    run = {"growth": growth, "init": init, "max_iter": max_iter, "tol": tol, "atol": atol, "callback": callback}
+    return announce(solve_null_space_tuning(A, y, n_nonzero, sample_weight=sample_weight, **constraint, **run))
+
+
+def solve_null_space_tuning(
+    A,
+    y,
+    n_nonzero=None,
+    *,
+    growth=6,
+    init=None,
+    max_iter=500,
+    tol=1e-6,
+    atol=None,
+    callback=None,
+    level_name="n_nonzero",
+    **constraint,
+) -> SolveResult:
+    """The solve behind `null_space_tuning`, without a warning; `constraint` goes to `sparsity_problem`."""
+    grows = n_nonzero is None
+    if atol is not None and not grows:
+        raise ValueError(f"atol only ends the adaptive form; leave out {level_name}, or use tol.")
+    problem = sparsity_problem(A, y, n_nonzero, grows=grows, level_name=level_name, **constraint)
     tol, growth, max_iter = tolerance(problem, tol), as_count(growth, "growth"), as_count(max_iter, "max_iter")
-    fit = _Remembering(make_support_fit(problem.in_double(), positive=problem.penalty.positive))
+    atol = 0.0 if atol is None else as_number(atol, "atol")
+    residual = _Residual(problem, atol, level_name) if grows else None
+    fit = make_support_fit(problem.in_double(), positive=problem.penalty.positive)
     tuning = _Tuning(problem, make_whitening(problem))
     start = problem.start(init)
-    if n_nonzero is not None:
-        if atol is not None:
-            raise ValueError("atol only ends the adaptive form; leave out n_nonzero, or use tol.")
+    if residual is None:
         steps = pursue(problem, start, fit, lambda problem, coef, point: point.support, 0.01 * tol)
-        certify = _Pass(problem, tuning, fit, 0.01 * tol)
-        return announce(drive(steps, certify, max_iter=max_iter, tol=tol, callback=callback))
-    residual = _Residual(problem, tuning, 0.0 if atol is None else as_number(atol, "atol"), tol)
-    steps = _growing(problem, start, tuning, fit, growth, tol, 0.1 * tol if tuning.is_large else 0.0)
-    result = drive(steps, residual, max_iter=max_iter, tol=tol, callback=callback)
-    return announce(_pruned(problem, result, fit, residual))
+        return drive(steps, _Pass(tuning), max_iter=max_iter, tol=tol, callback=callback)
+    tol = max(tol, residual.floor)
+    steps = _growing(problem, start, tuning, fit, growth, tol, level_name)
+    result = drive(steps, lambda coef: residual(tuning, coef), max_iter=max_iter, tol=tol, callback=callback)
+    return _pruned(problem, result, fit, lambda coef: residual(tuning, coef))
 
 
 class _Seen(NamedTuple):
@@ -173,6 +190,8 @@ class _Tuning:
         self.scale = column_norms(self.problem, self.problem.target)
         self.is_large = min(problem.design.shape) > _LARGE  # elsewhere nothing is saved by less than full accuracy
         self.rough, self.fine = (_ROUGH, _FINE) if self.is_large else (0.0, _EXACT)
+        self._members: Any = None
+        self._part: Any = None
 
     def misfit(self, coef):
         """The loss, one number a target, and the residual in the form that the whitening takes."""
@@ -180,102 +199,137 @@ class _Tuning:
         if self.whitening.takes_correlation:
             point = problem.at(coef)
             return to_numpy(point.loss), point.correlation * problem.n_samples
-        residual = problem.target - problem.design.product(coef)
+        residual = problem.target - self._product(coef)
         return 0.5 * to_numpy(sq_norm(residual)) / problem.n_samples, residual
+
+    def _product(self, coef):
+        design = self.problem.design
+        used = np.flatnonzero(coef) if design.is_numpy and coef.ndim == 1 else None
+        part = None if used is None else self.columns(used)
+        return design.product(coef) if part is None else part.matvec(coef[used])
+
+    def columns(self, members):
+        """The design of these columns alone, where it is cheaper; a pass asks for those that the last one chose."""
+        if not 0 < members.size <= self.problem.design.few * self.problem.design.shape[1]:
+            return None
+        if not np.array_equal(members, self._members):
+            self._members, self._part = members, self.problem.design.select(members)
+        return self._part
 
     def support(self, problem, coef, residual):
         """The largest of the tuned coefficients; the whitening becomes finer as long as the support looks final."""
         problem, coef = problem.in_double(), as_double(coef)
         here, fine = self.scale * coef, False
-        for step, guess, bound in self.whitening(residual):
-            is_final = np.all(bound <= self.fine * to_numpy(norm(here + step)))
-            if not is_final and (fine or not np.all(guess <= self.rough * to_numpy(norm(step)))):
-                continue
-            support = support_of(problem, here + step, self.scale)
-            changed = (coef != 0) != (support if support.ndim == coef.ndim else support[:, None])
-            if is_final or bool(problem.xp.any(changed)):
-                return support
-            fine = True
+        with closing(self.whitening(residual)) as refinements:  # left to the garbage, it would swallow a Ctrl-C
+            for step, guess, bound in refinements:
+                is_final = np.all(bound <= self.fine * to_numpy(norm(here + step)))
+                if not is_final and (fine or not np.all(guess <= self.rough * to_numpy(norm(step)))):
+                    continue
+                support = support_of(problem, here + step, self.scale)
+                changed = (coef != 0) != (support if support.ndim == coef.ndim else support[:, None])
+                if is_final or bool(problem.xp.any(changed)):
+                    return support
+                fine = True
         return support_of(problem, here + step, self.scale)
 
 
 class _Pass:
-    """Certificate of the form with a sparsity level: how far one more pass moves the coefficients, in the metric of unit columns."""
+    """Certificate of the form with a sparsity level: the fixed-point residual on the support that one more pass chooses.
 
-    def __init__(self, problem, tuning, fit, accuracy):
-        self.problem, self.tuning, self.fit, self.accuracy = problem, tuning, fit, accuracy
+    That is ``||x - z|| / ||x||`` on unit columns, with ``z = x + A^H (y - A x)`` on that support and zero elsewhere: what least
+    squares on the support leaves undone, and the coefficients that the pass would drop.
+    """
+
+    def __init__(self, tuning):
+        self.tuning, self.problem = tuning, tuning.problem
 
     def __call__(self, coef):
-        loss, residual = self.tuning.misfit(coef)
+        with np.errstate(invalid="ignore"):
+            loss, residual = self.tuning.misfit(coef)
+        if not np.all(np.isfinite(loss)):  # nothing can be chosen by what is no number
+            return Certificate(np.full_like(loss, np.nan), loss, "relative fixed-point residual", _Seen(residual))
         support = self.tuning.support(self.problem, coef, residual)
         mask = support if support.ndim == coef.ndim else support[:, None]
-        changed = bool(self.problem.xp.any((coef != 0) != mask))
-        coef = as_double(coef)
-        new = self.fit(support, coef, _ROUGH_FIT if changed else self.accuracy)
-        moved, size = (to_numpy(norm(self.tuning.scale * vector)) for vector in (coef - new, coef))
-        value = np.divide(moved, size, out=np.where(moved > 0, np.inf, 0.0), where=size > 0)
+        here = self.tuning.scale * as_double(coef)
+        moved = here + inverse_norms(self.tuning.scale) * self._correlation(support, residual)
+        if self.problem.penalty.positive:
+            moved = self.problem.xp.maximum(moved, 0 * moved)
+        moved = self.problem.xp.where(mask, moved, 0 * moved)
+        value = relative(norm(here - moved), norm(here))
         return Certificate(value, loss, "relative fixed-point residual", _Seen(residual, support))
+
+    def _correlation(self, support, residual):
+        """``A^H r`` on the support at least."""
+        design = self.problem.design
+        if self.tuning.whitening.takes_correlation:
+            return residual
+        members = np.flatnonzero(support) if design.is_numpy and support.ndim == 1 else None
+        part = None if members is None else self.tuning.columns(members)
+        if part is None:
+            return design.rmatvec(residual)
+        on_support = part.rmatvec(residual)
+        correlation = np.zeros((design.shape[1], *residual.shape[1:]), dtype=on_support.dtype)
+        correlation[members] = on_support
+        return correlation
 
 
 class _Residual:
-    """Certificate of the adaptive form: the relative residual; a target within `atol` counts as exact to `tol`."""
+    """Certificate of the adaptive form: the relative residual; a target within `atol` is satisfied whatever that is.
 
-    def __init__(self, problem, tuning, atol, tol):
-        self.tuning, self.atol, self.tol = tuning, atol, tol
+    A Gram matrix gives the squared residual as a difference, of which rounding leaves `floor`, relative.
+    """
+
+    def __init__(self, problem, atol, level_name):
+        self.atol, self.floor = atol, 0.0
         wide = problem.in_double()
-        known = wide.target_sq_norm if isinstance(problem, GramProblem) else to_numpy(sq_norm(wide.target))
-        self.size = np.sqrt(np.broadcast_to(known, problem.target.shape[1:]))
+        known = sq_norm(wide.target)
+        if isinstance(problem, GramProblem):
+            known = problem.design.target_sq_norm
+            if known is None:
+                raise ValueError(
+                    "the adaptive form compares residuals with the norm of y, which this GramDesign was not told: give it "
+                    f"target_sq_norm, or pass {level_name}."
+                )
+            self.floor = (_CANCELLED * float(np.finfo(problem.design.dtype).eps)) ** 0.5
+        self.size = np.sqrt(np.broadcast_to(to_numpy(known), problem.target.shape[1:]))
 
-    def __call__(self, coef):
-        loss, residual = self.tuning.misfit(coef)
-        left = np.sqrt(2.0 * loss * self.tuning.problem.n_samples)
-        value = np.divide(left, self.size, out=np.where(left > 0, np.inf, 0.0), where=self.size > 0)
-        value = np.where(left <= self.atol, np.minimum(value, self.tol), value)
-        return Certificate(value, loss, "relative residual", _Seen(residual))
-
-
-class _Remembering:
-    """A support fit that does not repeat its last exact answer."""
-
-    def __init__(self, fit):
-        self.fit, self.is_exact = fit, fit.is_exact
-        self._mask = self._coef = None
-
-    def __call__(self, mask, coef, accuracy=0.0):
-        known = self.is_exact and self._mask is not None and mask.ndim == self._mask.ndim
-        if not (known and bool(np.all(to_numpy(mask) == to_numpy(self._mask)))):
-            self._coef, self._mask = self.fit(mask, coef, accuracy), mask
-        return self._coef
+    def __call__(self, tuning, coef):
+        loss, residual = tuning.misfit(coef)
+        left = np.sqrt(2.0 * loss * tuning.problem.n_samples)
+        value = relative(left, self.size)
+        value = np.where(self.size > 0, np.maximum(value, self.floor), value)
+        return Certificate(value, loss, "relative residual", _Seen(residual), satisfied=left <= self.atol)
 
 
-def _growing(problem, coef, tuning, fit, growth, tol, accuracy):
+def _growing(problem, coef, tuning, fit, growth, tol, level_name):
     """Yield fits on ever larger supports; at the largest size until each support comes back."""
     xp, ball = problem.xp, problem.penalty
-    most = max(ball.block_size, min(problem.n_samples - 1, problem.n_features))
+    n_free = 0 if problem.penalty_weights is None else int(np.count_nonzero(to_numpy(problem.penalty_weights) == 0))
+    most = max(ball.block_size, tuning.whitening.largest_support - n_free)
+    accuracy = 0.1 * tol if tuning.is_large else 0.0
+    reason = (
+        f"{most} columns leave that much, and as many as there are independent samples would fit anything; raise tol or atol to the "
+        f"level of the noise, or pass {level_name}"
+    )
     coef = problem.without_excluded(coef)
     certificate = yield State(coef)
-    best, least = coef, certificate.value
+    best, least = coef, pooled(problem, certificate.objective)
     met, n_passes = Visited(), 0
     while True:
         n_passes += 1
         count = min(max(growth * n_passes, ball.block_size), most)
         widened = problem.with_penalty(ball._replace(n_nonzero=count))
         support = tuning.support(widened, coef, certificate.point.residual)
-        done = np.atleast_1d(certificate.value <= tol)
-        if count == most and np.all(met(support) | (np.all(done) if ball.joint else done)):
-            yield State(best, finished=True, chosen=True)
-        held = asarray_like(done[0] if coef.ndim == 1 else done[None, :], coef, dtype=None)
-        wanted = support if support.ndim != coef.ndim else support & ~held
-        coef = xp.where(held, coef, _narrow(fit(wanted, as_double(coef), accuracy), coef))
+        done = np.atleast_1d((certificate.value <= tol) | certificate.satisfied)
+        done = np.all(done, keepdims=True) if ball.joint else done
+        if count == most and np.all(met(support) | done):
+            yield State(best, finished=True, chosen=True, reason=reason)
+        refit = narrowed(fit(support & broadcast_flags(~done, support), as_double(coef), accuracy), coef)
+        coef = xp.where(broadcast_flags(done, coef), coef, refit)
         certificate = yield State(coef)
-        lower = np.atleast_1d(certificate.value < least)
-        best = xp.where(asarray_like(lower[0] if coef.ndim == 1 else lower[None, :], coef, dtype=None), coef, best)
-        least = np.minimum(certificate.value, least)
-
-
-def _narrow(wide, like):
-    """Double-precision coefficients in the precision of `like`."""
-    return array_namespace(like).astype(wide, like.dtype, copy=False)
+        objective = pooled(problem, certificate.objective)
+        best = xp.where(broadcast_flags(objective < least, coef), coef, best)
+        least = np.fmin(objective, least)
 
 
 def _pruned(problem, result, fit, certify):
@@ -284,15 +338,17 @@ def _pruned(problem, result, fit, certify):
         return result
     xp, coef = problem.xp, result.coef
     size = column_norms(problem, coef) * xp.abs(coef)
-    mask = problem.penalty.together(size > _NOTHING * xp.max(size, axis=0)) & (coef != 0)
+    mask = problem.penalty.together(size > _NOTHING * xp.max(size, axis=0), problem.coef_weights) & (coef != 0)
     if fit.is_exact and not bool(xp.any((coef != 0) & ~mask)):
         return result
     mask = xp.any(mask, axis=1) if problem.penalty.joint else mask
-    new = _narrow(fit(mask, as_double(coef), 0.01 * min(result.tol, _FINE)), coef)
+    new = narrowed(fit(mask, as_double(coef), 0.01 * min(result.tol, _FINE)), coef)
     certificate = certify(new)
-    if not np.all(certificate.value <= result.tol):
+    if not np.all((certificate.value <= result.tol) | certificate.satisfied):
         return result
     value, objective = (
         float(part) if np.ndim(part) == 0 else part for part in (certificate.value, certificate.objective)
     )
-    return replace(result, coef=new, certificate=value, objective=objective)
+    history = {name: column.copy() for name, column in result.history.items()}
+    history["certificate"][-1], history["objective"][-1] = float(np.max(value)), float(np.sum(objective))
+    return replace(result, coef=new, certificate=value, objective=objective, history=history)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..._array import array_namespace, as_double, asarray_like, is_complex, real_dtype, sq_norm, to_numpy
-from ..._validation import as_count, as_design, as_sample_weight, as_target, weighted
+from ..._validation import as_count, as_design, as_sample_weight, as_target, check_columns, weighted
 from ...designs import GramDesign
 from ...losses.amplitude import Amplitude, magnitude, phase
 from ...penalties import L0Ball
@@ -30,10 +30,11 @@ from ..certificates import fixed_point, thresholded_step
 from ..driver import State, drive
 from ..problem import Problem, make_problem
 from .phase_newton import amplitude_curvature, held_curvature, intensity_curvature, step_on_support
-from .setting import tolerance
+from .setting import as_sparsity, tolerance
 from .spectral import spectral_starts
+from .support_columns import SupportColumns
 
-__all__ = ["SupportColumns", "as_magnitudes", "solve_phase_retrieval", "sparse_phase_retrieval"]
+__all__ = ["as_magnitudes", "solve_phase_retrieval", "sparse_phase_retrieval"]
 
 METHODS = ("newton", "htp")
 _HALF = 0.25  # of the squared residual: Newton steps that gain less are held back by noise, not by distance
@@ -70,7 +71,7 @@ def sparse_phase_retrieval(
     y : array of shape (n_samples,) or (n_samples, n_targets)
         Magnitudes, real and not negative. Targets are solved one by one.
     n_nonzero : int
-        Sparsity level; clipped, with a warning, to the number of features.
+        Sparsity level; clipped, with a warning, to the number of features or samples.
     method : {"newton", "htp"}, default="newton"
         "newton": Newton steps of the intensity misfit on the thresholded support, quadratically convergent; then, if there is
         noise, of the amplitude misfit. "htp": least squares with the phases held; each step is a little cheaper and needs no
@@ -78,8 +79,9 @@ def sparse_phase_retrieval(
     init : array of shape (n_features,) or (n_features, n_targets), optional
         Where to start. No other start is tried then.
     n_restarts : int, default=10
-        How many further starts are tried, each from another column, while the relative residual is above 100 tolerances; with
-        noise that is all of them. The answer of least misfit is returned.
+        How many further starts are tried while the relative residual is above 100 tolerances; with noise that is all of them. Each
+        is made from another column, then from another pair of columns, until those are used up too
+        (about ``2 n_features ** 2`` starts, twice as many in complex problems). The answer of least misfit is returned.
     penalty_weights : array of shape (n_features,), optional
         Magnitudes are divided by their weight before the largest are kept: inf excludes a column, 0 always keeps it (outside
         the count of `n_nonzero`).
@@ -189,20 +191,24 @@ def solve_phase_retrieval(
     max_iter=100,
     tol=1e-8,
     callback=None,
+    level_name="n_nonzero",
 ) -> SolveResult:
     """The solve itself, without a warning; `target` comes from `as_magnitudes`."""
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}.")
-    count = as_count(n_nonzero, "n_nonzero", maximum=design.shape[1], maximum_name="the number of features")
+    count = as_sparsity(n_nonzero, design.shape, name=level_name)
     n_restarts = as_count(n_restarts, "n_restarts", minimum=0)
     weight = as_sample_weight(sample_weight, design.shape[0])
     rows, magnitudes = weighted(design, target, weight)
+    check_columns(rows)
     problem = make_problem(rows, magnitudes, Amplitude(), L0Ball(count), penalty_weights=penalty_weights)
     start = None if init is None else problem.start(init)
     options = {"max_iter": as_count(max_iter, "max_iter"), "tol": tolerance(problem, tol), "callback": callback}
 
-    def solve(index):
+    def solve(index, stopped=False):
         one = Problem(rows, problem.target[index], problem.loss, problem.penalty, problem.penalty_weights)
+        if stopped:
+            return _untouched(one, options["tol"])
         if start is None:
             starts = _starts(design, target[index], one, weight)
         else:
@@ -211,13 +217,30 @@ def solve_phase_retrieval(
 
     if target.ndim == 1:
         return solve(...)
-    return _together([solve((slice(None), p)) for p in range(target.shape[1])])
+    results: list[SolveResult] = []
+    for p in range(target.shape[1]):  # a callback that stops one target stops all that are left
+        results.append(solve((slice(None), p), any(result.status is Status.INTERRUPTED for result in results)))
+    return _together(results)
 
 
 def _starts(design, target, problem, weight):
-    """Spectral starts in the precision of the problem."""
+    """Spectral starts in the precision of the problem; zeros where no column can be a start."""
+    none = True
     for coef in spectral_starts(design, target, weight, problem.penalty, problem.penalty_weights):
         yield problem.xp.astype(coef, problem.target.dtype, copy=False)
+        none = False
+    if none:
+        yield problem.start()
+
+
+def _untouched(problem, tol):
+    """The result of a target that no iteration has seen: zeros."""
+
+    def steps():
+        yield State(problem.start(), finished=True)
+
+    result = drive(steps(), lambda coef: fixed_point(problem, coef), max_iter=1, tol=tol)
+    return replace(result, status=Status.INTERRUPTED)
 
 
 def _best_of(starts, problem, method, weight, n_restarts, options, *, from_zero):
@@ -362,25 +385,3 @@ class _Patience:
         if certificate < 0.9 * self.certificate:
             self.certificate, self.count = certificate, 0
         return self.count
-
-
-class SupportColumns:
-    """Columns of a design, those of the support before kept where each costs a product."""
-
-    def __init__(self, design):
-        self.design = design
-        self.support = np.empty(0, dtype=np.int64)
-        self.columns = None
-
-    def __call__(self, support):
-        if self.columns is not None and np.array_equal(support, self.support):
-            return self.columns
-        if self.columns is None or not self.design.is_matrix_free:
-            columns = self.design.columns(support)
-        else:
-            known = np.isin(support, self.support)
-            columns = np.empty((self.design.shape[0], support.size), dtype=self.columns.dtype, order="F")
-            columns[:, known] = self.columns[:, np.searchsorted(self.support, support[known])]
-            columns[:, ~known] = self.design.columns(support[~known])
-        self.support, self.columns = support, columns
-        return columns

@@ -4,35 +4,74 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..._array import real_dtype, to_numpy
-from ..._validation import as_count, as_design, as_number, as_sample_weight, as_target, weighted
+from ..._array import array_namespace, asarray_like, is_complex, real_dtype, to_numpy
+from ..._validation import as_count, as_design, as_number, as_sample_weight, as_target, check_columns, weighted
+from ..._warnings import warn
 from ...losses import Squared
 from ...penalties import L0Ball
 from ..problem import make_problem
 
-__all__ = ["Visited", "ratio", "sparsity_problem", "support_of", "tolerance"]
+__all__ = [
+    "Visited",
+    "as_sparsity",
+    "broadcast_flags",
+    "narrowed",
+    "pooled",
+    "ratio",
+    "sparsity_problem",
+    "support_of",
+    "tolerance",
+]
 
 
 def sparsity_problem(
-    A, y, n_nonzero, *, positive=False, block_size=1, joint=False, penalty_weights=None, sample_weight=None
+    A,
+    y,
+    n_nonzero,
+    *,
+    positive=False,
+    block_size=1,
+    joint=False,
+    penalty_weights=None,
+    sample_weight=None,
+    level_name="n_nonzero",
+    grows=False,
 ):
-    """The validated problem ``min ||y - A coef||^2`` on an l0 ball."""
-    design = as_design(A)
+    """The validated problem ``min ||y - A coef||^2`` on an l0 ball; of one block, if the solver lets it grow."""
+    design = as_design(A, check_finite=False)  # `check_columns` looks at the norms of the columns
     target = as_target(y, design)
     for name, value in {"positive": positive, "joint": joint}.items():
         if not isinstance(value, (bool, np.bool_)):
             raise ValueError(f"{name} must be True or False; got {value!r}.")
+    if positive and is_complex(target):
+        raise ValueError("positive=True needs real data, but A or y is complex; leave it out, or pass real arrays.")
+    block_size = as_count(block_size, "block_size")
+    if not grows:
+        n_nonzero = as_sparsity(n_nonzero, design.shape, block_size, level_name)
     block_size = as_count(block_size, "block_size", maximum=design.shape[1], maximum_name="the number of features")
-    whole = -(-design.shape[1] // block_size) * block_size  # the last block may be short
-    count = as_count(n_nonzero, "n_nonzero")
-    if count > whole:
-        count = as_count(count, "n_nonzero", maximum=design.shape[1], maximum_name="the number of features")
-        count = whole
-    if count < block_size:
-        raise ValueError(f"n_nonzero={count} leaves room for no block of block_size={block_size}; raise n_nonzero.")
+    check_columns(design)
     design, target = weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
-    ball = L0Ball(count, bool(positive), block_size, bool(joint) and target.ndim == 2)
+    ball = L0Ball(block_size if grows else n_nonzero, bool(positive), block_size, bool(joint) and target.ndim == 2)
     return make_problem(design, target, Squared(), ball, penalty_weights=penalty_weights)
+
+
+def as_sparsity(n_nonzero, shape, block_size=1, name="n_nonzero"):
+    """The sparsity level, clipped with a warning to the number of features or samples; room for all blocks where all columns are asked."""
+    count = as_count(n_nonzero, name)
+    n_samples, n_features = shape
+    if count < min(block_size, n_features):
+        raise ValueError(f"{name}={count} leaves room for no block of block_size={block_size}; raise {name}.")
+    block_size = min(block_size, n_features)
+    whole = -(-n_features // block_size) * block_size  # the last block may be short
+    if count > n_samples and n_samples < n_features:
+        maximum, what = max(n_samples, block_size), "samples"
+    elif count > whole:
+        maximum, what = n_features, "features"
+    else:
+        maximum = count
+    if count > maximum:
+        warn(f"{name}={count} is more than the number of {what}; {maximum} is used.", RuntimeWarning)
+    return whole if maximum >= n_features else maximum
 
 
 def tolerance(problem, tol):
@@ -46,11 +85,26 @@ def support_of(problem, moved, scale):
 
     Columns that are zero (`scale`) or excluded are left out. One mask (n_features,) for all targets where they share it.
     """
-    xp, ball = problem.xp, problem.penalty
-    mask = ball.together(ball.keep(moved, problem.coef_weights)) & (scale > 0)
-    if problem.penalty_weights is not None:
-        mask = mask & xp.isfinite(problem.coef_weights)
-    return xp.any(mask, axis=1) if ball.joint else mask
+    ball, weights = problem.penalty, problem.coef_weights
+    mask = ball.together(ball.keep(moved, weights), weights) & (scale > 0)
+    return problem.xp.any(mask, axis=1) if ball.joint else mask
+
+
+def pooled(problem, values):
+    """Numbers of the targets as one a support (n_supports,): added up where all share theirs."""
+    values = np.atleast_1d(to_numpy(values))
+    return np.sum(values, keepdims=True) if problem.penalty.joint else values
+
+
+def broadcast_flags(flags, like):
+    """NumPy flags, one a support, as an array that broadcasts against coefficients or masks."""
+    return asarray_like(np.asarray(flags[0] if like.ndim == 1 or flags.size == 1 else flags[None, :]), like, dtype=None)
+
+
+def narrowed(wide, like):
+    """Double-precision coefficients in the precision of `like`; infinite where that has no number so large."""
+    with np.errstate(over="ignore"):
+        return array_namespace(like).astype(wide, like.dtype, copy=False)
 
 
 class Visited:

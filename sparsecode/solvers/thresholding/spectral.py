@@ -4,7 +4,8 @@ With t_i = y_i / mean(y) - 1, the matrix ``M = sum_i t_i a_i a_i^H`` of a random
 tells large coefficients from none, and its j-th column is c conj(x_j) x and noise. So
 
 1. the columns are ranked by ``sum_i y_i |a_ij|**2 / ||a_j||**2``, the diagonal of M but for constants;
-2. the j-th start is three steps, or one, ``v <- H_k(M v)`` of the truncated power method from the j-th ranked unit vector;
+2. the j-th start is three steps, or one, ``v <- H_k(M v)`` of the truncated power method from the j-th ranked unit vector; when
+   the columns are used up, none or one from the sums and differences of any two of them;
 3. its length is fitted: ``minimise over c   sum_i (y_i - c |a_i^H v|)**2``.
 
 The amplitudes y_i weigh the rows, not their squares: the heavy tail of y_i**2 is noise. Everything is done on columns of norm
@@ -17,6 +18,8 @@ Wu and Rebeschini, "Hadamard Wirtinger flow for sparse phase retrieval", 2021, a
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 
 from ..._array import array_namespace, asarray_like, is_complex, norm, real_dtype, to_numpy
@@ -26,11 +29,12 @@ from ...losses.amplitude import magnitude
 __all__ = ["spectral_starts"]
 
 _POWER_STEPS = (3, 1)  # of even and odd starts: more are more accurate, fewer keep the starts apart
+_POWER_STEPS_OF_TWO = (0, 1)
 _BLOCK = 256  # rows of a dense array, or of an operator, that are squared at a time
 
 
 def spectral_starts(design, target, sample_weight, penalty, weights):
-    """Yield starting coefficients, the most promising first, at most one for each column.
+    """Yield starting coefficients, the most promising first: one for each column, then some for each pair of columns.
 
     Parameters
     ----------
@@ -64,15 +68,31 @@ def spectral_starts(design, target, sample_weight, penalty, weights):
     diagonal = row_weighted_sq_norms(design, share * relative) * inverse**2
     inverse = asarray_like(inverse, target, dtype=real)
     pull = share * (relative - 1.0)
-    for number, first in enumerate(_ranked(diagonal, weights)):
-        unit = np.zeros(design.shape[1])
-        unit[first] = 1.0
-        n_steps = _POWER_STEPS[number % 2]
-        vector = _power_steps(design, design.vector(unit), n_steps, inverse, pull, penalty, weights)
+    for first, n_steps in _directions(_ranked(diagonal, weights), design):
+        vector = _power_steps(design, first, n_steps, inverse, pull, penalty, weights)
         image = xp.abs(design.product(vector))
         energy = float(xp.sum(share * image * image))
         if energy > 0:
             yield vector * (float(xp.sum(share * image * size)) / energy)
+
+
+def _directions(ranked, design):
+    """Unit vectors of the columns in this order, then sums and differences of any two; and how many power steps to make from each."""
+    turns = (1.0, -1.0, 1j, -1j) if "complex" in str(design.dtype) else (1.0, -1.0)
+    for number, first in enumerate(ranked):
+        yield _combination(design, (first, 1.0)), _POWER_STEPS[number % 2]
+    for n_steps in _POWER_STEPS_OF_TWO:
+        for i, j in combinations(ranked, 2):
+            for turn in turns:
+                yield _combination(design, (i, 1.0), (j, turn)), n_steps
+
+
+def _combination(design, *members):
+    """A vector of these entries, zero elsewhere."""
+    unit = np.zeros(design.shape[1], dtype=np.result_type(*(value for _, value in members)))
+    for index, value in members:
+        unit[index] = value
+    return design.vector(unit)
 
 
 def _power_steps(design, unit, n_steps, inverse, pull, penalty, weights):

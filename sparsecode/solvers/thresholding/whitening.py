@@ -17,7 +17,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..._array import array_namespace, as_double, asarray_like, dagger, norm, sq_norm, to_numpy
 from ...designs import CenteredDesign, DenseDesign, GramDesign
-from ..certificates import column_norms
+from ..certificates import column_norms, inverse_norms
 from .setting import ratio
 
 __all__ = ["ColumnGram", "KrylovRows", "RowGram", "make_whitening"]
@@ -27,6 +27,7 @@ _MOST_ROWS = 8192
 _BLOCK = 1024  # columns of A that meet at a time in W
 _STEPS = 200
 _LOST = 1e6
+_SAFE = 1e12  # norms of columns up to that, or down to its inverse, leave single precision room for products
 _DELAY = 4  # steps whose terms together stand for the error before them
 _ILL = 1e-10  # pivots of the factor of W below this share of the largest: its null space is left out instead
 
@@ -49,7 +50,7 @@ def make_whitening(problem):
 
 
 class _Whitening:
-    """Column norms, and products with B."""
+    """Column norms, and products with B; `rank` is that of B, or what it may be at most."""
 
     takes_correlation = False  # instead of the residual
 
@@ -59,7 +60,15 @@ class _Whitening:
         scale = column_norms(self.problem, self.problem.target)
         if problem.penalty_weights is not None:  # excluded columns count as absent
             scale = xp.where(xp.isinf(self.problem.coef_weights), 0 * scale, scale)
-        self.inverse = xp.where(scale > 0, 1.0 / xp.where(scale > 0, scale, xp.ones_like(scale)), xp.zeros_like(scale))
+        self.inverse = inverse_norms(scale)
+        self.n_columns = int(np.count_nonzero(to_numpy(self.inverse)))
+        self.n_rows = _rows_that_count(problem.design)
+        self.rank = min(self.n_columns, self.n_rows)
+
+    @property
+    def largest_support(self):
+        """How many columns may be fitted at most: with as many as B has dimensions, any target that can be fitted is."""
+        return self.rank if self.rank == self.n_columns < self.n_rows else self.rank - 1
 
     def _adjoint(self, residual):
         return self.inverse * self.problem.design.rmatvec(residual)
@@ -77,7 +86,8 @@ class RowGram(_Whitening):
 
     def __init__(self, problem):
         super().__init__(problem)
-        self._solve = _pseudo_inverse(self._typed(self._rows()))
+        self._solve, rank = _pseudo_inverse(self._typed(self._rows()))
+        self.rank = min(self.rank, rank)
 
     def _rows(self):
         design, flat = self.problem.design, self.inverse.reshape(-1) if self.problem.design.is_numpy else None
@@ -107,7 +117,8 @@ class ColumnGram(_Whitening):
         inverse = self.inverse if self.inverse.ndim == 1 else self.inverse[:, 0]
         gram = self.problem.design.gram(np.arange(problem.n_features))
         eps = float(problem.xp.finfo(problem.design.dtype).eps)  # a Gram matrix in single precision stays one
-        self._solve = _pseudo_inverse(self._typed(inverse[:, None] * gram * inverse[None, :]), eps)
+        self._solve, rank = _pseudo_inverse(self._typed(inverse[:, None] * gram * inverse[None, :]), eps)
+        self.rank = min(self.rank, rank)
 
     def __call__(self, correlation):
         """The whitened gradient, exact at once."""
@@ -124,7 +135,9 @@ class KrylovRows(_Whitening):
     def __init__(self, problem):
         super().__init__(problem)
         design = self.problem.design
-        self._unit = _narrowed(design.array, self.inverse) if type(design) is DenseDesign and design.is_numpy else None
+        self._narrow = (
+            _narrowed(design.array, self.inverse) if type(design) is DenseDesign and design.is_numpy else None
+        )
 
     def __call__(self, residual):
         """Ever better whitened gradients, each at the price of one product with A and one with its adjoint."""
@@ -155,36 +168,52 @@ class KrylovRows(_Whitening):
             direction = remaining + self._number(turn) * direction
 
     def _adjoint(self, residual):
-        if self._unit is None:
+        if self._narrow is None:
             return super()._adjoint(residual)
-        narrow = residual.astype(self._unit.dtype)
-        return (
-            np.conj(np.conj(narrow).T @ self._unit).T if narrow.dtype.kind == "c" else self._unit.T @ narrow
-        ).astype(residual.dtype)
+        matrix, inverse = self._narrow
+        narrow = residual.astype(matrix.dtype)
+        product = np.conj(np.conj(narrow).T @ matrix).T if narrow.dtype.kind == "c" else matrix.T @ narrow
+        return inverse * product.astype(residual.dtype)
 
     def _forward(self, coef):
-        if self._unit is None:
+        if self._narrow is None:
             return self.problem.design.matvec(self.inverse * coef)
-        return (self._unit @ coef.astype(self._unit.dtype)).astype(coef.dtype)
+        matrix, inverse = self._narrow
+        return (matrix @ (inverse * coef).astype(matrix.dtype)).astype(coef.dtype)
 
     def _number(self, values):
         return asarray_like(np.asarray(values), self.problem.target, dtype=self.problem.xp.float64)
 
 
 def _narrowed(matrix, inverse):
-    """The matrix with columns of unit norm, in single precision and in its own order."""
-    unit = np.empty_like(matrix, dtype=np.complex64 if matrix.dtype.kind == "c" else np.float32)
-    return np.multiply(matrix, inverse.reshape(1, -1), out=unit, casting="same_kind")
+    """The matrix in single precision and in its own order, and what is left to multiply its columns by to bring them to unit norm."""
+    dtype = np.complex64 if matrix.dtype.kind == "c" else np.float32
+    used = inverse[inverse > 0]
+    if np.all((used > 1.0 / _SAFE) & (used < _SAFE)):
+        return matrix.astype(dtype, order="K", copy=False), inverse
+    unit = np.empty_like(matrix, dtype=dtype)  # single precision has a short range
+    return np.multiply(matrix, inverse.reshape(1, -1), out=unit, casting="same_kind"), np.ones_like(inverse)
+
+
+def _rows_that_count(design):
+    """Rows but those of weight zero, less the one that centring takes."""
+    if not isinstance(design, CenteredDesign):
+        return design.shape[0]
+    count = design.shape[0] if design.scale is None else int(np.count_nonzero(design.scale))
+    return count - (design.mean is not None)
 
 
 def _pseudo_inverse(gram, eps=0.0):
-    """``solve(right) = gram^+ right`` for a Hermitian matrix of unit scale, factored once; `eps` is the precision of its entries."""
+    """``solve(right) = gram^+ right`` for a Hermitian matrix of unit scale, factored once, and its rank.
+
+    `eps` is the precision of its entries.
+    """
     if isinstance(gram, np.ndarray):
         try:
             factor = cho_factor(gram, lower=True)
             pivots = np.abs(np.diagonal(factor[0])) ** 2
             if np.min(pivots) > max(_ILL, gram.shape[0] * eps):
-                return lambda right: cho_solve(factor, right)
+                return (lambda right: cho_solve(factor, right)), gram.shape[0]
         except LinAlgError:
             pass  # its null space is left out below
     xp = array_namespace(gram)
@@ -196,4 +225,4 @@ def _pseudo_inverse(gram, eps=0.0):
         turned = dagger(vectors) @ right
         return vectors @ (turned * (inverse if right.ndim == 1 else inverse[:, None]))
 
-    return solve
+    return solve, int(xp.count_nonzero(keep))
