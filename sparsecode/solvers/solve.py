@@ -116,7 +116,7 @@ def pose(A, y, loss, penalty, *, penalty_weights=None, sample_weight=None, name=
         design = as_design(A)
     target = as_target(y, design)
     weight = as_sample_weight(sample_weight, design.shape[0])
-    if design.is_numpy and isinstance(loss, Squared):
+    if isinstance(loss, Squared):
         design, target = weighted(design, target, weight)
         weight = None
     problem = make_problem(design, target, loss, penalty, penalty_weights=penalty_weights, sample_weight=weight)

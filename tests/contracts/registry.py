@@ -556,6 +556,7 @@ SOLVERS = [
         "gap",
         kinds=EVERY_KIND - {"gram"},
         squared=False,
+        options=("max_iter", "tol", "callback"),  # a start has no dual point, which proves more than coefficients alone
         limit={"max_iter": 3},
     ),
     SolverCase(

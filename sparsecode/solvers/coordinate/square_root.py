@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import as_double, real_dtype
+from ..._array import as_double, is_complex, real_dtype, to_numpy
 from ...designs import CenteredDesign, GramDesign
 from ...losses import Squared, SquareRoot
 from ...penalties import L1, SLOPE, GroupL1, L1Ridge, SparseGroupL1, TotalVariation1D, TotalVariation2D
@@ -29,6 +29,7 @@ from ..driver import State, drive
 from ..interpolation import aligned, interpolated
 from ..methods import Method, choose
 from ..problem import Problem
+from .newton import newton_step
 
 __all__ = ["SQUARE_ROOT", "SecantInSquares"]
 
@@ -43,6 +44,7 @@ _PATIENCE = 4  # of them without a smaller gap
 _EXACT = 1e-2  # sizes of the residual, over that of the target, at which an exact fit is tried
 _SHARE = 0.1  # of the tolerance that a solve of the squared loss may use up
 _INNER_ITERATIONS = 2_000
+_MOST = 2_000  # columns of a support whose equations are solved once more
 
 
 class SecantInSquares:
@@ -136,9 +138,11 @@ class _Inner:
         options = {"tol": max(_SHARE * wanted * sigma / self.target_size, _FINEST), "max_iter": _INNER_ITERATIONS}
         if last:  # a change of sigma by a millionth is one of the squared loss's gap by its square: below any tolerance
             options = {"tol": 0.0, "max_iter": _POLISH if self.kept["method"].each_target else _POLISH_GRADIENT}
-        result = self.kept["method"].run(squared, coef, self.kept["memory"], **options)
-        penalty = float(squared.in_double().penalty_value(result.coef))
-        return result.coef, float(np.sqrt(max(2.0 * (float(result.objective) - penalty), 0.0)))
+        coef = self.kept["method"].run(squared, coef, self.kept["memory"], **options).coef
+        if last and isinstance(squared.penalty, L1):
+            coef = _stationary(squared, coef)
+        misfit = squared.loss.value(squared.target, squared.design.product(coef), squared.row_weights)
+        return coef, float(np.sqrt(2.0 * float(misfit)))
 
     def dual(self, coef, exact, sigma):
         """The dual point of the square-root problem that the residual at sigma is, made to fit the signs of an exact fit if there is one."""
@@ -149,6 +153,27 @@ class _Inner:
         if exact is None or not isinstance(self.problem.penalty, L1):
             return dual
         return aligned(self.problem, exact, dual, self.alpha)
+
+
+def _stationary(problem, coef):
+    """Coefficients moved to where the gradient on their support is that of the l1 norm, to rounding.
+
+    The gap of the squared loss is blind to what is left of the gradient below the root of rounding; that of its root is not.
+    """
+    support = np.flatnonzero(to_numpy(coef))
+    if not problem.design.is_numpy or is_complex(coef) or not 0 < support.size <= min(_MOST, problem.n_samples):
+        return coef
+    weights = np.ones(problem.n_features) if problem.penalty_weights is None else problem.penalty_weights
+    correlation = problem.at(coef).correlation[support]
+    gram = problem.design.gram(support) / problem.n_samples
+    step = newton_step(
+        gram, coef[support], correlation, problem.penalty.alpha * weights[support], problem.penalty.positive
+    )
+    if step is None:
+        return coef
+    moved = coef.copy()
+    moved[support] += step
+    return moved
 
 
 def _steps(problem, start, memory, tol, duals):
