@@ -51,6 +51,10 @@ class GrowingGram:
         self.matrix[old:size, :size] = cross / self.n_samples
         self.matrix[:old, old:size] = dagger(self.matrix[old:size, :old])
 
+    def columns(self, places):
+        """Members by their places, as columns (n_samples, n_chosen); not for a Gram design."""
+        return self._rows[places].T
+
     def _reserve(self, size):
         capacity = self.matrix.shape[0]
         if size <= capacity:
