@@ -52,8 +52,8 @@ class GrowingGram:
         self.matrix[:old, old:size] = dagger(self.matrix[old:size, :old])
 
     def columns(self, places):
-        """Members by their places, as columns (n_samples, n_chosen); not for a Gram design."""
-        return self._rows[places].T
+        """Members by their places, as columns (n_samples, n_chosen)."""
+        return self.design.columns(self.members[places]) if self._rows is None else self._rows[places].T
 
     def _reserve(self, size):
         capacity = self.matrix.shape[0]
