@@ -6,8 +6,9 @@ axis, so reductions run over axis 0 and give one number a target.
 
 from __future__ import annotations
 
+import array_api_compat
 import numpy as np
-from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_namespace, is_torch_namespace
+from array_api_compat import device, is_array_api_obj, is_numpy_namespace, is_torch_namespace
 
 __all__ = [
     "array_namespace",
@@ -30,13 +31,26 @@ __all__ = [
 ]
 
 
+def array_namespace(*arrays):
+    """The namespace that the arrays share."""
+    for array in arrays:
+        if type(array) is not np.ndarray:
+            return array_api_compat.array_namespace(*arrays)
+    return _NUMPY  # at once: small problems ask hundreds of times
+
+
+_NUMPY = array_api_compat.array_namespace(np.empty(0))
+
+
 def is_numpy(array) -> bool:
     """Whether the array lives in NumPy (and may go to the compiled kernels)."""
-    return is_numpy_namespace(array_namespace(array))
+    return type(array) is np.ndarray or is_numpy_namespace(array_namespace(array))
 
 
 def is_complex(array) -> bool:
     """Whether the array's dtype is complex."""
+    if type(array) is np.ndarray:
+        return array.dtype.kind == "c"
     return array_namespace(array).isdtype(array.dtype, "complex floating")
 
 

@@ -10,15 +10,16 @@ import numbers
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
 import threadpoolctl
 
-__all__ = ["map_blocks", "n_threads", "single_threaded_blas", "worker_pool"]
+__all__ = ["blas_for_system", "map_blocks", "n_threads", "single_threaded_blas", "worker_pool"]
 
+_LARGE_SYSTEM = 1000  # unknowns: below, threads gain less than they cost
 _POOL: ContextVar[ThreadPoolExecutor | None] = ContextVar("pool", default=None)  # worker threads see None: no deadlock
 
 
@@ -99,13 +100,22 @@ def single_threaded_blas():
     return _SingleThread()
 
 
+def blas_for_system(size):
+    """Context for factoring a system of that many unknowns: small ones on one thread.
+
+    NumPy and SciPy each bring a BLAS with threads of its own, which go on spinning for a while after a product: one that is
+    waiting for work keeps the other from its core, and a factorisation of a millisecond takes fifteen.
+    """
+    return single_threaded_blas() if size < _LARGE_SYSTEM else nullcontext()
+
+
 @contextmanager
 def worker_pool(n_jobs: int | None = None):
     """Keep the threads of `map_blocks` alive between its calls from this thread: starting them costs up to a millisecond."""
     if n_threads(n_jobs) <= 1 or _POOL.get() is not None:
         yield
         return
-    with ThreadPoolExecutor(n_threads(n_jobs)) as pool:
+    with ThreadPoolExecutor(n_threads(n_jobs) - 1) as pool:  # the caller works too
         token = _POOL.set(pool)
         try:
             yield
@@ -122,6 +132,30 @@ def map_blocks(function, n_items: int, block: int, n_jobs: int | None = None) ->
             return [function(*bound) for bound in bounds]
         kept = _POOL.get()
         if kept is not None:
-            return list(kept.map(lambda bound: function(*bound), bounds))
+            return _with_helpers(kept, workers - 1, function, bounds)
         with ThreadPoolExecutor(workers) as pool:
             return list(pool.map(lambda bound: function(*bound), bounds))
+
+
+def _with_helpers(pool, n_helpers, function, bounds):
+    """The same, the caller working too: blocks may be short, and each handed over alone would cost as much as it saves."""
+    results: list[Any] = [None] * len(bounds)
+    waiting, lock = list(enumerate(bounds))[::-1], threading.Lock()
+
+    def work():
+        while True:
+            with lock:
+                if not waiting:
+                    return
+                place, bound = waiting.pop()
+            results[place] = function(*bound)
+
+    helpers = [pool.submit(work) for _ in range(n_helpers)]
+    try:
+        work()
+    finally:
+        with lock:
+            waiting.clear()  # after an error nobody begins another block
+        for helper in helpers:
+            helper.cancel() or helper.result()
+    return results

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from sparsecode._parallel import _LIMIT, _controller, map_blocks, n_threads, single_threaded_blas
+from sparsecode._parallel import _LIMIT, _controller, map_blocks, n_threads, single_threaded_blas, worker_pool
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 5, -1, None])
@@ -56,6 +56,31 @@ def test_an_error_in_a_block_reaches_the_caller():
     for n_jobs in (1, 3):
         with pytest.raises(KeyError):
             map_blocks(fail, 4, 1, n_jobs)
+        with worker_pool(n_jobs), pytest.raises(KeyError):
+            map_blocks(fail, 4, 1, n_jobs)
+
+
+def test_a_kept_pool_does_every_block_once_and_in_order_nested_ones_too():
+    done = []
+
+    def inner(start, stop):
+        done.append(start)
+        return start, threading.get_ident()
+
+    def outer(start, stop):
+        return [place for place, _ in map_blocks(inner, 3, 1, 3)]
+
+    with worker_pool(3):
+        for _ in range(20):
+            done.clear()
+            assert map_blocks(outer, 4, 1, 3) == [[0, 1, 2]] * 4
+            assert sorted(done) == sorted([0, 1, 2] * 4)
+
+
+def test_the_threads_of_a_kept_pool_work_at_the_same_time_as_the_caller():
+    barrier = threading.Barrier(3, timeout=10)
+    with worker_pool(3):
+        map_blocks(lambda start, stop: barrier.wait(), 3, 1, n_jobs=3)
 
 
 def test_the_number_of_threads_follows_n_jobs_then_the_environment(monkeypatch):

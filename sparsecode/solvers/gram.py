@@ -58,6 +58,10 @@ class GrowingGram:
         self._rows[old:size] = self.design.columns(new).T
         return conj(self._rows[old:size]) @ self._rows[:size].T
 
+    def columns(self, places):
+        """Members by their places, as columns (n_samples, n_chosen)."""
+        return self.design.columns(self.members[places]) if self._rows is None else self._rows[places].T
+
     def _reserve(self, size):
         capacity = self.matrix.shape[0]
         if size <= capacity:

@@ -18,7 +18,8 @@ from scipy.linalg.lapack import get_lapack_funcs
 from scipy.optimize import nnls
 
 from .._array import as_double, asarray_like, conj, device, sq_norm, to_numpy
-from ..designs import CenteredDesign, GramDesign
+from .._parallel import blas_for_system
+from ..designs import CenteredDesign, DenseDesign, GramDesign
 from .certificates import column_norms, inverse_norms
 from .factor import FollowingFactor
 from .free_fit import gram_root
@@ -92,6 +93,12 @@ class ExplicitFit:
         with np.errstate(over="ignore"):  # single precision may have no number so large
             return new.astype(problem.target.dtype, copy=False)
 
+    def columns(self, support):
+        """The design of these columns alone, from those kept for the fits; None where they are not."""
+        if isinstance(self.design, GramDesign) or not self._admit(support):
+            return None
+        return DenseDesign(self.gram.columns(self.place[support]))
+
     def _followed(self, support, wanted, new):
         """Solve by updating the factor of the support before, into `new`; False where that does not pay or is not safe."""
         if self.positive or not self._admit(support) or not self.factor.follow(support, self._unit_gram):
@@ -160,12 +167,13 @@ class ExplicitFit:
         if self.positive:
             return _nonnegative(gram, wanted)
         (factorise, solve) = get_lapack_funcs(("potrf", "potrs"), (gram, wanted))
-        factor, failed = factorise(gram, lower=1, clean=0)
-        pivot = 0.0 if failed else np.min(np.abs(np.diagonal(factor))) ** 2
-        self.is_ill = self.is_ill or pivot <= _level(self.problem)
-        if pivot <= _ILL:
-            return self._carefully(support, gram, wanted, target, size)
-        return solve(factor, wanted, lower=1)[0]
+        with blas_for_system(support.size):
+            factor, failed = factorise(gram, lower=1, clean=0)
+            pivot = 0.0 if failed else np.min(np.abs(np.diagonal(factor))) ** 2
+            self.is_ill = self.is_ill or pivot <= _level(self.problem)
+            if pivot > _ILL:
+                return solve(factor, wanted, lower=1)[0]
+        return self._carefully(support, gram, wanted, target, size)
 
     def _gram_of(self, support):
         """``A_S^H A_S / n_samples``, of the caller's own."""

@@ -270,7 +270,12 @@ def test_the_certificate_sees_coefficients_that_are_no_least_squares(monkeypatch
 
     def spoilt(*args, **options):
         fit = make(*args, **options)
-        return type("Spoilt", (), {"is_exact": True, "__call__": lambda self, *rest: 1.001 * fit(*rest)})()
+        wrong = {
+            "is_exact": True,
+            "columns": staticmethod(fit.columns),
+            "__call__": lambda self, *rest: 1.001 * fit(*rest),
+        }
+        return type("Spoilt", (), wrong)()
 
     monkeypatch.setattr(module, "make_support_fit", spoilt)
     A, y, _ = planted(40, 100, 5, noise=0.0)

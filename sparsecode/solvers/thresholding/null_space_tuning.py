@@ -164,7 +164,7 @@ def solve_null_space_tuning(
     atol = 0.0 if atol is None else as_number(atol, "atol")
     residual = _Residual(problem, atol, level_name) if grows else None
     fit = make_support_fit(problem.in_double(), positive=problem.penalty.positive)
-    tuning = _Tuning(problem, make_whitening(problem))
+    tuning = _Tuning(problem, make_whitening(problem), fit)
     start = problem.start(init)
     if residual is None:
         steps = pursue(problem, start, fit, lambda problem, coef, point: point.support, 0.01 * tol)
@@ -185,8 +185,8 @@ class _Seen(NamedTuple):
 class _Tuning:
     """Misfits, and the support after null-space tuning and thresholding."""
 
-    def __init__(self, problem, whitening):
-        self.problem, self.whitening = problem.in_double(), whitening
+    def __init__(self, problem, whitening, fit):
+        self.problem, self.whitening, self._fit = problem.in_double(), whitening, fit
         self.scale = column_norms(self.problem, self.problem.target)
         self.is_large = min(problem.design.shape) > _LARGE  # elsewhere nothing is saved by less than full accuracy
         self.rough, self.fine = (_ROUGH, _FINE) if self.is_large else (0.0, _EXACT)
@@ -209,11 +209,11 @@ class _Tuning:
         return design.product(coef) if part is None else part.matvec(coef[used])
 
     def columns(self, members):
-        """The design of these columns alone, where it is cheaper; a pass asks for those that the last one chose."""
-        if not 0 < members.size <= self.problem.design.few * self.problem.design.shape[1]:
+        """The design of these columns alone, where it is cheaper; a pass asks for those that it fits, and that the next one has."""
+        if not 0 < members.size <= self.problem.design.few * self.problem.design.shape[1] or not self._fit.is_exact:
             return None
         if not np.array_equal(members, self._members):
-            self._members, self._part = members, self.problem.design.select(members)
+            self._members, self._part = members, self._fit.columns(members)
         return self._part
 
     def support(self, problem, coef, residual):

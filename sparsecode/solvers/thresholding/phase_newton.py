@@ -18,6 +18,7 @@ import numpy as np
 from scipy.linalg.lapack import get_lapack_funcs
 
 from ..._array import array_namespace, conj, is_complex, norm, to_numpy
+from ..._parallel import blas_for_system
 
 __all__ = ["Curvature", "amplitude_curvature", "held_curvature", "intensity_curvature", "step_on_support"]
 
@@ -107,11 +108,12 @@ def _minimiser(hessian, right, strict):
     on others get a zero.
     """
     (factorise, solve) = get_lapack_funcs(("potrf", "potrs"), (hessian, right))
-    factor, failed = factorise(hessian, lower=1, clean=0)
     largest = np.max(np.diagonal(hessian), initial=0.0)
-    if not failed and np.min(np.diagonal(factor), initial=np.inf) ** 2 > _DEPENDENT * largest:
-        return solve(factor, right, lower=1)[0]
-    return None if strict else _basic_solution(hessian, right, largest)
+    with blas_for_system(len(right)):
+        factor, failed = factorise(hessian, lower=1, clean=0)
+        if not failed and np.min(np.diagonal(factor), initial=np.inf) ** 2 > _DEPENDENT * largest:
+            return solve(factor, right, lower=1)[0]
+        return None if strict else _basic_solution(hessian, right, largest)
 
 
 def _basic_solution(gram, right, largest):
