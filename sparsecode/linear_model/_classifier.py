@@ -124,6 +124,25 @@ class SparseClassifier(ClassifierMixin, PenalisedModel):
         fitted = to_numpy(self._linear(X))
         return self.classes_[(fitted > 0).astype(int) if fitted.ndim == 1 else fitted.argmax(axis=1)]
 
+    def score(self, X, y, sample_weight=None):
+        """The share of samples whose class is predicted.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or LinearOperator of shape (n_samples, n_features)
+            The design.
+        y : array of shape (n_samples,)
+            The true labels.
+        sample_weight : array of shape (n_samples,), optional
+            Relative weights of the samples.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+        """
+        return super().score(X, y, sample_weight)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = False
