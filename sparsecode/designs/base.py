@@ -91,9 +91,13 @@ class Design(ABC):
         used = np.flatnonzero(coef if coef.ndim == 1 else coef.any(axis=1))
         if used.size == 0:
             return np.zeros((self.shape[0], *coef.shape[1:]), dtype=np.result_type(self.dtype, coef.dtype))
-        if used.size > self.few * self.shape[1]:
+        if not self.is_few(used.size):
             return self.matvec(coef)
         return self.matvec_support(coef[used], used)
+
+    def is_few(self, count):
+        """Whether so many columns alone are cheaper to multiply than all of them."""
+        return 0 < count <= self.few * self.shape[1]
 
     def normal(self, coef):
         """``A^H A coef``."""

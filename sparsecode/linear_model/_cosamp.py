@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-
-from sklearn.utils._param_validation import Interval
-
 from ..solvers.greedy import cosamp
-from ._base import SparseLinearModel, default_sparsity
+from ._support_passes import SupportPasses
 
 __all__ = ["CoSaMP"]
 
 
-class CoSaMP(SparseLinearModel):
+class CoSaMP(SupportPasses):
     """Minimise ``||y - X @ coef - intercept||^2`` subject to at most `n_nonzero_coefs` non-zero coefficients, by CoSaMP.
 
     Each pass fits the current support and twice as many new columns by least squares and keeps the coefficients that carry most;
@@ -81,45 +77,4 @@ class CoSaMP(SparseLinearModel):
     (array([ 4, 11]), array([ 3., -2.]), 1.0)
     """
 
-    _complex_data = True
-    _parameter_constraints = {
-        "n_nonzero_coefs": [Interval(Integral, 1, None, closed="left"), None],
-        "joint": ["boolean"],
-        "positive": ["boolean"],
-        "penalty_weights": ["array-like", None],
-        "fit_intercept": ["boolean"],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left"), None],
-    }
-
-    def __init__(
-        self,
-        n_nonzero_coefs=None,
-        *,
-        joint=False,
-        positive=False,
-        penalty_weights=None,
-        fit_intercept=True,
-        max_iter=100,
-        tol=None,
-    ):
-        self.n_nonzero_coefs = n_nonzero_coefs
-        self.joint = joint
-        self.positive = positive
-        self.penalty_weights = penalty_weights
-        self.fit_intercept = fit_intercept
-        self.max_iter = max_iter
-        self.tol = tol
-
-    def _solve(self, design, target):
-        count = default_sparsity(design.shape) if self.n_nonzero_coefs is None else self.n_nonzero_coefs
-        return cosamp(
-            design,
-            target,
-            count,
-            joint=self.joint,
-            positive=self.positive,
-            penalty_weights=self.penalty_weights,
-            max_iter=self.max_iter,
-            tol=self.tol,
-        )
+    _pursuit = staticmethod(cosamp)

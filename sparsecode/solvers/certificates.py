@@ -296,7 +296,7 @@ def _few_used(design, coef):
     if not design.is_numpy or coef.ndim != 1:
         return None
     used = np.flatnonzero(coef)
-    return used if 0 < used.size <= design.few * design.shape[1] else None
+    return used if design.is_few(used.size) else None
 
 
 def _target_sq_norm(problem):

@@ -210,7 +210,7 @@ class _Tuning:
 
     def columns(self, members):
         """The design of these columns alone, where it is cheaper; a pass asks for those that it fits, and that the next one has."""
-        if not 0 < members.size <= self.problem.design.few * self.problem.design.shape[1] or not self._fit.is_exact:
+        if not (self._fit.is_exact and self.problem.design.is_few(members.size)):
             return None
         if not np.array_equal(members, self._members):
             self._members, self._part = members, self._fit.columns(members)

@@ -10,12 +10,14 @@ on W, in which every step gives a better answer and an estimate of its error. Wh
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..._array import array_namespace, as_double, asarray_like, dagger, norm, sq_norm, to_numpy
+from ..._parallel import blas_for_system
 from ...designs import CenteredDesign, DenseDesign, GramDesign
 from ..certificates import column_norms, inverse_norms
 from .setting import ratio
@@ -210,10 +212,11 @@ def _pseudo_inverse(gram, eps=0.0):
     """
     if isinstance(gram, np.ndarray):
         try:
-            factor = cho_factor(gram, lower=True)
+            with blas_for_system(gram.shape[0]):
+                factor = cho_factor(gram, lower=True)
             pivots = np.abs(np.diagonal(factor[0])) ** 2
             if np.min(pivots) > max(_ILL, gram.shape[0] * eps):
-                return (lambda right: cho_solve(factor, right)), gram.shape[0]
+                return partial(_cho_solve, factor), gram.shape[0]
         except LinAlgError:
             pass  # its null space is left out below
     xp = array_namespace(gram)
@@ -226,3 +229,8 @@ def _pseudo_inverse(gram, eps=0.0):
         return vectors @ (turned * (inverse if right.ndim == 1 else inverse[:, None]))
 
     return solve, int(xp.count_nonzero(keep))
+
+
+def _cho_solve(factor, right):
+    with blas_for_system(factor[0].shape[0]):
+        return cho_solve(factor, right)
