@@ -14,14 +14,14 @@ function-based orthogonal matching pursuit", 2023 (arXiv 2303.00844).
 # %%
 # Planted problems
 # ----------------
-# 80 measurements of a vector with 8 of 200 entries, by Gaussian columns of unit norm.
+# 100 measurements of a vector with 8 of 200 entries, by Gaussian columns of unit norm.
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from sparsecode import LossOMP, loss_omp, omp
 
-n_samples, n_features, sparsity, n_draws = 80, 200, 8, 12
+n_samples, n_features, sparsity, n_draws = 100, 200, 8, 12
 
 
 def draw(seed, noise_norm, n_nonzero=sparsity, n_rows=n_samples):
@@ -135,7 +135,7 @@ ax.legend()
 # The estimator fits a constant as well, exactly: the first tenth of these measurements is off by a thousand.
 
 design, target, coef, _ = draw(0, 1e-3)
-target[:8] += 1000
+target[:10] += 1000
 model = LossOMP("absolute").fit(design, target + 7)
 print(
     f"intercept {model.intercept_:.4f}, relative error {relative_error(model.result_, coef):.1e}, {model.status_.name}"

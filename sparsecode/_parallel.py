@@ -9,7 +9,8 @@ from __future__ import annotations
 import numbers
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
@@ -124,38 +125,45 @@ def worker_pool(n_jobs: int | None = None):
 
 
 def map_blocks(function, n_items: int, block: int, n_jobs: int | None = None) -> list:
-    """``[function(start, stop), ...]`` over consecutive blocks of `block` items, in order."""
+    """``[function(start, stop), ...]`` over consecutive blocks of `block` items, in order.
+
+    After an error or Ctrl-C nobody begins another block; it is raised once those that had begun are done.
+    """
     bounds = [(start, min(start + block, n_items)) for start in range(0, n_items, block)]
-    workers = min(n_threads(n_jobs), len(bounds))
-    with single_threaded_blas():
-        if workers <= 1:
-            return [function(*bound) for bound in bounds]
-        kept = _POOL.get()
-        if kept is not None:
-            return _with_helpers(kept, workers - 1, function, bounds)
-        with ThreadPoolExecutor(workers) as pool:
-            return list(pool.map(lambda bound: function(*bound), bounds))
+    n_helpers = min(n_threads(n_jobs), len(bounds)) - 1
+    kept = _POOL.get()
+    with (
+        single_threaded_blas(),
+        ThreadPoolExecutor(n_helpers) if kept is None and n_helpers > 0 else nullcontext(kept) as pool,
+    ):
+        return _shared_out(pool, n_helpers, function, bounds)
 
 
-def _with_helpers(pool, n_helpers, function, bounds):
-    """The same, the caller working too: blocks may be short, and each handed over alone would cost as much as it saves."""
+def _shared_out(pool, n_helpers, function, bounds):
+    """The caller works too: blocks may be short, and each handed over alone would cost as much as it saves."""
     results: list[Any] = [None] * len(bounds)
-    waiting, lock = list(enumerate(bounds))[::-1], threading.Lock()
+    waiting = deque(enumerate(bounds))  # needs no lock, which Ctrl-C could leave locked
+    helpers: list[Future] = []
 
     def work():
-        while True:
-            with lock:
-                if not waiting:
+        try:
+            while waiting:
+                try:
+                    place, bound = waiting.popleft()
+                except IndexError:  # another thread was faster
                     return
-                place, bound = waiting.pop()
-            results[place] = function(*bound)
+                results[place] = function(*bound)
+        finally:
+            waiting.clear()
 
-    helpers = [pool.submit(work) for _ in range(n_helpers)]
     try:
+        for _ in range(n_helpers):
+            helpers.append(pool.submit(work))
         work()
     finally:
-        with lock:
-            waiting.clear()  # after an error nobody begins another block
-        for helper in helpers:
-            helper.cancel() or helper.result()
+        waiting.clear()
+        helpers = [helper for helper in helpers if not helper.cancel()]
+        wait(helpers)
+    for helper in helpers:
+        helper.result()  # raises what a block raised
     return results

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse.linalg import aslinearoperator
 
-from sparsecode import L1, GramDesign, L0Ball, Squared, fista
+from sparsecode import L1, GramDesign, L0Ball, Squared, SquareRoot, fista, solve
 from sparsecode.solvers.certificates import (
     fixed_point,
+    gap_of_pair,
     gradient_fixed_point,
     relative,
     relative_gap,
@@ -184,3 +185,13 @@ def test_nan_in_an_operator_is_named():
     A[2, 3] = np.nan
     with pytest.raises(ValueError, match="A contains NaN"):
         make_problem(aslinearoperator(A), y, Squared(), L1(0.1))
+
+
+def test_a_useless_dual_point_takes_nothing_from_the_proof():
+    """A solver's own dual point may prove more than the loss's gradient, never less."""
+    rng = np.random.default_rng(0)
+    problem = make_problem(rng.standard_normal((20, 8)), rng.standard_normal(20), SquareRoot(), L1(0.05))
+    coef = solve(problem.design, problem.target, SquareRoot(), L1(0.05), tol=1e-9).coef
+    plain = relative_gap(problem, coef).value
+    assert gap_of_pair(problem, coef, rng.standard_normal(20)).value == plain
+    assert gap_of_pair(problem, 0.9 * coef, problem.at(coef).dual).value < relative_gap(problem, 0.9 * coef).value

@@ -1,6 +1,9 @@
 """Blocks do not depend on threads; threads do not change bits; the BLAS inside is single-threaded."""
 
+import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -58,6 +61,72 @@ def test_an_error_in_a_block_reaches_the_caller():
             map_blocks(fail, 4, 1, n_jobs)
         with worker_pool(n_jobs), pytest.raises(KeyError):
             map_blocks(fail, 4, 1, n_jobs)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_after_an_error_no_other_block_begins(kept):
+    for failing in (0, 1):  # in the caller or in a helper, whoever takes it
+        begun = []
+        together = threading.Barrier(2, timeout=10)
+
+        def work(start, stop, failing=failing, begun=begun, together=together):
+            begun.append(start)
+            if start < 2:
+                together.wait()
+            if start == failing:
+                raise KeyError(start)
+            if start < 2:
+                threading.Event().wait(0.2)  # until the other has failed
+
+        with worker_pool(2) if kept else nullcontext(), pytest.raises(KeyError):
+            map_blocks(work, 1000, 1, 2)
+        assert len(begun) == 2
+        assert _LIMIT._held == 0
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("helper_fails", [False, True])
+def test_ctrl_c_reaches_the_caller_and_no_other_block_begins(kept, helper_fails):
+    begun, of_helpers, together = [], [], threading.Barrier(3, timeout=10)
+
+    def work(start, stop):
+        begun.append(start)
+        is_helper = threading.current_thread() is not threading.main_thread()
+        if is_helper:
+            of_helpers.append(start)
+        together.wait()
+        if is_helper and start == min(of_helpers):
+            signal.raise_signal(signal.SIGINT)  # which Python hands to the main thread
+        for _ in range(10 if is_helper else 1000):
+            threading.Event().wait(0.01)
+        if helper_fails:
+            raise KeyError(start)
+
+    with worker_pool(3) if kept else nullcontext(), pytest.raises(KeyboardInterrupt):
+        map_blocks(work, 1000, 1, 3)
+    assert len(begun) == 3
+    assert _LIMIT._held == 0
+    assert map_blocks(lambda start, stop: start, 5, 1, 3) == [0, 1, 2, 3, 4]
+
+
+def test_ctrl_c_while_helpers_are_called_leaves_the_blocks_that_have_not_begun(monkeypatch):
+    begun, calls = [], []
+    submit = ThreadPoolExecutor.submit
+
+    def interrupted(pool, work):
+        calls.append(work)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return submit(pool, work)
+
+    def work(start, stop):
+        begun.append(start)
+        threading.Event().wait(0.01)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        map_blocks(work, 500, 1, 3)
+    assert len(begun) < 100
 
 
 def test_a_kept_pool_does_every_block_once_and_in_order_nested_ones_too():

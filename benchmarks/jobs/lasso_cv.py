@@ -24,7 +24,9 @@ def _folds(n_samples):
     return [(np.setdiff1d(every, part), part) for part in np.array_split(every, _FOLDS)]
 
 
-def _ours(problem, alphas, folds, tol=1e-4):
+def _ours(problem, alphas, folds, tol=2e-4):
+    """With the tolerance that the peers have by default: their 1e-4 is of ``||y||^2 / n_samples``, twice the objective at zero."""
+
     def run(_):
         from sparsecode import LassoCV
 

@@ -22,12 +22,14 @@ class GramDesign(Design):
         Rows of the design it came from: the squared loss divides by it.
     target_sq_norm : float or ndarray of shape (n_targets,), optional
         ``||y||^2``. Without it, the part of `y` outside the range of `A` is taken to be zero: coefficients and
-        duality gaps stay valid, residual norms then leave that part out.
+        duality gaps stay valid, residual norms then leave that part out, and what is decided by them (residual tolerances,
+        information criteria, thresholds at the level of the noise) is refused.
 
     Raises
     ------
     ValueError
-        If `gram` is not a square, finite matrix, its diagonal has negative entries, or `n_samples` is not positive.
+        If `gram` is not a square, finite matrix, its diagonal has negative entries, `n_samples` is not positive, or
+        `target_sq_norm` is negative, NaN, or more than one-dimensional.
 
     Examples
     --------
@@ -59,7 +61,7 @@ class GramDesign(Design):
         self.matrix = gram if gram.dtype.kind in "fc" else gram.astype(np.float64)
         self.shape = (int(n_samples), gram.shape[0])
         self.dtype = self.matrix.dtype
-        self.target_sq_norm = target_sq_norm
+        self.target_sq_norm = _as_sq_norm(target_sq_norm)
 
     def vector(self, values):
         """NumPy values in this design's dtype."""
@@ -93,9 +95,27 @@ class GramDesign(Design):
     def sq_norm_of_target(self, correlations):
         """``||y||^2`` as given, or ``q^H G^+ q``: the norm of the part of `y` that the design can reach."""
         if self.target_sq_norm is not None:
-            return np.asarray(self.target_sq_norm, dtype=np.float64)
+            known = np.asarray(self.target_sq_norm, dtype=np.float64)
+            n_targets = np.shape(correlations)[1:]
+            if known.size == 1:
+                return known.reshape(())
+            if known.shape != n_targets:
+                wanted = f"({n_targets[0]},), one a target" if n_targets else "(), for one target"
+                raise ValueError(
+                    f"target_sq_norm has shape {known.shape}; these correlations need a number, or shape {wanted}."
+                )
+            return known
         solution = np.linalg.lstsq(self.matrix.astype(np.result_type(self.dtype, np.float64)), correlations)[0]
         return np.sum((np.conj(correlations) * solution).real, axis=0)
+
+    def known_target_sq_norm(self, purpose, otherwise=""):
+        """``||y||^2`` as given, for a `purpose` that needs all of it; the error says so, and what could be done `otherwise`."""
+        if self.target_sq_norm is None:
+            raise ValueError(
+                f"{purpose} needs the norm of y, which this GramDesign was not told: give GramDesign(gram, n_samples, "
+                f"target_sq_norm){otherwise}."
+            )
+        return self.target_sq_norm
 
     def check_target(self, correlations):
         """Refuse a `target_sq_norm` that is too small for these correlations: ``|a_j^H y| <= ||a_j|| ||y||``."""
@@ -115,3 +135,16 @@ class GramDesign(Design):
     def in_double(self):
         wide = np.result_type(self.dtype, np.float64)
         return self if wide == self.dtype else GramDesign(self.matrix.astype(wide), self.shape[0], self.target_sq_norm)
+
+
+def _as_sq_norm(value):
+    """Squared norms of targets, checked; None stays None."""
+    if value is None:
+        return None
+    known = np.asarray(value)
+    if known.dtype.kind not in "fiu" or known.ndim > 1 or not np.all(known >= 0):
+        raise ValueError(
+            "target_sq_norm must be the squared norm of y, a number that is not negative, or one for each target; got "
+            f"{value!r}."
+        )
+    return value

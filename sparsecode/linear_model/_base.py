@@ -138,7 +138,7 @@ class LinearBase(BaseEstimator):
 
     def _validated_single(self, X, y):
         """Design and one-dimensional target, for models that choose something for one target."""
-        if y is not None and getattr(y, "ndim", 1) == 2 and isinstance(y, np.ndarray):
+        if isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         design, target = self._validated(X, y)
         if target.ndim != 1:

@@ -122,7 +122,7 @@ class CrossValidated(PathModel):
             search = _Search(self, design, target, weight, [penalty for penalty, _ in candidates], grids)
             scorer = None if self.scoring is None else (check_scoring(self, self.scoring), X, y)
             errors, sizes, worst = search.over(folds, scorer, task)
-            best = np.unravel_index(np.argmin(errors @ sizes / sizes.sum()), errors.shape[:-1])
+            best = _least(errors @ sizes / sizes.sum())
             alpha = float(grids[best[0]][best[1]])
             penalty, chosen = candidates[best[0]]
             problem = posed.problem = problem.with_penalty(penalty._replace(alpha=alpha))
@@ -141,6 +141,16 @@ class CrossValidated(PathModel):
         several = len(grids) > 1
         self.alphas_ = np.stack(grids) if several else grids[0]
         setattr(self, self._errors_name, errors if several else errors[0])
+
+
+def _least(errors):
+    """Where the error is least; strengths whose error is no number lose to all others."""
+    known = np.where(np.isnan(errors), np.inf, errors)
+    if not np.any(np.isfinite(known)):
+        raise ValueError(
+            "the held-out error is not finite at any strength; pass folds of more samples, another scoring, or other alphas."
+        )
+    return np.unravel_index(np.argmin(known), known.shape)
 
 
 class _Search:
@@ -175,7 +185,8 @@ class _Search:
         judge = _Scorer(model, posed, test, share, *scorer) if scorer else self._judge(posed, test, share)
         errors, worst = np.zeros((len(self.penalties), len(self.grids[0]))), None
         for i, (penalty, alphas) in enumerate(zip(self.penalties, self.grids, strict=True)):
-            path = solve_path(posed.problem.with_penalty(penalty), alphas, model.solver, **model._options())
+            problem = posed.problem.with_penalty(penalty)
+            path = solve_path(problem, alphas, model.solver, keep_proofs=True, **model._options())
             for k, result in enumerate(path):
                 errors[i, k] = judge(result) if total > 0 else 0.0
                 if worst is None or np.max(result.certificate) > np.max(worst.certificate):
@@ -250,6 +261,11 @@ class ByCriterion(PathModel):
                 values[i] = criterion_of_fit(self.criterion, problem, result.coef, n_samples, **options)
                 task.part("alpha").end()
             best = int(np.argmin(values))
+            if not np.isfinite(values[best]):
+                raise ValueError(
+                    "alphas hold no strength at which at most half as many coefficients as samples are left, which the criterion "
+                    "needs; pass larger alphas, the noise_variance, or choose by cross-validation."
+                )
             announce_solve(posed.problem, max(results, key=lambda result: np.max(result.certificate)))
             self._store(results[best], posed)
             self.alpha_, self.alphas_, self.criterion_ = float(alphas[best]), alphas, values

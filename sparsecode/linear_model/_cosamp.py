@@ -12,7 +12,7 @@ class CoSaMP(SupportPasses):
     """Minimise ``||y - X @ coef - intercept||^2`` subject to at most `n_nonzero_coefs` non-zero coefficients, by CoSaMP.
 
     Each pass fits the current support and twice as many new columns by least squares and keeps the coefficients that carry most;
-    the best ones met are fitted once more. Columns are compared relative to their norms, so their scale does not matter. There
+    the best ones met are fitted once more (unless `debias` is False). Columns are compared relative to their norms, so their scale does not matter. There
     should be three times as many samples as non-zero coefficients.
 
     Parameters
@@ -23,6 +23,9 @@ class CoSaMP(SupportPasses):
         Whether many targets share one support; by default each has its own.
     positive : bool, default=False
         Whether coefficients must not be negative; needs real data on NumPy.
+    debias : bool, default=True
+        Whether the coefficients are fitted by least squares on their support at the end. Without it they are what the method's
+        definition says, and hardly ever certified: `status_` is then ``STALLED``, and `fit` warns.
     penalty_weights : array of shape (n_features,), default=None
         Correlations and coefficients are divided by their weight before columns are compared: inf excludes a column, those of
         weight 0 are always fitted, outside the count of `n_nonzero_coefs`.
@@ -78,3 +81,28 @@ class CoSaMP(SupportPasses):
     """
 
     _pursuit = staticmethod(cosamp)
+    _parameter_constraints = SupportPasses._parameter_constraints | {"debias": ["boolean"]}
+    _options = ("debias",)
+
+    def __init__(
+        self,
+        n_nonzero_coefs=None,
+        *,
+        joint=False,
+        positive=False,
+        debias=True,
+        penalty_weights=None,
+        fit_intercept=True,
+        max_iter=100,
+        tol=None,
+    ):
+        super().__init__(
+            n_nonzero_coefs,
+            joint=joint,
+            positive=positive,
+            penalty_weights=penalty_weights,
+            fit_intercept=fit_intercept,
+            max_iter=max_iter,
+            tol=tol,
+        )
+        self.debias = debias

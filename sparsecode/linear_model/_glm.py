@@ -39,7 +39,7 @@ class SparseGLM(DevianceScore, PairModel, PenalisedRegressor):
         For a convex penalty the duality gap relative to the objective at zero, otherwise the stationarity residual relative to
         its size at zero.
     debias : bool, default=False
-        Whether the coefficients are fitted once more without the penalty, on the support that it chose. For smooth losses.
+        Whether the coefficients are fitted once more without the penalty, on the support that it chose.
     warm_start : bool, default=False
         Whether `fit` starts from the coefficients of the last fit.
     n_jobs : int, default=None

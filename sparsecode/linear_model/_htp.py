@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Integral
 
 from sklearn.utils._param_validation import Interval
 
-from ..result import announce
 from ..solvers.thresholding.htp import solve_htp
-from ._base import SparseLinearModel, default_sparsity
+from ._thresholding import Thresholding
 
 __all__ = ["HardThresholdingPursuit"]
 
 
-class HardThresholdingPursuit(SparseLinearModel):
+class HardThresholdingPursuit(Thresholding):
     """Minimise ``||y - X @ coef - intercept||^2`` subject to at most `n_nonzero_coefs` non-zero coefficients, support after support.
 
     Each iteration chooses the support by one thresholded gradient step and fits the coefficients on it. It ends after a few
@@ -86,17 +85,11 @@ class HardThresholdingPursuit(SparseLinearModel):
     (array([ 4, 11]), array([ 3., -2.]), 1.0)
     """
 
-    _complex_data = True
+    _threshold = staticmethod(solve_htp)
+    _own = ("n_gradient_steps",)
     _parameter_constraints = {
-        "n_nonzero_coefs": [Interval(Integral, 1, None, closed="left"), None],
+        **Thresholding._parameter_constraints,
         "n_gradient_steps": [Interval(Integral, 1, None, closed="left"), None],
-        "positive": ["boolean"],
-        "block_size": [Interval(Integral, 1, None, closed="left")],
-        "joint": ["boolean"],
-        "penalty_weights": ["array-like", None],
-        "fit_intercept": ["boolean"],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -112,31 +105,14 @@ class HardThresholdingPursuit(SparseLinearModel):
         max_iter=200,
         tol=1e-6,
     ):
-        self.n_nonzero_coefs = n_nonzero_coefs
-        self.n_gradient_steps = n_gradient_steps
-        self.positive = positive
-        self.block_size = block_size
-        self.joint = joint
-        self.penalty_weights = penalty_weights
-        self.fit_intercept = fit_intercept
-        self.max_iter = max_iter
-        self.tol = tol
-
-    def _solve(self, design, target):
-        count = self.n_nonzero_coefs
-        if count is None:
-            count = default_sparsity(design.shape, self.block_size)
-        result = solve_htp(
-            design,
-            target,
-            count,
-            n_gradient_steps=self.n_gradient_steps,
-            positive=self.positive,
-            block_size=self.block_size,
-            joint=self.joint,
-            penalty_weights=self.penalty_weights,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            level_name="n_nonzero_coefs",
+        super().__init__(
+            n_nonzero_coefs,
+            positive=positive,
+            block_size=block_size,
+            joint=joint,
+            penalty_weights=penalty_weights,
+            fit_intercept=fit_intercept,
+            max_iter=max_iter,
+            tol=tol,
         )
-        return announce(result)
+        self.n_gradient_steps = n_gradient_steps

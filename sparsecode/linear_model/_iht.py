@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from sklearn.utils._param_validation import StrOptions
 
-from sklearn.utils._param_validation import Interval, StrOptions
-
-from ..result import announce
 from ..solvers.thresholding.iht import solve_iht
-from ._base import SparseLinearModel, default_sparsity
+from ._thresholding import Thresholding
 
 __all__ = ["IterativeHardThresholding"]
 
 
-class IterativeHardThresholding(SparseLinearModel):
+class IterativeHardThresholding(Thresholding):
     """Minimise ``||y - X @ coef - intercept||^2`` subject to at most `n_nonzero_coefs` non-zero coefficients.
 
     Costs one product with X and one with its transpose an iteration, whatever the sparsity level, so it suits wide designs
@@ -88,17 +85,11 @@ class IterativeHardThresholding(SparseLinearModel):
     (array([ 4, 11]), array([ 3., -2.]), 1.0)
     """
 
-    _complex_data = True
+    _threshold = staticmethod(solve_iht)
+    _own = ("step",)
     _parameter_constraints = {
-        "n_nonzero_coefs": [Interval(Integral, 1, None, closed="left"), None],
+        **Thresholding._parameter_constraints,
         "step": [StrOptions({"normalized", "fixed"})],
-        "positive": ["boolean"],
-        "block_size": [Interval(Integral, 1, None, closed="left")],
-        "joint": ["boolean"],
-        "penalty_weights": ["array-like", None],
-        "fit_intercept": ["boolean"],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -114,31 +105,14 @@ class IterativeHardThresholding(SparseLinearModel):
         max_iter=1_000,
         tol=1e-6,
     ):
-        self.n_nonzero_coefs = n_nonzero_coefs
-        self.step = step
-        self.positive = positive
-        self.block_size = block_size
-        self.joint = joint
-        self.penalty_weights = penalty_weights
-        self.fit_intercept = fit_intercept
-        self.max_iter = max_iter
-        self.tol = tol
-
-    def _solve(self, design, target):
-        count = self.n_nonzero_coefs
-        if count is None:
-            count = default_sparsity(design.shape, self.block_size)
-        result = solve_iht(
-            design,
-            target,
-            count,
-            step=self.step,
-            positive=self.positive,
-            block_size=self.block_size,
-            joint=self.joint,
-            penalty_weights=self.penalty_weights,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            level_name="n_nonzero_coefs",
+        super().__init__(
+            n_nonzero_coefs,
+            positive=positive,
+            block_size=block_size,
+            joint=joint,
+            penalty_weights=penalty_weights,
+            fit_intercept=fit_intercept,
+            max_iter=max_iter,
+            tol=tol,
         )
-        return announce(result)
+        self.step = step

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval
 from ..losses import Quantile
 from ..penalties import L1
 from ._choice import CV_CONSTRAINTS, CrossValidated
-from ._penalised import FIT_CONSTRAINTS, PenalisedRegressor, PivotalModel, without
+from ._penalised import FIT_CONSTRAINTS, PenalisedRegressor, PivotalModel
 
 __all__ = ["LADLasso", "LADLassoCV"]
 
@@ -44,6 +44,8 @@ class LADLasso(PivotalModel, PenalisedRegressor):
         Iterations (for working sets: rounds), each with about one product with X and one with its transpose.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
+    debias : bool, default=False
+        Whether the coefficients are fitted once more without the penalty, on the support that it chose.
     warm_start : bool, default=False
         Whether `fit` starts from the coefficients of the last fit.
     n_jobs : int, default=None
@@ -99,7 +101,7 @@ class LADLasso(PivotalModel, PenalisedRegressor):
     """
 
     _parameter_constraints = {
-        **without(FIT_CONSTRAINTS, "debias"),
+        **FIT_CONSTRAINTS,
         "alpha": [*FIT_CONSTRAINTS["alpha"], None],
         **_QUANTILE,
     }
@@ -115,6 +117,7 @@ class LADLasso(PivotalModel, PenalisedRegressor):
         solver="auto",
         max_iter=10_000,
         tol=1e-6,
+        debias=False,
         warm_start=False,
         n_jobs=None,
     ):
@@ -126,6 +129,7 @@ class LADLasso(PivotalModel, PenalisedRegressor):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.debias = debias
         self.warm_start = warm_start
         self.n_jobs = n_jobs
 

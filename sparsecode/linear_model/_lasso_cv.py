@@ -60,6 +60,7 @@ class LassoCV(SquaredErrors, CrossValidated, PenalisedRegressor):
     Notes
     -----
     The errors of the folds are averaged over held-out samples, so that a fold counts by its (weighted) size.
+    On a fold's path, a gap may be proved by the dual point of another strength; the last fit, which is kept, proves itself.
 
     Examples
     --------

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._validation import as_penalty_weights, as_sample_weight
+from .._validation import as_penalty_weights, as_sample_weight, total_weight
 from ..designs import CenteredDesign
 from ..result import announce
 from ..solvers.greedy.loss_omp import LOSSES, solve_loss_omp
@@ -31,8 +31,9 @@ class LossOMP(SparseLinearModel):
     penalty : {"l1", "l0"}, default="l1"
         The price of a coefficient.
     alpha : float, default=None
-        What a non-zero coefficient must earn, in the scaling of F above. If None, chosen so that columns of a random design
-        stay out while the residual is noise: see :func:`~sparsecode.loss_omp`.
+        What a non-zero coefficient must earn, in the scaling of F above. If None, what some column of a random design of this shape
+        (samples counted by the `sample_weight` given to `fit`) reaches against pure noise in one case of twenty: see
+        :func:`~sparsecode.loss_omp`.
     penalty_weights : array of shape (n_features,), default=None
         The w above, small for columns that are expected. inf excludes a column; columns of weight 0 enter first, outside the count of
         `n_nonzero_coefs`.
@@ -141,7 +142,8 @@ class LossOMP(SparseLinearModel):
             )
         return _AbsoluteProblem(design, target, as_sample_weight(sample_weight, design.shape[0]), self.fit_intercept)
 
-    def _solve(self, design, target):
+    def _answer(self, problem, sample_weight):
+        design, target = problem.design, problem.target
         result = solve_loss_omp(
             design,
             target,
@@ -152,6 +154,7 @@ class LossOMP(SparseLinearModel):
             n_nonzero=self.n_nonzero_coefs,
             candidates=self.candidates,
             scale_free=self.scale_free,
+            n_counted=total_weight(sample_weight, design.shape[0]) - bool(self.fit_intercept),
             constant=_constant(design) if self.loss == "absolute" and self.fit_intercept else None,
         )
         return announce(result)

@@ -24,9 +24,12 @@ class MatchingPursuit(SparseLinearModel):
     ----------
     n_nonzero_coefs : int, default=None
         Columns that may be used for each target; once all are in use, the pursuit goes on among them and converges to their
-        least-squares fit. If None and `tol` is None too, a tenth of the features (at least one); if None with a `tol`, no limit.
+        least-squares fit. If None without a tolerance, a tenth of the features (at least one); if None with one, no limit.
     tol : float, default=None
         Stop when the residual norm is at most `tol` times the norm of the (centred) target.
+    atol : float, default=None
+        Stop when the residual norm is at most `atol`, for weighted samples with weights of mean one, or what `tol` allows if that is
+        more.
     positive : bool, default=False
         Whether coefficients must not be negative.
     penalty_weights : array of shape (n_features,), default=None
@@ -50,7 +53,7 @@ class MatchingPursuit(SparseLinearModel):
     status_ : Status
         How the solve ended.
     certificate_ : float or array of shape (n_targets,)
-        Support optimality, or with `tol` the relative residual norm: see `mp`.
+        Support optimality, or what the residual is against its tolerance: see `mp`.
     result_ : SolveResult
         The solver's whole answer, for the centred and weighted problem.
     n_features_in_ : int
@@ -85,6 +88,7 @@ class MatchingPursuit(SparseLinearModel):
     _parameter_constraints = {
         "n_nonzero_coefs": [Interval(Integral, 1, None, closed="left"), None],
         "tol": [Interval(Real, 0, None, closed="left"), None],
+        "atol": [Interval(Real, 0, None, closed="left"), None],
         "positive": ["boolean"],
         "penalty_weights": ["array-like", None],
         "fit_intercept": ["boolean"],
@@ -96,6 +100,7 @@ class MatchingPursuit(SparseLinearModel):
         n_nonzero_coefs=None,
         *,
         tol=None,
+        atol=None,
         positive=False,
         penalty_weights=None,
         fit_intercept=True,
@@ -103,6 +108,7 @@ class MatchingPursuit(SparseLinearModel):
     ):
         self.n_nonzero_coefs = n_nonzero_coefs
         self.tol = tol
+        self.atol = atol
         self.positive = positive
         self.penalty_weights = penalty_weights
         self.fit_intercept = fit_intercept
@@ -110,13 +116,14 @@ class MatchingPursuit(SparseLinearModel):
 
     def _solve(self, design, target):
         count = self.n_nonzero_coefs
-        if count is None and self.tol is None:
+        if count is None and self.tol is None and self.atol is None:
             count = default_sparsity(design.shape)
         result = solve_mp(
             design,
             target,
             n_nonzero=count,
             tol=self.tol,
+            atol=self.atol,
             positive=self.positive,
             penalty_weights=as_penalty_weights(self.penalty_weights, design),
             max_iter=self.max_iter,

@@ -6,14 +6,13 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval
 
-from ..result import announce
 from ..solvers.thresholding.null_space_tuning import solve_null_space_tuning
-from ._base import SparseLinearModel
+from ._thresholding import Thresholding
 
 __all__ = ["NullSpaceTuning"]
 
 
-class NullSpaceTuning(SparseLinearModel):
+class NullSpaceTuning(Thresholding):
     """Find few coefficients with ``y = X @ coef + intercept``, by null-space tuning, hard thresholding and feedbacks.
 
     Each pass adds to the coefficients the least change that explains the residual, keeps the largest, and refits them by least
@@ -44,7 +43,7 @@ class NullSpaceTuning(SparseLinearModel):
         relative to that of the centred target; with noise it should not be below the noise. In single precision at least 1e-5 is
         used.
     atol : float, default=None
-        Adaptive form only: stop also when the norm of the residual is at most `atol`; the certificate may be above `tol` then.
+        Adaptive form only: stop when the norm of the residual is at most `atol`, or what `tol` allows if that is more.
 
     Attributes
     ----------
@@ -59,7 +58,8 @@ class NullSpaceTuning(SparseLinearModel):
     status_ : Status
         How the solve ended.
     certificate_ : float or array of shape (n_targets,)
-        Relative fixed-point residual, or relative residual without `n_nonzero_coefs`; recomputed in float64 from `coef_`.
+        Relative fixed-point residual; without `n_nonzero_coefs` the relative residual, or with `atol` the norm of the residual over
+        its limit. Recomputed in float64 from `coef_`.
     result_ : SolveResult
         The solver's whole answer, for the centred and weighted problem; `result_.history` tells how it got there.
     n_features_in_ : int
@@ -92,17 +92,11 @@ class NullSpaceTuning(SparseLinearModel):
     (array([ 4, 11]), array([ 3., -2.]), 1.0)
     """
 
-    _complex_data = True
+    _threshold = staticmethod(solve_null_space_tuning)
+    _own = ("growth", "atol")
     _parameter_constraints = {
-        "n_nonzero_coefs": [Interval(Integral, 1, None, closed="left"), None],
+        **Thresholding._parameter_constraints,
         "growth": [Interval(Integral, 1, None, closed="left")],
-        "positive": ["boolean"],
-        "block_size": [Interval(Integral, 1, None, closed="left")],
-        "joint": ["boolean"],
-        "penalty_weights": ["array-like", None],
-        "fit_intercept": ["boolean"],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
         "atol": [Interval(Real, 0, None, closed="left"), None],
     }
 
@@ -120,30 +114,18 @@ class NullSpaceTuning(SparseLinearModel):
         tol=1e-6,
         atol=None,
     ):
-        self.n_nonzero_coefs = n_nonzero_coefs
+        super().__init__(
+            n_nonzero_coefs,
+            positive=positive,
+            block_size=block_size,
+            joint=joint,
+            penalty_weights=penalty_weights,
+            fit_intercept=fit_intercept,
+            max_iter=max_iter,
+            tol=tol,
+        )
         self.growth = growth
-        self.positive = positive
-        self.block_size = block_size
-        self.joint = joint
-        self.penalty_weights = penalty_weights
-        self.fit_intercept = fit_intercept
-        self.max_iter = max_iter
-        self.tol = tol
         self.atol = atol
 
-    def _solve(self, design, target):
-        result = solve_null_space_tuning(
-            design,
-            target,
-            self.n_nonzero_coefs,
-            growth=self.growth,
-            positive=self.positive,
-            block_size=self.block_size,
-            joint=self.joint,
-            penalty_weights=self.penalty_weights,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            atol=self.atol,
-            level_name="n_nonzero_coefs",
-        )
-        return announce(result)
+    def _level(self, shape):
+        return self.n_nonzero_coefs  # none is the adaptive form

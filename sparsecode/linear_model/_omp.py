@@ -27,12 +27,14 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
     ----------
     n_nonzero_coefs : int, default=None
         Columns to select for each target. If None and nothing else says when to stop, a tenth of the features (at least one); if
-        None with a `tol`, no limit.
+        None with a tolerance, no limit.
     tol : float, default=None
-        Stop when the residual norm is at most `tol` times the norm of the (centred) target. With `n_nonzero_coefs`, whichever
-        is met first.
+        Stop when the residual norm is at most `tol` times the norm of the (centred) target. Of it, `atol` and `n_nonzero_coefs`,
+        whichever is met first ends the path.
+    atol : float, default=None
+        Stop when the residual norm is at most `atol`, for weighted samples with weights of mean one.
     criterion : {"aic", "bic", "ebic"}, default=None
-        Keep the step of the greedy path with the least information criterion; see `omp`. `n_nonzero_coefs` and `tol` then end the
+        Keep the step of the greedy path with the least information criterion; see `omp`. The stops above then end the
         path, which otherwise goes up to half as many columns as samples; samples count by the `sample_weight` given to `fit`.
     ebic_gamma : float, default=1.0
         Weight of the number of models of one size, from 0 (bic) to 1; for "ebic" only.
@@ -41,6 +43,9 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
         residual most.
     positive : bool, default=False
         Whether coefficients must be positive.
+    support : array of int, default=None
+        Columns to start from: they enter first, in this order, whatever the tolerance, and count in `n_nonzero_coefs` unless their
+        weight is 0.
     penalty_weights : array of shape (n_features,), default=None
         Correlations are divided by their weight before columns are compared. inf excludes a column; columns of weight 0 enter
         first, outside the count of `n_nonzero_coefs`.
@@ -60,7 +65,7 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
     n_nonzero_coefs_ : int
         The largest number of columns selected for a target.
     n_iter_ : int
-        Steps of the longest path, one column each.
+        Columns kept: the largest number of a target.
     status_ : Status
         How the solve ended.
     certificate_ : float or array of shape (n_targets,)
@@ -103,10 +108,12 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
     _parameter_constraints = {
         "n_nonzero_coefs": [Interval(Integral, 1, None, closed="left"), None],
         "tol": [Interval(Real, 0, None, closed="left"), None],
+        "atol": [Interval(Real, 0, None, closed="left"), None],
         "criterion": [StrOptions(set(CRITERIA)), None],
         "ebic_gamma": [Interval(Real, 0, None, closed="left")],
         "selection": [StrOptions({"omp", "ols"})],
         "positive": ["boolean"],
+        "support": ["array-like", None],
         "penalty_weights": ["array-like", None],
         "fit_intercept": ["boolean"],
         "n_jobs": [Integral, None],
@@ -117,20 +124,24 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
         n_nonzero_coefs=None,
         *,
         tol=None,
+        atol=None,
         criterion=None,
         ebic_gamma=1.0,
         selection="omp",
         positive=False,
+        support=None,
         penalty_weights=None,
         fit_intercept=True,
         n_jobs=None,
     ):
         self.n_nonzero_coefs = n_nonzero_coefs
         self.tol = tol
+        self.atol = atol
         self.criterion = criterion
         self.ebic_gamma = ebic_gamma
         self.selection = selection
         self.positive = positive
+        self.support = support
         self.penalty_weights = penalty_weights
         self.fit_intercept = fit_intercept
         self.n_jobs = n_jobs
@@ -138,17 +149,19 @@ class OrthogonalMatchingPursuit(SparseLinearModel):
     def _answer(self, problem, sample_weight):
         design, target = problem.design, problem.target
         count = self.n_nonzero_coefs
-        if count is None and self.tol is None and self.criterion is None:
+        if count is None and self.tol is None and self.atol is None and self.criterion is None:
             count = default_sparsity(design.shape)
         result, missed = solve_omp(
             design,
             target,
             n_nonzero=count,
             tol=self.tol,
+            atol=self.atol,
             criterion=self.criterion,
             ebic_gamma=self.ebic_gamma,
             selection=self.selection,
             positive=self.positive,
+            support=self.support,
             penalty_weights=as_penalty_weights(self.penalty_weights, design),
             n_counted=total_weight(sample_weight, design.shape[0]),
             n_jobs=self.n_jobs,

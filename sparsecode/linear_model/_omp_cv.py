@@ -63,8 +63,9 @@ class OrthogonalMatchingPursuitCV(CallbackSupportMixin, SparseLinearModel):
 
     Notes
     -----
-    The errors of the folds are averaged over held-out samples, so that a fold counts by its (weighted) size. Complex X and y
-    are supported.
+    The errors of the folds are averaged over held-out samples, so that a fold counts by its (weighted) size. As for every model that
+    chooses a strength or a size for targets without a common support, `y` is one target: fit one model for each of several.
+    Complex X and y are supported.
 
     References
     ----------

@@ -82,7 +82,10 @@ class PairModel(BaseEstimator):
         return as_loss(self.loss)
 
     def _penalty(self, alpha):
-        return as_penalty(self.penalty)._replace(alpha=alpha)
+        penalty = as_penalty(self.penalty)
+        if not hasattr(penalty, "alpha"):
+            raise ValueError(f"penalty {type(penalty).__name__} has no strength alpha to choose; use SparseGLM.")
+        return penalty._replace(alpha=alpha)
 
     def _joins_targets(self):
         return any(getattr(part, "is_joint", False) for part in (self._loss(), as_penalty(self.penalty)))

@@ -74,9 +74,9 @@ class Posed:
 
     def intercept(self, coef):
         """The constant that goes with some coefficients."""
-        constant = (self._centered or self.problem).intercept(coef)
+        constant = to_numpy((self._centered or self.problem).intercept(coef))
         if np.ndim(constant) == 0:
-            return constant if coef.ndim == 1 else np.full(coef.shape[1], constant)
+            return constant[()] if coef.ndim == 1 else np.full(coef.shape[1], constant)
         return constant
 
 
@@ -176,6 +176,8 @@ class PenalisedModel(CallbackSupportMixin, LinearBase):
         """A solver's callback that tells scikit-learn's callbacks of each round."""
 
         def callback(progress):
+            if progress.coef.ndim < len(posed.problem.shape):  # one target of many is no model yet
+                return False
             return task.part("round").end(
                 lambda: {"coef_": progress.coef, "intercept_": posed.intercept(progress.coef)}
             )

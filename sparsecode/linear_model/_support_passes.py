@@ -15,6 +15,7 @@ class SupportPasses(SparseLinearModel):
     """The parameters of both, and the call of `_pursuit`, the solver of a subclass."""
 
     _complex_data = True
+    _options: tuple[str, ...] = ()  # parameters that only one of them has
     _parameter_constraints = {
         "n_nonzero_coefs": [Interval(Integral, 1, None, closed="left"), None],
         "joint": ["boolean"],
@@ -58,4 +59,5 @@ class SupportPasses(SparseLinearModel):
             penalty_weights=self.penalty_weights,
             max_iter=self.max_iter,
             tol=self.tol,
+            **{name: getattr(self, name) for name in self._options},
         )

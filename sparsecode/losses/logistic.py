@@ -88,6 +88,11 @@ class Logistic(NamedTuple):
         """Second derivatives in the fitted values, sample by sample."""
         return weights * sigmoid(fitted) * sigmoid(-fitted)
 
+    def dual_curvature(self, target, dual, weights):
+        """The same from the dual point, minus the gradient, instead of the fitted values."""
+        share = array_namespace(dual).clip(over_weight(target * dual, weights), 0.0, 1.0)
+        return weights * share * (1.0 - share)
+
     def bregman(self, target, fitted, other, weights):
         """``F(fitted) - F(other) - <grad F(other), fitted - other>``, without cancellation."""
         xp = array_namespace(fitted)

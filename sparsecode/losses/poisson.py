@@ -83,6 +83,11 @@ class Poisson(NamedTuple):
         xp = array_namespace(fitted)
         return weights * xp.exp(_cut(xp, fitted)) + 0 * target
 
+    def dual_curvature(self, target, dual, weights):
+        """The same from the dual point, minus the gradient, instead of the fitted values."""
+        mean = weights * target - dual
+        return array_namespace(dual).maximum(mean, 0 * mean)
+
     def bregman(self, target, fitted, other, weights):
         """``F(fitted) - F(other) - <grad F(other), fitted - other>``, without cancellation."""
         xp = array_namespace(fitted)
@@ -133,9 +138,10 @@ class Poisson(NamedTuple):
     def best_constant(self, target, fitted, weights):
         """The constant that, added to the fitted values, makes the loss least, one number a target: -inf without a count."""
         xp = array_namespace(fitted)
-        top = xp.max(fitted, axis=0)
+        counted = fitted if isinstance(weights, float) else xp.where(weights > 0, fitted, xp.min(fitted, axis=0))
+        top = xp.max(counted, axis=0)  # of those that have a weight
         total = weighted_sum(target, weights)
-        mass = weighted_sum(xp.exp(fitted - top), weights)
+        mass = weighted_sum(xp.exp(counted - top), weights)
         some = total > 0
         ratio = xp.where(some, total, xp.ones_like(total)) / mass
         return xp.where(some, xp.log(ratio) - top, xp.full_like(total, -float("inf")))

@@ -100,11 +100,17 @@ class WithIntercept(NamedTuple):
     def gradient(self, target, fitted, weights):
         """Gradient in the fitted values; it sums to zero."""
         xp = array_namespace(fitted)
-        gradient = self.loss.gradient(*self._shifted(target, fitted, weights), weights)
+        shifted = self._shifted(target, fitted, weights)
+        gradient = self.loss.gradient(*shifted, weights)
         mass = weights * xp.ones_like(gradient)
+        preferred = 0 * mass
         if not self.is_smooth:  # a sample on the kink takes what the others leave
-            on_kink = xp.where(gradient == 0, mass, 0 * mass)
-            mass = xp.where(xp.sum(on_kink, axis=0) > 0, on_kink, mass)
+            preferred = xp.where(gradient == 0, mass, preferred)
+        elif hasattr(
+            self.loss, "dual_curvature"
+        ):  # a sample at the edge of the dual's domain must not leave it by rounding
+            preferred = self.loss.dual_curvature(shifted[0], -gradient, weights)
+        mass = xp.where(xp.sum(preferred, axis=0) > 0, preferred, mass)
         return gradient - mass * (xp.sum(gradient, axis=0) / xp.sum(mass, axis=0))
 
     def hessian_diagonal(self, target, fitted, weights):

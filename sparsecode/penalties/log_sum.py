@@ -69,7 +69,10 @@ class LogSum(NamedTuple):
         strength, zero = step * self.alpha, xp.zeros_like(size)
         reach, root = size + self.epsilon, 2.0 * xp.sqrt(strength)
         width = xp.sqrt(xp.maximum(reach - root, zero)) * xp.sqrt(reach + root)  # no square that overflows
-        stationary = 0.5 * (size - self.epsilon + width)
+        product = size * self.epsilon - strength  # of both roots, negative: a small one loses nothing in a difference
+        apart = self.epsilon - size + width
+        small = product / xp.where(apart > 0, apart, xp.ones_like(apart))
+        stationary = xp.where(size < self.epsilon, 2.0 * small, 0.5 * (size - self.epsilon + width))
         usable = (reach >= root) & (stationary > 0)
         point = xp.where(usable, stationary, xp.ones_like(size))
         lower = strength * xp.log1p(point / self.epsilon) / point < size - 0.5 * point
@@ -83,7 +86,11 @@ def _prox(penalty, value, step):
     reach, root = size + penalty.epsilon, 2.0 * math.sqrt(strength)
     if not reach >= root:
         return 0.0 * value
-    point = 0.5 * (size - penalty.epsilon + math.sqrt(reach - root) * math.sqrt(reach + root))
+    width = math.sqrt(reach - root) * math.sqrt(reach + root)
+    if size < penalty.epsilon:  # the same by the product of the roots: small ones lose nothing in a difference
+        point = 2.0 * (size * penalty.epsilon - strength) / (penalty.epsilon - size + width)
+    else:
+        point = 0.5 * (size - penalty.epsilon + width)
     if point > 0.0 and strength * math.log1p(point / penalty.epsilon) / point < size - 0.5 * point:
         return math.copysign(point, value)
     return 0.0 * value

@@ -75,6 +75,8 @@ class Lq(NamedTuple):
         strength = step * self.alpha
         floor = (2.0 * strength * (1.0 - self.q)) ** (1.0 / (2.0 - self.q))  # where it jumps to
         beyond = size > floor * ((2.0 - self.q) / (2.0 * (1.0 - self.q)))
+        free = strength == 0
+        beyond = beyond & ~free
         start = xp.where(beyond, size, xp.ones_like(size))
         strength = xp.where(beyond, strength, xp.zeros_like(size))
         if self.q == 0.5:
@@ -83,7 +85,7 @@ class Lq(NamedTuple):
             root = _two_thirds(xp, start, strength)
         else:
             root = self._newton(xp, start, strength, xp.where(beyond, floor, xp.ones_like(size)))
-        return xp.where(beyond, root, xp.zeros_like(size))
+        return xp.where(beyond, root, xp.where(free, size, xp.zeros_like(size)))
 
     def _newton(self, xp, size, strength, floor):
         point = size
@@ -98,7 +100,7 @@ class Lq(NamedTuple):
 
 def _half(xp, size, strength):
     """The larger root of ``z + strength / (2 sqrt(z)) = size``."""
-    angle = xp.acos(xp.clip(0.25 * strength * (size / 3.0) ** -1.5, max=1.0))
+    angle = xp.acos(xp.clip(0.25 * (3.0 * strength ** (2.0 / 3.0) / size) ** 1.5, max=1.0))
     return size * (2.0 / 3.0) * (1.0 + xp.cos(2.0 / 3.0 * (math.pi - angle)))
 
 
@@ -118,11 +120,13 @@ def _two_thirds(xp, size, strength):
 def _prox(penalty, value, step):
     size, q = max(value, 0.0) if penalty.positive else abs(value), penalty.q
     strength = step * penalty.alpha
+    if strength == 0.0:
+        return math.copysign(size, value)
     floor = (2.0 * strength * (1.0 - q)) ** (1.0 / (2.0 - q))
     if not size > floor * ((2.0 - q) / (2.0 * (1.0 - q))):
         return 0.0 * value
     if q == 0.5:
-        angle = math.acos(min(0.25 * strength * (size / 3.0) ** -1.5, 1.0))
+        angle = math.acos(min(0.25 * (3.0 * strength ** (2.0 / 3.0) / size) ** 1.5, 1.0))
         return math.copysign(size * (2.0 / 3.0) * (1.0 + math.cos(2.0 / 3.0 * (math.pi - angle))), value)
     point = size
     for _ in range(_STEPS):

@@ -22,6 +22,11 @@ from ._plane import differences, project, sizes
 
 __all__ = ["TotalVariation2D"]
 
+_ROUNDS, _CLOSE, _COARSE = (
+    50,
+    1e-6,
+    1e-4,
+)  # strengths tried, the distance of the bounds that is enough, the prox's share of it
 _FLAT = 1e-5  # smaller differences, relative to the largest modulus, are the prox's own error
 
 
@@ -149,6 +154,31 @@ class TotalVariation2D(NamedTuple):
             top = float(np.max(sizes(flow + differences(_poisson(left)), self.isotropic)))
             limits[t] = self.alpha / top if top > 0 else math.inf
         return asarray_like(limits.reshape(correlation.shape[1:]), as_double(correlation))
+
+    def critical_strength(self, correlation):
+        """The least `alpha` whose dual ball holds correlations of sum zero, from above, one number a target.
+
+        What denoising at one strength leaves proves a greater one, ``<correlation, u> / TV(u)``; its flow, with the rest added as in
+        `dual_limit`, bounds it from above.
+        """
+        image = to_numpy(self._image(correlation)).reshape(*self.shape, -1)
+        strengths = [self._least_flow(image[:, :, t]) for t in range(image.shape[2])]
+        return np.asarray(strengths).reshape(correlation.shape[1:])
+
+    def _least_flow(self, pull):
+        """The same for one image."""
+        flow, left = np.zeros_like(differences(pull)), pull
+        lower, upper = 0.0, math.inf
+        for _ in range(_ROUNDS):
+            upper = min(upper, float(np.max(sizes(flow + differences(_poisson(left)), self.isotropic))))
+            size = float(self._size(left))
+            bound = float(np.sum(pull * left)) / size if size > 0 else 0.0
+            if upper <= (1.0 + _CLOSE) * max(lower, bound) or bound <= lower:
+                break
+            lower = bound
+            tol = max(self.tol, _COARSE * (upper / lower - 1.0) ** 2)
+            left, flow = project(pull, lower, self.isotropic, tol, self.max_iter)
+        return upper
 
     def conjugate(self, correlation, weights=None):
         """Convex conjugate inside its domain: zero."""

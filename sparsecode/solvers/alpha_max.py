@@ -3,7 +3,8 @@
 The null model has fitted what the penalty leaves free (the intercept, columns of weight zero), and nothing else. Zero is the
 answer for all other coefficients where some dual point u of the null model, a negative subgradient of the loss, has
 correlations ``A^H u`` in the subdifferential of the penalty at zero. For a smooth loss u is unique. The absolute and the
-quantile loss leave it open at residuals of zero; there the least strength is a linear program.
+quantile loss leave it open at residuals of zero; there the least strength is a linear program for a separable penalty, and
+found by cutting planes for another norm.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from .._array import asarray_like, to_numpy
 from ..losses import SquareRoot
 from ..penalties import L1
 from .certificates import without_free
+from .least_gauge import Segment, least_gauge
 from .problem import make_problem
 
 __all__ = ["alpha_max", "largest_strength"]
 
 _NEWTON_STEPS = 100
+_LARGEST = 1e300
 _ON_THE_KINK = 1e-9  # residuals of a linear program's solution that are zero up to its tolerance
 
 
@@ -39,7 +42,7 @@ def alpha_max(A, y, loss=None, penalty=None, *, penalty_weights=None, sample_wei
         Any loss of the library.
     penalty : penalty, default=L1(1.0, positive)
         Any penalty with a strength `alpha`, whose own value does not matter. If it is not convex, zero is stationary from the
-        returned strength on.
+        returned strength on. What total variation leaves free, a constant, is fitted like a column of weight zero.
     penalty_weights : array of shape (n_features,), optional
         Each from 0 (unpenalised) to inf (excluded).
     sample_weight : array of shape (n_samples,), optional
@@ -50,7 +53,9 @@ def alpha_max(A, y, loss=None, penalty=None, *, penalty_weights=None, sample_wei
     Returns
     -------
     float or ndarray of shape (n_targets,)
-        The strength; one number for all targets where loss or penalty joins them.
+        The strength; one number for all targets where loss or penalty joins them. It is exact, or rounded up by a relative 1e-6
+        (`TotalVariation2D`; absolute and quantile losses with norms that are not separable, by more where many dozens of
+        targets are exactly zero).
 
     Raises
     ------
@@ -95,6 +100,8 @@ def largest_strength(problem):
 
 def critical_strength(penalty, correlation, weights=None):
     """The least `alpha` of a penalty whose subdifferential at zero holds the correlations, one number a target."""
+    if hasattr(penalty, "critical_strength"):
+        return to_numpy(penalty.critical_strength(correlation))
     if isinstance(penalty, L1) or getattr(penalty, "is_homogeneous", False):
         limit = to_numpy(penalty._replace(alpha=1.0).dual_limit(correlation, weights))
         return np.where(np.isfinite(limit), 1.0 / limit, 0.0)
@@ -118,10 +125,13 @@ def _bisected(penalty, correlation, weights):
             return 0.0
         raise ValueError(f"zero is stationary at every strength of {type(penalty).__name__}, which has no alpha_max.")
     low = 0.0
-    for _ in range(1100):  # as many doublings as there are exponents
-        if holds(high):
-            break
+    while not holds(high):
         low, high = high, 2.0 * high
+        if high > _LARGEST:
+            raise ValueError(
+                f"no strength of {type(penalty).__name__} makes the coefficients zero, so there is no alpha_max; pass alphas where a "
+                "path needs them."
+            )
     while high - low > 2e-16 * high:
         middle = 0.5 * (low + high)
         if not low < middle < high:
@@ -219,29 +229,35 @@ def _newton_fit(loss, target, weights, columns, n_classes=None):
 
 
 def _of_a_loss_with_kinks(problem):
-    """The linear program ``min t : |a_j^T u| <= t weights_j``, u between the slopes where the null model's residual is zero."""
-    if not problem.penalty.is_separable:
-        raise ValueError(
-            f"alpha_max of {type(_core(problem.loss)).__name__} needs a separable penalty; {type(problem.penalty).__name__} is none."
-        )
+    """The least strength over the dual points: ``|u_i|`` is between the slopes where the null model's residual is zero."""
     target = to_numpy(problem.target)
     weights = (
         np.broadcast_to(problem.row_weights, (problem.n_samples,))
         if isinstance(problem.row_weights, float)
         else np.ravel(to_numpy(problem.row_weights))
     )
-    unit = float(critical_strength(problem.penalty, np.ones(1)))  # 1 for l1, 1 / l1_ratio for the elastic net
     columns = target[:, None] if target.ndim == 1 else target
-    values = np.array([_least_strength(problem, np.ascontiguousarray(column), weights) for column in columns.T])
-    return unit * (values[0] if target.ndim == 1 else values)
+    segments = [_segment(problem, np.ascontiguousarray(column), weights) for column in columns.T]
+    if problem.penalty.is_separable:
+        strengths = [critical_strength(problem.penalty, np.array([_largest_pull(problem, part)])) for part in segments]
+    elif problem.is_joint:
+        return np.asarray(_least_norm(problem, segments))
+    else:
+        strengths = [_least_norm(problem, [part]) for part in segments]
+    return np.asarray(strengths[0] if target.ndim == 1 else strengths)
 
 
-def _least_strength(problem, target, weights):
-    """The program of one target."""
+def _segment(problem, target, weights):
+    """The correlations that dual points of one target can have."""
     loss, free = problem.loss, problem.free_columns()
     low, high = _core(loss).slopes()
-    fixed = problem.design.columns(free) if free.size else np.empty((len(target), 0))
-    fixed = to_numpy(fixed)
+    fixed = np.empty((len(target), 0))
+    if free.size:
+        fixed = to_numpy(
+            problem.design.matvec(asarray_like(free, problem.target))
+            if free.ndim == 2
+            else problem.design.columns(free)
+        )
     if _core(loss) is not loss:
         fixed = np.hstack([fixed, np.ones((len(target), 1))])
     if free.size:
@@ -250,19 +266,51 @@ def _least_strength(problem, target, weights):
         residual = target - (_core(loss).best_constant(target, 0 * target, weights) if fixed.shape[1] else 0.0)
     open_ = np.flatnonzero((residual == 0) & (weights > 0))
     pull = weights * np.where(residual > 0, high, np.where(residual < 0, low, 0.0))
-    penalty_weights = np.ones(problem.n_features)
-    if problem.penalty_weights is not None:
-        penalty_weights = to_numpy(problem.penalty_weights)
-    counted = np.isfinite(penalty_weights) & (penalty_weights > 0)
-    correlation = to_numpy(problem.design.rmatvec(asarray_like(pull, problem.target)))
-    gauge = correlation[counted] / penalty_weights[counted]
-    positive = getattr(problem.penalty, "positive", False)
-    naive = float(np.max(gauge if positive else np.abs(gauge), initial=0.0))
-    if not open_.size:
-        return naive
-    rows = _open_rows(problem, open_)[:, counted] / penalty_weights[counted]
-    return _program(
-        gauge, rows * weights[open_, None], fixed[open_] * weights[open_, None], fixed.T @ pull, low, high, positive
+    center = to_numpy(problem.design.rmatvec(asarray_like(pull, problem.target)))
+    rows = np.empty((0, problem.n_features))
+    if open_.size:
+        rows = _open_rows(problem, open_) * weights[open_, None]
+    return Segment(center, rows, fixed[open_] * weights[open_, None], fixed.T @ pull)
+
+
+def _counted(problem):
+    """Weights of the penalised columns, and which these are."""
+    weights = np.ones(problem.n_features) if problem.penalty_weights is None else to_numpy(problem.penalty_weights)
+    counted = np.isfinite(weights) & (weights > 0)
+    return np.where(counted, weights, 1.0), counted
+
+
+def _largest_pull(problem, segment):
+    """The least ``max_j |v_j| / weights_j``, by one linear program; for a separable penalty."""
+    weights, counted = _counted(problem)
+    gauge, positive = segment.center[counted] / weights[counted], getattr(problem.penalty, "positive", False)
+    if not len(segment.rows):
+        return float(np.max(gauge if positive else np.abs(gauge), initial=0.0))
+    rows = segment.rows[:, counted] / weights[counted]
+    low, high = _core(problem.loss).slopes()
+    return _program(gauge, rows, segment.fixed, segment.owed, low, high, positive)
+
+
+def _least_norm(problem, segments):
+    """The least gauge of a penalty that is a norm, but not separable; for one target, or for all of a joint problem."""
+    penalty, free = problem.penalty, problem.free_columns()
+    weights, counted = _counted(problem)
+
+    def charged(values):
+        values = np.where(counted, values, 0.0)
+        return without_free(np, values.T, free).T if free.ndim == 2 else values
+
+    segments = [part._replace(center=charged(part.center), rows=charged(part.rows)) for part in segments]
+    if not getattr(penalty, "is_homogeneous", False):
+        return float(critical_strength(penalty, segments[0].center))  # the named error
+    given = problem.penalty_weights is not None
+    by = (weights[:, None] if len(segments) > 1 else weights) if given else 1.0
+    return least_gauge(
+        lambda v: float(critical_strength(penalty, v, by if given else None)),
+        lambda v, strength: penalty.prox(v, strength * by),
+        lambda w: penalty.value(w, by if given else None),
+        segments,
+        *_core(problem.loss).slopes(),
     )
 
 

@@ -206,7 +206,7 @@ class _Lassos:
 
 def _exact_steps(lassos, tol):
     """Yield the coefficients that interpolate on the supports of Lassos of falling strength."""
-    yield lassos.state(lassos.coef)
+    yield lassos.state(lassos.coef, finished=lassos.top == 0)
     strength = _FIRST * lassos.top
     while True:
         lassos.solve(strength, max(0.05 * tol * strength / lassos.top, 1e-14))
@@ -221,7 +221,7 @@ def _exact_steps(lassos, tol):
 
 def _noisy_steps(lassos, noise, tol):
     """Yield the coefficients of Lassos whose strength approaches the one at which the residual has the norm `noise`."""
-    yield lassos.state(lassos.coef)
+    yield lassos.state(lassos.coef, finished=lassos.top == 0)
     secant, size, top = SecantInSquares(), lassos.target_size, lassos.top
     secant.add(top, size)
     strength, before, wanted, low, high = _FIRST * top, top, 0.03, 0.0, top

@@ -26,6 +26,7 @@ __all__ = [
     "gap_of_pair",
     "gradient_fixed_point",
     "inverse_norms",
+    "lower_bound",
     "prox_residual",
     "relative",
     "relative_gap",
@@ -47,7 +48,6 @@ class Certificate(NamedTuple):
     objective: Any  # likewise
     name: str
     point: Any = None
-    satisfied: Any = False  # targets that are good enough whatever `value`, by a tolerance of the solver's own
 
 
 def relative(size, scale):
@@ -144,6 +144,11 @@ def _objective(problem, point, coef):
     return to_numpy(point.loss) + to_numpy(problem.penalty_value(coef))
 
 
+def lower_bound(problem, point):
+    """What a point proves of any coefficients: no objective is below it. The point may come from another penalty strength."""
+    return to_numpy(_best_dual(problem.in_double(), point))
+
+
 def _best_dual(problem, point):
     """Dual value of the point after projection off what is free and scaling into the domain of the penalty's conjugate."""
     xp, penalty = problem.xp, problem.penalty
@@ -211,8 +216,7 @@ def fixed_point(problem, coef) -> Certificate:
     """``||x - H_k(x + D^-1 A^H (y - A x))|| / ||x||`` in the norm of D, the squared column norms; H_k is the penalty's projection.
 
     Zero says that least squares on the support cannot be improved, and that no coefficient off it would overtake one on it
-    in a step of length one on columns of unit norm. Norms that are estimated, as those of an operator's columns may be, tilt that
-    comparison by the error of the estimate; the first statement does not depend on them.
+    in a step of length one on columns of unit norm; for that, the design should know their norms (`with_exact_norms`).
     """
     problem = problem.in_double()
     coef = as_double(coef)

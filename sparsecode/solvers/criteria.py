@@ -94,6 +94,6 @@ def _degrees_of_freedom(problem, coef):
         return int(np.count_nonzero(used))
     support = np.flatnonzero(used)
     weights = 1.0 if problem.penalty_weights is None else to_numpy(problem.penalty_weights)[support]
-    gram = problem.in_double().design.gram(support) / problem.n_samples
+    gram = to_numpy(problem.in_double().design.gram(support)) / problem.n_samples
     ridge = penalty.alpha * (1.0 - penalty.l1_ratio) * weights * np.ones(support.size)
     return float(np.trace(np.linalg.lstsq(gram + np.diag(ridge), gram)[0]).real)

@@ -40,8 +40,6 @@ class Progress(NamedTuple):
 def drive(steps, certify, *, max_iter, tol, callback=None) -> SolveResult:
     """Run `steps` until the certificate of every target is at most `tol`; return the best iterate with its certificate.
 
-    A certificate may itself call targets `satisfied`, by a tolerance of its own.
-
     Parameters
     ----------
     steps : generator of State
@@ -72,7 +70,7 @@ def drive(steps, certify, *, max_iter, tol, callback=None) -> SolveResult:
             _record(history, iteration, worst, message.objective, time.perf_counter() - began)
             if best is None or worst <= best[0] or np.isnan(best[0]) or state.chosen:
                 best = (worst, state.coef, message, iteration)
-            if np.all((message.value <= tol) | message.satisfied):
+            if np.all(message.value <= tol):
                 status = Status.CONVERGED
                 break
             if np.isnan(worst) or (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._array import norm
+from .._array import asarray_like, norm
 
-__all__ = ["gram_root", "nonnegative_fit", "orthonormal_basis"]
+__all__ = ["gram_root", "moved_off", "nonnegative_fit", "orthonormal_basis"]
 
 
 def orthonormal_basis(xp, columns):
@@ -15,6 +15,34 @@ def orthonormal_basis(xp, columns):
     left, singular, _ = xp.linalg.svd(columns / xp.where(size > 0, size, xp.ones_like(size)), full_matrices=False)
     rank = int(xp.count_nonzero(singular > max(columns.shape) * xp.finfo(singular.dtype).eps * singular[0]))
     return left[:, :rank]
+
+
+def moved_off(xp, columns, curvature, dual, instead, active=None):
+    """The dual of one target, orthogonal to some columns after the move that is least where the curvature is small.
+
+    To first order it is the gradient after the columns were fitted: samples at the edge of the dual's domain, which have no
+    curvature, stay where they are. With `active` only those columns have to be orthogonal, and no other one may correlate
+    positively (a last one beyond the columns tells of the last column's other sign). Where that fails, `instead`.
+    """
+    size = norm(columns)
+    columns = columns / xp.where(size > 0, size, xp.ones_like(size))
+    held = columns
+    if active is not None:
+        both = np.array(active[: columns.shape[1]])
+        both[-1:] |= np.any(active[columns.shape[1] :])
+        held = xp.take(columns, asarray_like(np.flatnonzero(both), columns), axis=1)
+    if held.shape[1] == 0:
+        return instead
+    root = xp.sqrt(curvature)
+    left, singular, right = xp.linalg.svd(root[:, None] * held, full_matrices=False)
+    rank = int(xp.count_nonzero(singular > max(held.shape) * xp.finfo(singular.dtype).eps * singular[0]))
+    moved = dual
+    for _ in range(2):  # the second time clears what the first one rounds
+        owed = (right[:rank, :] @ (held.T @ moved)) / singular[:rank]
+        moved = moved - root * (left[:, :rank] @ owed)
+    rounding = dual.shape[0] * xp.finfo(dual.dtype).eps * norm(moved)
+    off = bool(xp.any(xp.abs(held.T @ moved) > rounding))
+    return instead if off or (active is not None and bool(xp.any(columns.T @ moved > rounding))) else moved
 
 
 def gram_root(gram, right):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._array import as_double, asarray_like, to_numpy
+from .._array import as_double, asarray_like, is_complex, to_numpy
+from .._parallel import single_threaded_blas
+from ..penalties import L1
 
-__all__ = ["aligned", "interpolated"]
+__all__ = ["aligned", "interpolated", "least_fit"]
 
 _GONE = 1e-10  # share of the largest coefficient, on columns of unit norm
+_COLUMNS = 4  # times as many as there are samples may be used by the fit of least norm
+_ROOM = 10.0  # of multipliers, over those of a dual point that is nearly the answer's
 
 
 def aligned(problem, coef, dual, strength):
@@ -60,3 +64,34 @@ def interpolated(problem, coef):
     new = np.zeros(coef.shape[0], dtype=fitted.dtype)
     new[support] = fitted
     return problem.xp.astype(asarray_like(new, coef), coef.dtype, copy=False)
+
+
+def least_fit(problem, dual, strength):
+    """Of all coefficients that fit the target exactly those of least weighted l1 norm, in float64; None where that finds none.
+
+    `dual` (n_samples,) nearly is a dual point of theirs, ``|a_j^T dual| <= strength * weights_j``: it tells which columns may be
+    needed and how far the multipliers of the linear program reach. Real data only.
+    """
+    design = problem.design
+    if is_complex(problem.target) or design.is_matrix_free or not isinstance(problem.penalty, L1):
+        return None
+    from .coordinate.simplex import STUCK, Simplex
+
+    wide, there = problem.in_double(), to_numpy(as_double(dual))
+    weights = np.ones(problem.n_features) if problem.penalty_weights is None else to_numpy(problem.penalty_weights)
+    weights = weights.astype(np.float64)
+    pull = np.abs(to_numpy(wide.design.rmatvec(as_double(dual))))
+    loud = np.divide(pull, weights, out=np.full(pull.size, np.inf), where=weights > 0)
+    loud[np.isinf(weights)] = -1.0
+    kept = np.sort(np.argsort(-loud, kind="stable")[: _COLUMNS * problem.n_samples])
+    kept = kept[loud[kept] >= 0]
+    room = _ROOM * float(np.max(np.abs(there)))  # absolute deviations so dear are not to be had: the fit is exact
+    simplex = Simplex(wide.design, False)
+    simplex.begin(to_numpy(wide.target), np.ones(problem.n_samples), (-room, room))
+    with single_threaded_blas():
+        simplex.grow(kept)
+        posed = (strength, weights, bool(problem.penalty.positive))
+        if not simplex.leap(*posed) or simplex.solve(*posed, np.inf) == STUCK:
+            return None
+    coef = simplex.coef(problem.n_features, problem.penalty.positive)
+    return interpolated(problem, asarray_like(coef, problem.start(), dtype=problem.xp.float64))

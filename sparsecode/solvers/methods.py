@@ -13,7 +13,8 @@ class Method(NamedTuple):
 
     ``run(problem, coef, memory, *, tol, max_iter, callback=None)`` returns a `SolveResult` without a warning, the certificate
     that `certificate_of` gives the problem. What ``remember(problem)`` returns is handed to `run` again for the next strength
-    of a path, and for the next of independent targets.
+    of a path, and for the next of independent targets; ``keep_proofs(memory)`` has it carry what one strength proves of the
+    others, so that certificates are gaps of coefficients with another's dual point.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Method(NamedTuple):
     run: Callable[..., Any]
     remember: Callable[[Any], Any] = lambda problem: None
     each_target: bool = False  # whether independent targets have to be given one by one
+    keep_proofs: Callable[[Any], Any] = lambda memory: memory
 
 
 def methods() -> tuple[Method, ...]:

@@ -127,6 +127,11 @@ def regularization_path(
     ConvergenceWarning
         Once, for the worst strength, if a certificate misses the tolerance.
 
+    Notes
+    -----
+    It is the path of every family: an elastic net's with ``L1Ridge(1.0, l1_ratio)`` (scikit-learn's ``enet_path``), groups' with
+    ``GroupL1(1.0, groups)``, many tasks' with ``RowL2(1.0)``, the square-root LASSO's with the loss ``SquareRoot()``, and so on.
+
     References
     ----------
     Friedman, Hastie and Tibshirani, "Regularization paths for generalized linear models via coordinate descent", 2010.
@@ -176,8 +181,12 @@ def path_alphas(problem, alphas=None, n_alphas=100, eps=1e-3):
     return top * np.geomspace(1.0, ratio, count)
 
 
-def solve_path(problem, alphas, solver="auto", *, callback=None, **options):
-    """Yield the result for each strength; the penalty of `problem` gives the rest. No warning."""
+def solve_path(problem, alphas, solver="auto", *, keep_proofs=False, callback=None, **options):
+    """Yield the result for each strength; the penalty of `problem` gives the rest. No warning.
+
+    With `keep_proofs`, gaps may be proved by the dual point of another strength: less work, for coefficients that are not
+    handed out.
+    """
     coef = problem.start()
     method = memory = None
     for alpha in alphas:
@@ -185,6 +194,7 @@ def solve_path(problem, alphas, solver="auto", *, callback=None, **options):
         if method is None:
             method = choose(problem, solver)
             memory = method.remember(problem)
+            memory = method.keep_proofs(memory) if keep_proofs else memory
         result = method.run(problem, coef, memory, callback=callback, **options)
         yield replace(result, intercept=problem.intercept(result.coef))
         if result.status is Status.INTERRUPTED:

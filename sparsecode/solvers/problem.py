@@ -33,7 +33,7 @@ from .._validation import (
 )
 from ..designs import CenteredDesign, GramDesign
 from ..losses import Squared
-from .free_fit import nonnegative_fit, orthonormal_basis
+from .free_fit import moved_off, nonnegative_fit, orthonormal_basis
 
 __all__ = ["Point", "Problem", "make_problem"]
 
@@ -236,22 +236,45 @@ class Problem:
 
         They must be orthogonal to it; if the penalty forbids negative coefficients, it is enough that none correlates positively.
         """
-        dual = self._over_root(point.dual)  # in the metric of the weights: a sample of weight zero has no dual
+        dual, active = (
+            self._over_root(point.dual),
+            None,
+        )  # in the metric of the weights: a sample of weight zero has no dual
         if getattr(self.penalty, "positive", False):
             columns = to_numpy(self._free_columns(free))
             if getattr(self.loss, "has_intercept", False):  # of either sign
                 columns = np.hstack([columns, -columns[:, -1:]])
             coefs, solved = nonnegative_fit(columns, to_numpy(dual))
-            dual = asarray_like(np.where(solved, to_numpy(dual) - columns @ coefs, 0.0), dual)
+            dual, active = asarray_like(np.where(solved, to_numpy(dual) - columns @ coefs, 0.0), dual), coefs > 0
         else:
             if self._free_basis is None:
                 self._free_basis = orthonormal_basis(self.xp, self._free_columns(free))
             for _ in range(2):  # the second time clears what the first one rounds
                 dual = dual - self._free_basis @ (dagger(self._free_basis) @ dual)
         dual = dual * self._row_root()
+        if hasattr(getattr(self.loss, "loss", self.loss), "dual_curvature"):
+            dual = self._kept_inside(free, dual, point.dual, active)
         rounding = dual.shape[0] * self.xp.finfo(dual.dtype).eps
         dual = self.xp.where(norm(dual) > rounding * norm(point.dual), dual, 0 * dual)  # else it is no direction at all
         return Point(point.loss, self.design.rmatvec(dual), dual)
+
+    def _kept_inside(self, free, projected, dual, active=None):
+        """The projected dual of each target, or, where it left the domain of the loss, the dual moved by its curvature instead.
+
+        Of the free columns (and the constant) only those that are `active`, if given, have to be orthogonal to it.
+        """
+        inside = np.isfinite(to_numpy(self.loss.dual_value(self.target, projected, self.row_weights)))
+        if np.all(inside):
+            return projected
+        columns, loss = self._free_columns(free, plain=True), getattr(self.loss, "loss", self.loss)
+        curvature = loss.dual_curvature(self.target, dual, self.row_weights)
+        if dual.ndim == 1:
+            return moved_off(self.xp, columns, curvature, dual, projected, active)
+        kept = [projected[:, k] for k in range(dual.shape[1])]
+        for k in map(int, np.flatnonzero(~inside)):
+            chosen = None if active is None else active[:, k]
+            kept[k] = moved_off(self.xp, columns, curvature[:, k], dual[:, k], kept[k], chosen)
+        return self.xp.stack(kept, axis=1)
 
     def _row_root(self):
         """Square roots of the samples' weights, shaped to broadcast; one where all are equal."""
@@ -265,8 +288,8 @@ class Problem:
         some = root > 0
         return self.xp.where(some, dual / self.xp.where(some, root, self.xp.ones_like(root)), 0 * dual)
 
-    def _free_columns(self, free):
-        """Weighted columns that a dual point must be orthogonal to: the free ones, and the constant of an intercept."""
+    def _free_columns(self, free, plain=False):
+        """Columns that a dual point must be orthogonal to, the free ones and the constant of an intercept: weighted, unless `plain`."""
         if free.ndim == 2:  # directions
             columns = self.design.matvec(asarray_like(free, self.target, dtype=self.target.dtype))
         else:
@@ -276,7 +299,7 @@ class Problem:
         if getattr(self.loss, "has_intercept", False):
             columns = self.xp.concat([columns, self.xp.ones_like(columns[:, :1])], axis=1)
         root = self._row_root()
-        return columns if isinstance(root, float) else columns * self.xp.reshape(root, (-1, 1))
+        return columns if plain or isinstance(root, float) else columns * self.xp.reshape(root, (-1, 1))
 
     def with_penalty(self, penalty):
         """The same problem under another penalty (or strength), sharing all that does not depend on it."""

@@ -72,7 +72,8 @@ def solve(
         For a convex penalty the duality gap relative to the objective at zero, otherwise the stationarity residual relative to
         its size at zero. In single precision at least 1e-6 is used.
     callback : callable, optional
-        Called with a `Progress` at each certificate; return True to stop.
+        Called with a `Progress` at each certificate; return True to stop. Independent targets that a method solves one by one
+        call it one at a time, each with its own coefficients, and stop all together.
     n_jobs : int, optional
         Threads over independent targets; by default as many as there are cores.
 
@@ -130,7 +131,7 @@ def solve_problem(problem, coef, solver="auto", *, callback=None, n_jobs=None, *
     """One target or many, from the coefficients `coef`. No warning."""
     method = choose(problem, solver)
     if problem.target.ndim == 2 and method.each_target and not problem.is_joint:
-        result = solve_targets(problem, coef, method, n_jobs=n_jobs, **options)
+        result = solve_targets(problem, coef, method, n_jobs=n_jobs, callback=callback, **options)
     else:
         result = method.run(problem, coef, method.remember(problem), callback=callback, **options)
     return replace(result, intercept=problem.intercept(result.coef))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from itertools import chain
 
 import numpy as np
@@ -16,8 +17,12 @@ __all__ = ["joined_history", "one_target", "solve_targets", "worst_status"]
 _BLOCK = 8  # targets that share what a method remembers; fixed, so that bits do not depend on the threads
 
 
-def solve_targets(problem, coef, method, *, n_jobs=None, **options) -> SolveResult:
-    """Every target by itself, blocks of targets over threads; the certificate is recomputed for all at once. No warning."""
+def solve_targets(problem, coef, method, *, n_jobs=None, callback=None, **options) -> SolveResult:
+    """Every target by itself, blocks of targets over threads; the certificate is recomputed for all at once. No warning.
+
+    The callback sees the rounds of one target at a time; a true answer stops all of them.
+    """
+    options["callback"] = None if callback is None else _for_all(callback)
 
     def block(start, stop):
         memory = method.remember(one_target(problem, start))
@@ -45,6 +50,19 @@ def solve_targets(problem, coef, method, *, n_jobs=None, **options) -> SolveResu
         tol=tol,
         history=joined_history(results),
     )
+
+
+def _for_all(callback):
+    """The callback, asked by one thread at a time, whose first true answer is given to all who ask later."""
+    lock, stopped = threading.Lock(), False
+
+    def shared(progress):
+        nonlocal stopped
+        with lock:
+            stopped = stopped or bool(callback(progress))
+            return stopped
+
+    return shared
 
 
 def one_target(problem, column):

@@ -441,7 +441,7 @@ def solve_rows(A, y, scale=1.0, **options):
 
 def solve_square_root(A, y, scale=1.0, **options):
     """Square-root Lasso: a search for the residual's size."""
-    return solve(A, y, SquareRoot(), L1(ALPHA), **{"tol": 1e-8, **options})
+    return solve(A, y, SquareRoot(), L1(ALPHA), **{"tol": 1e-11, **options})
 
 
 def solve_square_root_primal_dual(A, y, scale=1.0, **options):

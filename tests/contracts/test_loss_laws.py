@@ -86,6 +86,14 @@ def test_away_from_its_kinks_a_rough_loss_has_its_gradient_as_slope(case, weight
     assert slope == pytest.approx((ahead - behind) / (2 * step), rel=1e-7)
 
 
+@that(lambda case: hasattr(case.loss, "dual_curvature"))
+@weighted
+def test_curvatures_can_be_told_from_the_dual(case, weights):
+    target, fitted, _, _, weights = drawn(case, weights)
+    told = case.loss.dual_curvature(target, -case.loss.gradient(target, fitted, weights), weights)
+    np.testing.assert_allclose(told, case.loss.hessian_diagonal(target, fitted, weights), rtol=1e-12, atol=1e-16)
+
+
 @with_hessian
 @weighted
 def test_the_hessian_diagonal_is_the_slope_of_the_gradient(case, weights):

@@ -8,12 +8,16 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sparsecode import (
     CoSaMP,
     GeneralizedOMP,
+    MatchingPursuit,
+    OrthogonalMatchingPursuit,
     SimultaneousOMP,
     StagewiseOMP,
     Status,
     SubspacePursuit,
     cosamp,
     gomp,
+    mp,
+    omp,
     somp,
     stomp,
     subspace_pursuit,
@@ -31,7 +35,7 @@ MODELS = {
     "stomp-tol": (StagewiseOMP(tol=0.6), lambda X, Y: stomp(X, Y, tol=0.6)),
     "cosamp": (CoSaMP(4), lambda X, Y: cosamp(X, Y, 4)),
     "cosamp-joint": (CoSaMP(4, joint=True), lambda X, Y: cosamp(X, Y, 4, joint=True)),
-    "cosamp-positive": (CoSaMP(4, positive=True, tol=0.3), lambda X, Y: cosamp(X, Y, 4, positive=True, tol=0.3)),
+    "cosamp-positive": (CoSaMP(4, positive=True, tol=0.98), lambda X, Y: cosamp(X, Y, 4, positive=True, tol=0.98)),
     "sp": (SubspacePursuit(4), lambda X, Y: subspace_pursuit(X, Y, 4)),
     "sp-joint": (SubspacePursuit(4, joint=True), lambda X, Y: subspace_pursuit(X, Y, 4, joint=True)),
     "sp-positive": (SubspacePursuit(4, positive=True), lambda X, Y: subspace_pursuit(X, Y, 4, positive=True)),
@@ -42,6 +46,15 @@ MODELS = {
     ),
     "somp-bic": (SimultaneousOMP(criterion="bic"), lambda X, Y: somp(X, Y, criterion="bic")),
     "somp-tol": (SimultaneousOMP(tol=0.5), lambda X, Y: somp(X, Y, tol=0.5)),
+    "somp-atol": (SimultaneousOMP(atol=8.0), lambda X, Y: somp(X, Y, atol=8.0)),
+    "somp-ebic": (
+        SimultaneousOMP(criterion="ebic", ebic_gamma=0.1),
+        lambda X, Y: somp(X, Y, criterion="ebic", ebic_gamma=0.1),
+    ),
+    "somp-support": (SimultaneousOMP(4, support=[9, 2]), lambda X, Y: somp(X, Y, n_nonzero=4, support=[9, 2])),
+    "omp-atol": (OrthogonalMatchingPursuit(atol=8.0), lambda X, Y: omp(X, Y, atol=8.0)),
+    "omp-support": (OrthogonalMatchingPursuit(4, support=[9, 2]), lambda X, Y: omp(X, Y, n_nonzero=4, support=[9, 2])),
+    "mp-atol": (MatchingPursuit(atol=8.0), lambda X, Y: mp(X, Y, atol=8.0)),
 }
 
 
@@ -72,6 +85,17 @@ def test_a_fit_is_the_function_on_centred_data(name, n_targets):
     np.testing.assert_allclose(np.mean(Y - model.predict(X), axis=0), 0, atol=1e-10)
     assert model.status_ is Status.CONVERGED
     assert model.n_iter_ == expected.n_iter
+
+
+def test_cosamp_without_the_last_fit_is_what_the_function_gives():
+    X, y, _ = planted(50, 30, 4, noise=0.3)
+    with pytest.warns(UserWarning, match="no least-squares fit") as caught:
+        model = CoSaMP(4, debias=False, fit_intercept=False).fit(X, y)
+    assert len(caught) == 1
+    assert model.status_ is Status.STALLED
+    with pytest.warns(UserWarning, match="no least-squares fit"):
+        np.testing.assert_array_equal(model.coef_, cosamp(X, y, 4, debias=False).coef)
+    assert not np.allclose(model.coef_, cosamp(X, y, 4).coef)
 
 
 @pytest.mark.parametrize("name", ["gomp", "cosamp", "sp", "somp"])

@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import OrthogonalMatchingPursuit as Theirs
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -130,7 +131,9 @@ def test_a_constant_column_is_what_the_intercept_already_fits(selection, kind, n
         X, y = put(X, kind), put(y, kind)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model = OrthogonalMatchingPursuit(4, selection=selection).fit(X, y)
+        model = OrthogonalMatchingPursuit(2, selection=selection).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="only 2 of 4 columns"):
+        assert OrthogonalMatchingPursuit(4, selection=selection).fit(X, y).status_ is Status.STALLED
     coef = np.atleast_2d(get(model.coef_))
     assert np.all(coef[:, :2] != 0)
     assert not np.any(coef[:, 2:])

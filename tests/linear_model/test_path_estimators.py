@@ -11,6 +11,7 @@ from sklearn.model_selection import KFold
 
 from sparsecode import (
     L1,
+    Box,
     ElasticNet,
     ElasticNetCV,
     ElasticNetIC,
@@ -234,3 +235,52 @@ def test_folds_count_by_the_weight_of_what_they_hold_out():
     pooled = weighted.mse_path_ @ np.array([20, 20, 1e-6])
     assert weighted.alpha_ == weighted.alphas_[np.argmin(pooled)]
     assert np.argmin(pooled) != np.argmin(weighted.mse_path_.sum(axis=1))
+
+
+def test_a_score_that_is_no_number_never_wins(data):
+    X, y = data
+
+    def score(model, X, y):
+        return (
+            np.nan if model.coef_.any() and np.count_nonzero(model.coef_) < 3 else -np.mean((y - model.predict(X)) ** 2)
+        )
+
+    model = LassoCV(alphas=10, cv=4, scoring=score).fit(X, y)
+    assert np.isnan(model.mse_path_).any()
+    held = np.mean(model.mse_path_, axis=1)
+    assert model.alpha_ == model.alphas_[np.nanargmin(held)]
+    with pytest.raises(ValueError, match="not finite at any strength"):
+        LassoCV(alphas=3, cv=4, scoring=lambda model, X, y: np.nan).fit(X, y)
+
+
+def test_a_criterion_that_leaves_all_out_is_said(data):
+    X, y = data
+    weights = np.r_[np.zeros(8), np.ones(X.shape[1] - 8)]
+    with pytest.raises(ValueError, match="noise_variance"):
+        LassoIC(alphas=5, penalty_weights=weights).fit(X[:12], y[:12])
+
+
+@pytest.mark.parametrize("search", [SparseGLMCV, SparseGLMIC])
+def test_a_penalty_without_strength_is_refused_by_name(data, search):
+    with pytest.raises(ValueError, match="Box has no strength"):
+        search(penalty=Box()).fit(*data)
+
+
+@pytest.mark.parametrize("groups", [[[0, 1, 2], [2, 3]], [[0, 1], [2, 3]]])
+def test_lists_of_members_are_no_groups(data, groups):
+    with pytest.raises(ValueError, match="groups must be a block size or one label"):
+        GroupLasso(groups=groups).fit(*data)
+
+
+def test_the_weights_of_the_ridge_count_in_its_degrees_of_freedom(data):
+    X, y = data
+    weights = np.linspace(0.5, 4.0, X.shape[1])
+    model = ElasticNetIC("bic", l1_ratio=0.5, alphas=[0.4], fit_intercept=False, penalty_weights=weights, tol=1e-10)
+    model.fit(X, y)
+    few = X[:, model.support_]
+    gram = few.T @ few / len(y)
+    freedom = np.trace(np.linalg.solve(gram + np.diag(0.4 * 0.5 * weights[model.support_]), gram))
+    left = np.sum((y - X @ model.coef_) ** 2)
+    expected = len(y) * (log(2 * np.pi * left / len(y)) + 1) + log(len(y)) * freedom
+    assert freedom < model.support_.size - 0.5
+    assert model.criterion_[0] == pytest.approx(expected, rel=1e-9)

@@ -250,21 +250,6 @@ def test_debiasing_keeps_the_support_and_undoes_the_penalty(data, estimator):
     assert np.all(np.asarray(model.certificate_) == plain.certificate_)
 
 
-def test_debiasing_many_targets_uses_each_support(tasks):
-    X, Y = tasks
-    for estimator in (Lasso(0.2, debias=True), HuberLasso(0.2, debias=True)):
-        together = clone(estimator).set_params(tol=1e-9).fit(X, Y)
-        for target in range(3):
-            alone = clone(estimator).set_params(tol=1e-9).fit(X, Y[:, target])
-            np.testing.assert_allclose(together.coef_[target], alone.coef_, atol=1e-5)
-            assert together.intercept_[target] == pytest.approx(alone.intercept_, abs=1e-4)
-
-
-def test_debiasing_refuses_losses_with_kinks(data):
-    with pytest.raises(ValueError, match="debias=True needs a smooth loss; Absolute is none"):
-        SparseGLM("absolute", debias=True).fit(*data)
-
-
 @every
 def test_a_warm_start_begins_where_the_last_fit_ended(data, estimator):
     X, y = data

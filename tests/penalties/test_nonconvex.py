@@ -122,3 +122,25 @@ def test_a_parameter_out_of_range_is_refused_by_name():
     ):
         with pytest.raises(ValueError, match=f"{type(penalty).__name__}.{field}"):
             fista(A, y, penalty=penalty)
+
+
+@pytest.mark.parametrize("penalty", [*SOME, LogSum(0.7, 1e9), LogSum(0.7, 1e-9), Lq(0.7, 0.01)], ids=repr)
+@pytest.mark.parametrize("size", [1e-310, 1e-210, 1e-30, 1e-12, 1.0, 1e12, 1e200])
+def test_a_free_coefficient_of_any_size_is_left_alone(penalty, size):
+    from sparsecode.penalties._registry import SCALAR_PROX
+
+    assert float(penalty.prox(np.array([-size]), 0.0)[0]) == pytest.approx(-size, rel=1e-9)
+    assert SCALAR_PROX[type(penalty)](penalty, -size, 0.0) == pytest.approx(-size, rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e-3, 0.3, 20.0])
+def test_the_log_sum_of_a_large_epsilon_is_an_l1_norm(size):
+    """Coefficients far below epsilon keep their digits: ``log(1 + t / epsilon)`` is ``t / epsilon`` there."""
+    from sparsecode.penalties._registry import SCALAR_PROX
+
+    penalty, step = LogSum(0.5e9 * size, 1e9), 0.6
+    expected = size
+    for _ in range(3):  # a contraction by the size over epsilon
+        expected = size - step * 0.5 * size / (1.0 + expected / 1e9)
+    assert float(penalty.prox(np.array([size]), step)[0]) == pytest.approx(expected, rel=1e-9, abs=0)
+    assert SCALAR_PROX[LogSum](penalty, size, step) == pytest.approx(expected, rel=1e-9, abs=0)

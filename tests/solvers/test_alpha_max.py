@@ -22,6 +22,7 @@ from sparsecode import (
     Poisson,
     Quantile,
     RowL2,
+    SparseEnvelope,
     SparseGroupL1,
     Squared,
     SquareRoot,
@@ -29,6 +30,7 @@ from sparsecode import (
     WithIntercept,
     alpha_max,
     fista,
+    regularization_path,
 )
 from tests._backends import FOREIGN, put
 from tests.planted import planted
@@ -210,8 +212,10 @@ def test_what_has_no_largest_strength_is_named():
         alpha_max(A, np.ones(N), penalty=L0Ball(2))
     with pytest.raises(ValueError, match="stationary at every strength of Lq"):
         alpha_max(A, np.ones(N), penalty=Lq(1.0))
-    with pytest.raises(ValueError, match="Absolute needs a separable penalty"):
-        alpha_max(A, np.ones(N), Absolute(), GroupL1(1.0, groups=3))
+    with pytest.raises(ValueError, match="no strength of SparseEnvelope"):
+        regularization_path(A, np.ones(N), penalty=SparseEnvelope(1.0, 3))
+    with pytest.raises(ValueError, match="no strength of L1Ridge"):
+        alpha_max(A, np.ones(N), penalty=L1Ridge(1.0, 0.0))
     labels = np.where(A[:, 0] > 0, 1.0, -1.0)
     with pytest.raises(ValueError, match="separate the classes"):
         alpha_max(A, labels, Logistic(), penalty_weights=np.r_[0.0, np.ones(11)])

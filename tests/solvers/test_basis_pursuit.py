@@ -153,3 +153,13 @@ def test_nothing_is_said_where_all_is_well():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert basis_pursuit(A, y).status is Status.CONVERGED
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.5, 2.0])
+def test_a_design_of_zeros_explains_nothing(noise):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        result = basis_pursuit(np.zeros((3, 2)), np.ones(3), noise=noise)
+    np.testing.assert_array_equal(result.coef, 0)
+    assert float(result.certificate) == pytest.approx(max(3**0.5 - noise, 0.0) / 3**0.5)
+    assert result.status.is_success == (noise >= 3**0.5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from sparsecode import GroupL1, RowL2, SparseGroupL1
+from sparsecode import GroupL1, RowL2, SparseGroupL1, Squared, solve
 from sparsecode.designs import CenteredDesign, SparseDesign
 from sparsecode.kernels.blocks import block_sweeps
 from sparsecode.solvers.coordinate.block_layout import blocks_of
@@ -227,3 +227,21 @@ def test_the_gram_matrix_of_compressed_columns_is_that_of_the_dense_ones(centere
         gram.grow(part)
     np.testing.assert_array_equal(gram.members, order)
     np.testing.assert_allclose(gram.matrix[:90, :90], dense[:, order].T @ dense[:, order] / 50, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_extrapolation_of_blocks_never_raises_the_objective(seed):
+    rng = np.random.default_rng(seed)
+    problem = make_problem(rng.standard_normal((30, 12)), rng.standard_normal(30), Squared(), GroupL1(0.01, 3))
+    blocks = BlockSet(problem.design, blocks_of(problem))
+    blocks.grow(np.arange(4))
+    iterates = rng.standard_normal(
+        (6, 1, 12)
+    )  # of no descent to the minimum, where they end: their combination is worse
+    iterates[-1, 0] = solve(problem.design, problem.target, penalty=GroupL1(0.01, 3), tol=1e-10).coef
+    blocks.begin(iterates[-1, 0], problem.at(iterates[-1, 0]))
+    before = problem.value(iterates[-1, 0])
+    blocks._extrapolate(iterates, 0.01)
+    after = blocks.coef[0]
+    assert problem.value(after) <= before * (1 + 1e-12)
+    np.testing.assert_allclose(blocks.remaining[0], problem.at(after).correlation, atol=1e-12)

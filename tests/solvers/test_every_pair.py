@@ -192,7 +192,7 @@ def strongest(problem, loss, penalty):
 
 
 def at_a_share(problem, loss, penalty):
-    """The penalty at a share of the strength from which on nothing is selected; where there is none, or none is known, of l1's."""
+    """The penalty at a share of the strength from which on nothing is selected; where there is none, of l1's."""
     if not hasattr(penalty, "alpha"):
         return penalty
     known = penalty if has_strongest(loss, penalty) else L1(1.0)
@@ -200,9 +200,8 @@ def at_a_share(problem, loss, penalty):
 
 
 def has_strongest(loss, penalty):
-    """Whether there is a least strength with the null answer, and one that is known."""
-    kinks = isinstance(loss, (Absolute, Quantile)) and not penalty.is_separable
-    return hasattr(penalty, "alpha") and not kinks and not isinstance(penalty, (SparseEnvelope, GroupSparseEnvelope))
+    """Whether there is a least strength with the null answer."""
+    return hasattr(penalty, "alpha") and not isinstance(penalty, (SparseEnvelope, GroupSparseEnvelope))
 
 
 @st.composite
@@ -278,8 +277,7 @@ def test_just_above_alpha_max_nothing_is_selected_and_just_below_something_is(lo
         selected = np.diff(result.coef, axis=0) if "Variation" in repr(penalty) else result.coef
         answers.append(np.abs(selected).max())
     assert answers[0] <= 1e-4
-    if not isinstance(penalty, TotalVariation2D):  # whose dual norm is only bounded, from above
-        assert answers[1] >= 1e-3
+    assert answers[1] >= 1e-3
 
 
 @pytest.mark.parametrize("loss, penalty", **pairs([L1(1.0), GroupL1(1.0, 2)]))
@@ -320,10 +318,12 @@ def test_free_and_excluded_columns_are_for_every_loss(loss):
         assert inside.objective == pytest.approx(best, rel=2e-6, abs=1e-8)
 
 
-def test_where_the_largest_strength_is_unknown_that_is_said():
-    for penalty in (penalty for penalty in CONVEX if not penalty.is_separable and hasattr(penalty, "alpha")):
-        with pytest.raises(ValueError, match=type(penalty).__name__):
-            alpha_max(ANY.A, ANY.y, Absolute(), penalty)
+@every_loss
+@pytest.mark.parametrize("penalty", [SparseEnvelope(1.0, 2), GroupSparseEnvelope(1.0, 1.5, 2)], ids=repr)
+def test_where_no_strength_has_the_null_answer_that_is_said(loss, penalty):
+    problem = for_loss(ANY, loss)
+    with pytest.raises(ValueError, match=f"no strength of {type(penalty).__name__}"):
+        alpha_max(problem.A, problem.y, loss, penalty)
 
 
 def test_no_convex_loss_or_penalty_of_the_registry_is_left_out():

@@ -111,7 +111,7 @@ def test_the_path_of_stages_is_kept_for_one_target():
         assert set(np.flatnonzero(before)) <= set(np.flatnonzero(after))
         np.testing.assert_allclose(after, fit(A, y[:, None], np.flatnonzero(after).tolist())[:, 0], atol=1e-10)
     for solve in (stomp, lambda *args, **kw: gomp(*args, 3, **kw)):
-        with pytest.raises(ValueError, match="return_path=True needs one target; y has 2"):
+        with pytest.raises(ValueError, match=r"return_path=True is for one target; y has shape \(40, 2\)"):
             solve(A, np.stack([y, y], axis=1), return_path=True)
 
 

@@ -190,7 +190,7 @@ def test_only_the_columns_that_count_are_counted_where_too_few_are_independent(m
     weights = np.ones(12)
     weights[1] = 0.0
     y = np.random.default_rng(0).standard_normal(20)
-    with pytest.warns(ConvergenceWarning, match="only 3 of 9 columns are linearly independent"):
+    with pytest.warns(ConvergenceWarning, match="only 3 of 9 columns could be selected"):
         assert omp(A, y, n_nonzero=9, penalty_weights=weights).status is Status.STALLED
 
 

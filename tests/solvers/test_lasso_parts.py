@@ -8,7 +8,7 @@ from sparsecode import L1, alpha_max, fista, lasso
 from sparsecode.designs import DenseDesign
 from sparsecode.losses import Squared
 from sparsecode.solvers.certificates import relative_gap
-from sparsecode.solvers.coordinate.newton import newton_step
+from sparsecode.solvers.coordinate.newton import _least_along, newton_step
 from sparsecode.solvers.coordinate.screening import survivors
 from sparsecode.solvers.coordinate.subproblem import _interpreted_sweeps
 from sparsecode.solvers.gram import GrowingGram
@@ -136,3 +136,21 @@ def test_fista_and_working_sets_share_one_answer(wide):
     by_sets = lasso(wide.A, wide.y, alpha, tol=1e-11)
     np.testing.assert_allclose(by_gradient.coef, by_sets.coef, atol=1e-5)
     assert by_gradient.certificate_name == by_sets.certificate_name
+
+
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_step_along_a_direction_ends_where_the_objective_is_least(positive, seed):
+    rng = np.random.default_rng(seed)
+    columns, threshold = rng.standard_normal((12, 6)), rng.uniform(0.1, 3.0, 6)
+    gram, coef = columns.T @ columns, np.abs(rng.standard_normal(6)) if positive else rng.standard_normal(6)
+    correlation = columns.T @ (3 * rng.standard_normal(12))
+    descent = correlation - gram @ coef - threshold * np.sign(coef)
+    direction = np.linalg.solve(gram, descent)
+    bend = direction @ gram @ direction
+    found = _least_along(coef, direction, descent, bend, threshold, positive)
+    lengths = np.linspace(0, 1, 200_001)
+    path = coef + lengths[:, None] * direction
+    values = 0.5 * np.sum((path @ columns.T) ** 2, axis=1) - path @ correlation + np.abs(path) @ threshold
+    values[np.any(path < 0, axis=1) & positive] = np.inf
+    assert found == pytest.approx(lengths[np.argmin(values)], abs=1e-5)

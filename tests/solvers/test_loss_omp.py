@@ -196,8 +196,8 @@ def test_members_of_the_support_may_end_the_pursuit():
 
 def test_the_noise_blind_rules_keep_one_strength_over_noise_levels():
     rng = np.random.default_rng(0)
-    noise = rng.standard_normal(80)
-    A, clean, coef = planted(80, 200, 6, noise=0.0, seed=2)
+    noise = rng.standard_normal(160)
+    A, clean, coef = planted(160, 200, 6, noise=0.0, seed=2)
     for kind in ({}, {"penalty": "l0", "scale_free": True}, {"loss": "absolute"}):
         for level in (1e-6, 1e-3, 1e-1):
             result = loss_omp(A, clean + level * noise, **kind)
@@ -501,7 +501,7 @@ def test_a_fit_that_cannot_be_certified_warns():
     gram = gram @ np.diag(10.0 ** -np.arange(20)) @ gram.T
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result = loss_omp(GramDesign(gram, 20), rng.standard_normal(20), 0, n_nonzero=20)
+        result = loss_omp(GramDesign(gram, 20), rng.standard_normal(20), 0, loss="squared", n_nonzero=20)
     assert np.all(np.isfinite(result.coef))
     warned = any(issubclass(w.category, ConvergenceWarning) for w in caught)
     assert warned == (result.status is not Status.CONVERGED)

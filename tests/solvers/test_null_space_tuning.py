@@ -151,6 +151,35 @@ def test_the_guess_of_the_error_is_near_the_error():
         assert error <= 1.1 * bound
 
 
+@pytest.mark.parametrize("complex_", [False, True])
+@pytest.mark.parametrize("n_targets", [None, 3])
+@pytest.mark.parametrize("n_samples", [90, 400])
+def test_more_samples_than_columns_leave_a_residual_that_conjugate_gradients_do_not_see(complex_, n_targets, n_samples):
+    """As many steps as there are columns give the pseudo-inverse, of a residual with a part that no column explains, too."""
+    A, Y, _ = planted(n_samples, 60, 5, noise=1.0, complex_=complex_, n_targets=n_targets)
+    exact = np.linalg.pinv(A / np.linalg.norm(A, axis=0)) @ Y
+    operator = aslinearoperator(A)
+    operator.column_sq_norms = np.sum(np.abs(A) ** 2, axis=0)
+    form = whitening.make_whitening(make_problem(operator, Y, Squared(), L0Ball(5)))
+    passes = list(form(Y))
+    np.testing.assert_allclose(passes[min(60, len(passes)) - 1][0], exact, atol=1e-6)
+    np.testing.assert_allclose(passes[-1][0], exact, atol=1e-10)
+    for step, guess, bound in passes[1:12] if n_samples == 400 else []:  # whose columns are almost orthogonal
+        error = np.linalg.norm(step - exact, axis=0)
+        assert np.all((guess / 5 <= error) & (error <= 5 * guess))
+        assert np.all(error <= 1.1 * bound)
+
+
+@pytest.mark.parametrize("level", [8, None])
+def test_more_samples_than_columns_with_noise_are_tuned_as_the_matrix_is(level):
+    for seed in range(6):
+        A, y, _ = planted(200, 50, 8, noise=0.3, seed=seed)
+        options = {"n_nonzero": level} if level else {"tol": 0.5}
+        expected, result = null_space_tuning(A, y, **options), null_space_tuning(aslinearoperator(A), y, **options)
+        assert result.status is Status.CONVERGED
+        np.testing.assert_allclose(result.coef, expected.coef, rtol=1e-6, atol=1e-9)
+
+
 def test_orthonormal_rows_are_whitened_in_one_step():
     operator = dct_operator(64, np.sort(np.random.default_rng(0).choice(64, 20, replace=False)))
     operator.column_sq_norms = np.ones(64)
@@ -184,9 +213,11 @@ def test_an_absolute_tolerance_ends_the_adaptive_form():
     result = null_space_tuning(A, y, atol=1.2 * noise)
     assert result.status is Status.CONVERGED
     assert np.linalg.norm(y - A @ result.coef) <= 1.2 * noise
-    left = np.linalg.norm(y - A @ result.coef) / np.linalg.norm(y)
-    assert result.certificate == pytest.approx(left)  # the true one, above tol
-    assert result.certificate > result.tol
+    left = np.linalg.norm(y - A @ result.coef)
+    assert result.certificate == pytest.approx(left / (1.2 * noise))
+    assert (result.tol, result.certificate_name) == (1.0, "residual norm over its limit")
+    more = null_space_tuning(A, y, atol=1.2 * noise, tol=0.5)  # the more lenient of the two counts
+    assert more.certificate == pytest.approx(np.linalg.norm(y - A @ more.coef) / (0.5 * np.linalg.norm(y)))
     with pytest.raises(ValueError, match="atol"):
         null_space_tuning(A, y, 6, atol=1.0)
 
@@ -323,7 +354,7 @@ def test_a_gram_matrix_does_not_certify_residuals_that_it_cannot_tell():
     result = null_space_tuning(GramDesign(A.T @ A, 40, float(y @ y)), A.T @ y, tol=1e-12)
     assert result.certificate >= np.linalg.norm(y - A @ result.coef) / np.linalg.norm(y)
     assert result.tol >= 1e-8
-    with pytest.raises(ValueError, match="target_sq_norm, or pass n_nonzero"):
+    with pytest.raises(ValueError, match=r"target_sq_norm\), or pass n_nonzero"):
         null_space_tuning(GramDesign(A.T @ A, 40), A.T @ y)
     null_space_tuning(GramDesign(A.T @ A, 40), A.T @ y, 3)
 

@@ -11,8 +11,10 @@ from sparsecode import (
     SimultaneousOMP,
     cosamp,
     gomp,
+    htp,
     loss_omp,
     mp,
+    null_space_tuning,
     omp,
     somp,
     stomp,
@@ -30,6 +32,10 @@ PURSUITS = {
     "somp, one target": lambda A, y: somp(A, y, n_nonzero=8),
     "mp": lambda A, y: mp(A, y, n_nonzero=8),
     "squared": lambda A, y: loss_omp(A, y, loss="squared", n_nonzero=8),
+    "htp": lambda A, y: htp(A, y, 8),
+    "fast htp": lambda A, y: htp(A, y, 8, n_gradient_steps=3, tol=1e-8),
+    "null-space tuning": lambda A, y: null_space_tuning(A, y, 8),
+    "null-space tuning, adaptive": lambda A, y: null_space_tuning(A, y, tol=0.3),
     "square root": lambda A, y: loss_omp(A, y, 0.01, penalty="l0", n_nonzero=8),
 }
 
@@ -59,6 +65,7 @@ def uneven(seed, shape=(200, 50)):
     return A, A @ (rng.standard_normal(shape[1]) / np.linalg.norm(A, axis=0))
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # cycles
 @pytest.mark.parametrize("name", PURSUITS)
 @pytest.mark.parametrize("shape", [(200, 50), (80, 120)])
 def test_an_operator_is_coded_as_its_matrix(name, shape):

@@ -458,8 +458,37 @@ def test_a_start_is_used_alone_and_cut_to_size():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         assert starts_of(A, y, 5, init=far) == 1
-        zero = sparse_phase_retrieval(A, y, 5, init=0 * far)
-    assert np.all(np.isfinite(zero.coef))
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+def test_coefficients_that_measure_zero_are_no_start(complex_):
+    A, y, coef = phaseless(complex_=complex_)
+    A[:, 7] = 0.0
+    y = np.abs(A @ coef)
+    blind = np.zeros((200, 2))
+    blind[7, 1] = 3.0
+    none = sparse_phase_retrieval(A, y, 5)
+    assert none.objective < 1e-12
+    for start in blind.T:
+        result = sparse_phase_retrieval(A, y, 5, init=start)
+        np.testing.assert_array_equal(result.coef, none.coef)
+    near = coef * 1.1  # the other target starts where it is told to
+    both = sparse_phase_retrieval(A, np.column_stack([y, y]), 5, init=np.column_stack([0 * coef, near]))
+    np.testing.assert_array_equal(both.coef[:, 0], none.coef)
+    np.testing.assert_array_equal(both.coef[:, 1], sparse_phase_retrieval(A, y, 5, init=near).coef)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("complex_", [False, True])
+def test_an_operator_of_uneven_columns_is_retrieved_as_its_matrix(complex_):
+    for seed in range(6):
+        A, y, coef = phaseless(100, 120, noise=0.2, complex_=complex_, seed=seed)
+        scale = 10.0 ** np.random.default_rng(seed).uniform(-1, 1, 120)
+        near = (coef + 0.3 * np.random.default_rng(seed + 1).standard_normal(120)) / scale
+        for init in (None, near):
+            expected = sparse_phase_retrieval(A * scale, y, 5, init=init)
+            result = sparse_phase_retrieval(aslinearoperator(A * scale), y, 5, init=init)
+            np.testing.assert_allclose(result.coef, expected.coef, rtol=1e-6)
 
 
 def test_every_target_of_many_has_its_own_start_and_answer():

@@ -5,9 +5,12 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 
 from sparsecode import L1, GroupL1, L1Ridge, SquareRoot, Status, WithIntercept, alpha_max, basis_pursuit, lasso, solve
-from sparsecode.solvers.coordinate.square_root import SecantInSquares
+from sparsecode.losses import Squared
+from sparsecode.solvers.coordinate.square_root import SecantInSquares, _complex_step, _meeting
+from sparsecode.solvers.problem import make_problem
 from tests.planted import planted
 
 
@@ -72,6 +75,61 @@ def test_a_target_inside_the_span_of_few_columns_is_met_without_nan():
     result = solve(A, A @ coef, SquareRoot(), L1(1e-4), tol=1e-8)
     assert result.status is Status.CONVERGED
     np.testing.assert_allclose(result.coef, coef, atol=1e-6)
+
+
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_supports_as_large_as_the_sample_are_those_of_a_linear_program(positive, weighted):
+    rng = np.random.default_rng(0)
+    A, y, _ = planted(40, 120, noise=2.0)
+    weights = rng.uniform(0.5, 2.0, 120) if weighted else np.ones(120)
+    kept = {"penalty_weights": weights}
+    penalty = L1(0.02 * alpha_max(A, y, SquareRoot(), **kept), positive)
+    result = solve(A, y, SquareRoot(), penalty, tol=1e-10, **kept)
+    one_sided = [(0, None)] * 120 + [(0, 0 if positive else None)] * 120
+    least = linprog(np.r_[weights, weights], A_eq=np.hstack([A, -A]), b_eq=y, bounds=one_sided).fun
+    assert result.status is Status.CONVERGED
+    assert result.n_iter <= 2  # not one Lasso after another, down to no strength
+    assert result.support.size == 40
+    assert weights @ np.abs(result.coef) == pytest.approx(least, rel=1e-9)
+
+
+def test_one_lasso_tells_where_its_strength_meets_its_residual_while_the_support_stays():
+    A, y, _ = planted(noise=0.5)
+    alpha = 0.3 * alpha_max(A, y, SquareRoot())
+    answer = solve(A, y, SquareRoot(), L1(alpha), tol=1e-12)
+    size = np.linalg.norm(y - A @ answer.coef) / np.sqrt(len(y))
+    near = lasso(A, y, alpha * 1.001 * size, tol=1e-9).coef
+    np.testing.assert_array_equal(np.flatnonzero(near), answer.support)
+    sigma, coef = _meeting(make_problem(A, y, Squared(), L1(alpha)), near, alpha)
+    assert sigma == pytest.approx(size, rel=1e-10)
+    np.testing.assert_allclose(coef, answer.coef, atol=1e-10)
+
+
+def test_the_step_of_complex_coefficients_squares_what_is_left_of_the_gradient():
+    A, y, _ = planted(noise=0.1, complex_=True)
+    rough = lasso(A, y, 0.2, tol=1e-6).coef
+    support = np.flatnonzero(np.abs(rough) > 1e-2)
+    columns, x = A[:, support] / np.sqrt(60), rough[support] * (1 + 1e-3j)
+
+    def left(x):
+        return columns.conj().T @ (y / np.sqrt(60) - columns @ x) - 0.2 * x / np.abs(x)
+
+    defects = [np.max(np.abs(left(x)))]
+    for _ in range(3):
+        correlation = left(x) + 0.2 * x / np.abs(x)
+        x = x + _complex_step(columns.conj().T @ columns, x, correlation, np.full(x.size, 0.2))
+        defects.append(np.max(np.abs(left(x))))
+    assert defects[0] > 1e-4
+    assert defects[1] < 1e-2 * defects[0]
+    assert defects[3] < 1e-14
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+def test_it_gets_as_near_as_rounding_lets_it(complex_):
+    A, y, _ = planted(noise=0.1, complex_=complex_)
+    result = solve(A, y, SquareRoot(), L1(0.2), tol=1e-12)
+    assert result.status is Status.CONVERGED
 
 
 @pytest.mark.parametrize("kind", [sp.csc_array, np.asfortranarray])

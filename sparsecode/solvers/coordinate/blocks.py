@@ -23,8 +23,8 @@ from ..methods import Method
 from ..proximal.forward_backward import accelerated_steps
 from .block_layout import blocks_of
 from .block_set import BlockSet
+from .certifier import Certifier
 from .subproblem import Aim
-from .working_set import Certifier
 
 __all__ = ["BLOCK_DESCENT", "block_steps"]
 

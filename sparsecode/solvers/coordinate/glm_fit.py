@@ -91,7 +91,9 @@ class Fit:
     def _safe_bend(self):
         """Curvatures that no step can ignore."""
         bound = getattr(self.loss, "curvature", np.inf)
-        usual = self.bend.mean() if bound == np.inf else bound * self.row_weights
+        if bound == np.inf:  # a sample without weight has none, whatever the others have
+            bound = self.bend.sum() / self.row_weights.sum()
+        usual = bound * self.row_weights
         return self.stiffness * np.maximum(self.bend, self.floor * usual)
 
     def defect(self, coef, remaining):

@@ -4,11 +4,10 @@
 
 The linear program of a few columns is solved to its end (`kernels.absolute`); its multipliers u price all other columns by
 the one product ``A^T u`` that the certificate needs anyway, and those with ``|a_j^T u| > alpha weights_j`` join. A vertex stays one
-when columns join or the strength changes, so every solve starts where the last one ended, also along a path. The target is
-moved by random numbers far below the tolerance, so that no two residuals vanish by accident and every pivot descends; the
-coefficients are then those of the target itself on the basis found.
+when columns join or the strength changes, so every solve starts where the last one ended, also along a path. Where pivots have
+taken half as long as a way through the inside of the program would (`central_path`), as they do at supports of hundreds, that
+is taken instead, and a few pivots from where it leads find the vertex.
 
-Barrodale and Roberts, "An improved algorithm for discrete l1 linear approximation", 1973.
 Wang, Li and Jiang, "Robust regression shrinkage and consistent variable selection through the LAD-Lasso", 2007.
 """
 
@@ -26,127 +25,13 @@ from ...penalties import L1
 from ..certificates import gap_of_pair, relative_gap, stationarity, stationarity_of_pair
 from ..driver import State, drive
 from ..methods import Method
+from .simplex import OPTIMAL, PAUSED, STUCK, Simplex
 
 __all__ = ["LEAST_ABSOLUTE"]
 
 _FIRST = 50  # columns that join at least in one round, if so many object
 _GROWTH = 1.0  # as many as this share of the support
-_PERTURBATION = 1e-11  # of a target, relative
-_REFRESH = 50  # pivots between two factorisations
-_PIVOTS = 100  # for each row and column: more than are ever needed
-
-
-class Simplex:
-    """The linear program of the columns met so far, and its vertex.
-
-    Shapes: n counts the samples of positive weight, size the members, rank the support and the basis.
-    """
-
-    def __init__(self, design, has_intercept):
-        self.design, self.has_intercept = design.in_double(), has_intercept
-        self.members = np.empty(0, dtype=np.int64)  # -1 stands for the intercept
-        self.rows: Any = None
-        self.target: Any = None
-        self.columns = np.empty((0, 0))
-
-    def begin(self, target, weights, slopes):
-        """Take a target (n_samples,); the vertex of the last one stays if it is the same."""
-        rows = np.flatnonzero(weights > 0)
-        if self.rows is None or not np.array_equal(rows, self.rows):
-            members = self.members[self.members >= 0]
-            self.rows, self.members, self.columns = rows, np.empty(0, dtype=np.int64), np.empty((0, rows.size))
-            self.target = None
-            self._append(members)
-        wanted = np.array(target[rows], dtype=np.float64)
-        self.low, self.high = slopes[0] * weights[rows], slopes[1] * weights[rows]
-        if self.target is not None and np.array_equal(wanted, self.target):
-            return
-        self.target = wanted
-        size = np.abs(wanted)
-        typical = np.median(size[size > 0]) if np.any(size) else 1.0
-        shift = np.random.default_rng(0).uniform(0.5, 1.0, size.size)
-        self.moved = wanted + _PERTURBATION * shift * (size + typical)
-        self.support, self.basis = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-
-    def _append(self, new):
-        fresh = self.design.columns(new)[self.rows].T if new.size else np.empty((0, self.rows.size))
-        if self.has_intercept and -1 not in self.members:
-            new, fresh = np.append(-1, new), np.vstack([np.ones((1, self.rows.size)), fresh])
-        self.members = np.concatenate([self.members, new])
-        self.columns = np.ascontiguousarray(np.vstack([self.columns, fresh]))
-
-    def grow(self, new):
-        """Append columns."""
-        self._append(new)
-
-    def solve(self, alpha, penalty_weights, positive):
-        """Pivot to the optimum; whether it was reached."""
-        from ...kernels.absolute import absolute_pivots
-
-        count, n = self.members.size, self.rows.size
-        real = self.members >= 0
-        cost = np.zeros(count)
-        cost[real] = alpha if penalty_weights is None else alpha * penalty_weights[self.members[real]]
-        mass = np.abs(self.columns) @ np.maximum(self.high, -self.low)
-        one_sided = real & positive
-        rank, capacity = self.support.size, min(count, n) + 1
-        support, basis = np.zeros(capacity, dtype=np.int64), np.zeros(capacity, dtype=np.int64)
-        support[:rank], basis[:rank] = self.support, self.basis
-        place, seat = np.full(count, -1), np.full(n, -1)
-        place[self.support], seat[self.basis] = np.arange(rank), np.arange(rank)
-        x, self.u = np.zeros(count), np.zeros(n)
-        inverse = np.zeros((capacity, capacity))
-        rows = np.ascontiguousarray(self.columns.T)
-        problem = (self.columns, rows, self.low, self.high, cost, mass, one_sided)
-        self.pivots, status, last = 0, 0, -1
-        while self.pivots < _PIVOTS * (n + count):
-            self.support, self.basis = support[:rank].copy(), basis[:rank].copy()
-            residual = self._settle(x, inverse)
-            if residual is None:
-                return False
-            rank, last, status = absolute_pivots(
-                *problem, support, basis, rank, inverse, place, seat, x, residual, self.u, _REFRESH
-            )
-            self.pivots += last
-            if status and last == 0:  # said right after a factorisation
-                break
-        self.support, self.basis = support[:rank].copy(), basis[:rank].copy()
-        return status == 1
-
-    def _settle(self, x, inverse):
-        """Write inverse and coefficients of the vertex; return the residual, or None if the vertex is none."""
-        residual = self.moved.copy()
-        rank = self.support.size
-        if rank:
-            matrix, wanted = self.columns[self.support][:, self.basis].T, self.moved[self.basis]
-            try:
-                inverse[:rank, :rank] = found = np.linalg.inv(matrix)
-            except np.linalg.LinAlgError:
-                return None
-            values = found @ wanted
-            values = values + found @ (wanted - matrix @ values)
-            x[self.support] = values
-            residual -= values @ self.columns[self.support]
-            residual[self.basis] = 0.0
-        return residual if np.all(np.isfinite(residual)) else None
-
-    def coef(self, n_features, positive):
-        """The coefficients (n_features,) of the vertex for the target itself."""
-        values = np.zeros(self.members.size)
-        if self.support.size:
-            matrix, wanted = self.columns[self.support][:, self.basis].T, self.target[self.basis]
-            found = np.linalg.solve(matrix, wanted)
-            values[self.support] = found + np.linalg.solve(matrix, wanted - matrix @ found)
-        coef = np.zeros(n_features)
-        real = self.members >= 0
-        coef[self.members[real]] = np.maximum(values[real], 0.0) if positive else values[real]
-        return coef
-
-    def dual(self, n_samples):
-        """The multipliers of all samples (n_samples,)."""
-        full = np.zeros(n_samples)
-        full[self.rows] = self.u
-        return full
+_PATIENCE = 0.5  # of the time of a leap that pivots may take before it
 
 
 class _Duals:
@@ -162,19 +47,27 @@ def _steps(problem, start, simplex, duals):
     weights = np.full(problem.n_samples, wide.row_weights) if isinstance(wide.row_weights, float) else wide.row_weights
     core = getattr(problem.loss, "loss", problem.loss)
     simplex.begin(wide.target, weights.ravel(), core.slopes())
+    posed, came_to = (penalty.alpha, wide.penalty_weights, penalty.positive), ""
     while True:
-        new = _objecting(wide, certificate.point.correlation, np.flatnonzero(start), simplex.members)
+        support = np.flatnonzero(start)
+        leaps, excess = came_to == PAUSED, _excess(wide, certificate.point.correlation, support, simplex.members)
+        least, most = (0.0, problem.n_samples) if leaps else (1.0, max(_FIRST, int(_GROWTH * support.size)))
+        new = _loudest(excess, least, most)
         with single_threaded_blas():
             simplex.grow(new)
-            done = simplex.solve(penalty.alpha, wide.penalty_weights, penalty.positive)
+            budget = np.inf if leaps else _PATIENCE * simplex.leap_work()
+            if leaps:
+                simplex.leap(*posed)
+            came_to = simplex.solve(*posed, budget)
             coef = simplex.coef(problem.n_features, penalty.positive)
         duals.point = simplex.dual(problem.n_samples)
         start = coef.astype(problem.target.dtype)
-        certificate = yield State(start, finished=not done or (not new.size and simplex.pivots == 0))
+        settled = came_to == OPTIMAL and not new.size and simplex.pivots == 0
+        certificate = yield State(start, finished=settled or came_to == STUCK)
 
 
-def _objecting(problem, correlation, needed, members):
-    """Columns to add: those needed, free ones, and the ones that object most."""
+def _excess(problem, correlation, needed, members):
+    """How loud columns object: above one, if they do; infinite for those needed and for free ones, zero for members."""
     cost = np.full(problem.n_features, problem.penalty.alpha)
     if problem.penalty_weights is not None:
         cost = problem.penalty.alpha * problem.penalty_weights if problem.penalty.alpha else cost
@@ -183,13 +76,16 @@ def _objecting(problem, correlation, needed, members):
     excess = np.where(cost > 0, size / np.where(cost > 0, cost, 1.0), np.inf)
     excess[needed] = np.inf
     excess[members[members >= 0]] = 0.0
+    return excess
+
+
+def _loudest(excess, least, most):
+    """Columns to add: all of infinite excess, and of those above `least` as many as `most`."""
     forced = np.flatnonzero(np.isinf(excess))
-    excess[forced] = 0.0
-    objecting = np.flatnonzero(excess > 1.0)
-    count = max(_FIRST, int(_GROWTH * needed.size))
-    if objecting.size > count:
-        objecting = np.sort(objecting[np.argpartition(excess[objecting], -count)[-count:]])
-    return np.concatenate([forced, objecting])
+    loud = np.flatnonzero((excess > least) & np.isfinite(excess))
+    if loud.size > most:
+        loud = np.sort(loud[np.argpartition(excess[loud], -most)[-most:]])
+    return np.concatenate([forced, loud])
 
 
 def _suits(problem):

@@ -3,11 +3,13 @@
     sqrt(2 F(x)) + P(x)  =  min over sigma > 0 of  F(x) / sigma + sigma / 2 + P(x)            F = squared loss
 
 For given sigma this is the squared loss with the penalty sigma P, and the minimum over sigma is where it is the size of the
-residual. While the support stays, the squared size of a Lasso's residual is linear in the squared strength, so two solves
-tell where they meet (a secant in squares, kept between bounds); each starts from the last, on the same working set.
+residual. While support and signs stay, the squared size of a Lasso's residual is linear in the squared strength: one solve tells
+where they meet on its support, coefficients included, or two do by a secant, for other penalties than the l1 norm; each
+starts from the last, on the same working set.
 
 Where even a vanishing sigma leaves a smaller residual, the minimiser fits the target exactly. Then sigma falls until the fit
-on the support interpolates, and the Lasso's residual over sigma is the dual point that proves it.
+on the support interpolates, and the Lasso's residual over sigma is the dual point that proves it. Supports nearly as large as the
+sample hardly are found that way: there a linear program gives the exact fit of least norm.
 
 Belloni, Chernozhukov and Wang, "Square-root lasso: pivotal recovery of sparse signals via conic programming", 2011
 (arXiv 1009.5689).
@@ -20,16 +22,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import as_double, is_complex, real_dtype, to_numpy
+from ..._array import as_double, asarray_like, is_complex, real_dtype, to_numpy
 from ...designs import CenteredDesign, GramDesign
 from ...losses import Squared, SquareRoot
 from ...penalties import L1, SLOPE, GroupL1, L1Ridge, SparseGroupL1, TotalVariation1D, TotalVariation2D
 from ..certificates import gap_of_pair, relative_gap
 from ..driver import State, drive
-from ..interpolation import aligned, interpolated
+from ..interpolation import aligned, interpolated, least_fit
 from ..methods import Method, choose
 from ..problem import Problem
-from .newton import newton_step
+from .newton import newton_step, solve_definite
 
 __all__ = ["SQUARE_ROOT", "SecantInSquares"]
 
@@ -42,8 +44,11 @@ _SETTLED = 0.03  # the same, from which on a certificate is worth its products
 _POLISH, _POLISH_GRADIENT = 1, 300  # rounds of working sets, iterations of gradients, of such a solve
 _PATIENCE = 4  # of them without a smaller gap
 _EXACT = 1e-2  # sizes of the residual, over that of the target, at which an exact fit is tried
+_FULL = 0.8  # of the samples: supports at which it is looked for by a linear program
+_AGAIN = 0.1  # of sigma, after which that is done once more
 _SHARE = 0.1  # of the tolerance that a solve of the squared loss may use up
 _INNER_ITERATIONS = 2_000
+_ROUNDED = 1e-8  # of a residual's square: what a fit leaves, if less, is lost in the difference of squares
 _MOST = 2_000  # columns of a support whose equations are solved once more
 
 
@@ -144,6 +149,19 @@ class _Inner:
         misfit = squared.loss.value(squared.target, squared.design.product(coef), squared.row_weights)
         return coef, float(np.sqrt(2.0 * float(misfit)))
 
+    def meeting(self, coef, sigma):
+        """Sigma and coefficients where the two meet on this support, not too far away; None where that is not known."""
+        met = _meeting(self.squared, coef, self.alpha) if isinstance(self.squared.penalty, L1) else None
+        return met if met is not None and _FALL * sigma <= met[0] <= sigma / _FALL else None
+
+    def is_full(self, coef):
+        """Whether the support has nearly as many columns as there are samples: then an exact fit may be near."""
+        return np.count_nonzero(to_numpy(coef)) >= _FULL * self.problem.n_samples
+
+    def least_fit(self, coef, sigma):
+        """The exact fit of least norm, by a linear program; None if none was found."""
+        return least_fit(self.squared, self.dual(coef, None, sigma), self.alpha)
+
     def dual(self, coef, exact, sigma):
         """The dual point of the square-root problem that the residual at sigma is, made to fit the signs of an exact fit if there is one."""
         wide = self.problem.in_double()
@@ -155,25 +173,91 @@ class _Inner:
         return aligned(self.problem, exact, dual, self.alpha)
 
 
+class _OnSupport(NamedTuple):
+    """The squared loss of some columns around coefficients, none of them zero."""
+
+    support: Any  # (size,)
+    gram: Any  # (size, size)
+    weights: Any  # (size,)
+    correlation: Any  # (size,) of the residual
+    energy: float  # the mean square of the residual
+
+
+def _on_support(problem, coef):
+    """The support of `coef` (n_features,); None where it is too large, or an intercept is in the loss."""
+    support = np.flatnonzero(to_numpy(coef))
+    if not isinstance(problem.loss, Squared) or not 0 < support.size <= min(_MOST, problem.n_samples):
+        return None
+    design, rows = problem.design, problem.row_weights
+    columns = to_numpy(design.columns(support if design.is_numpy else support.tolist()))
+    residual = to_numpy(problem.target - design.product(coef))
+    if isinstance(rows, float):
+        gram, weighted = rows * (columns.conj().T @ columns), rows * residual
+    else:
+        rows = to_numpy(rows).ravel()
+        gram, weighted = (columns.conj().T * rows) @ columns, rows * residual
+    weights = np.ones(problem.n_features) if problem.penalty_weights is None else to_numpy(problem.penalty_weights)
+    energy = float(np.vdot(residual, weighted).real)
+    return _OnSupport(support, gram, weights[support], columns.conj().T @ weighted, energy)
+
+
 def _stationary(problem, coef):
     """Coefficients moved to where the gradient on their support is that of the l1 norm, to rounding.
 
     The gap of the squared loss is blind to what is left of the gradient below the root of rounding; that of its root is not.
     """
-    support = np.flatnonzero(to_numpy(coef))
-    if not problem.design.is_numpy or is_complex(coef) or not 0 < support.size <= min(_MOST, problem.n_samples):
+    here = _on_support(problem, coef)
+    if here is None:
         return coef
-    weights = np.ones(problem.n_features) if problem.penalty_weights is None else problem.penalty_weights
-    correlation = problem.at(coef).correlation[support]
-    gram = problem.design.gram(support) / problem.n_samples
-    step = newton_step(
-        gram, coef[support], correlation, problem.penalty.alpha * weights[support], problem.penalty.positive
-    )
+    values, threshold = to_numpy(coef).copy(), problem.penalty.alpha * here.weights
+    if is_complex(coef):
+        step = _complex_step(here.gram, values[here.support], here.correlation, threshold)
+    else:
+        step = newton_step(here.gram, values[here.support], here.correlation, threshold, problem.penalty.positive)
     if step is None:
         return coef
-    moved = coef.copy()
-    moved[support] += step
-    return moved
+    values[here.support] += step
+    return asarray_like(values, coef)
+
+
+def _complex_step(gram, coef, correlation, threshold):
+    """Newton's step of complex coefficients, none of them zero: the l1 norm bends across their phases; None if that fails."""
+    size = coef.size
+    sign, bend = coef / np.abs(coef), threshold / np.abs(coef)
+    matrix = np.block([[gram.real, -gram.imag], [gram.imag, gram.real]])
+    across = np.concatenate([-sign.imag, sign.real])
+    for block in (slice(0, size), slice(size, 2 * size)):
+        for other in (slice(0, size), slice(size, 2 * size)):
+            matrix[block, other] += np.diag(bend * across[block] * across[other])
+    left = correlation - threshold * sign
+    step = solve_definite(np.asfortranarray(matrix), np.concatenate([left.real, left.imag]))
+    return None if step is None else step[:size] + 1j * step[size:]
+
+
+def _meeting(problem, coef, alpha):
+    """Where the Lasso of strength ``alpha sigma`` leaves a residual of size sigma, if support and signs of `coef` stay: sigma and it.
+
+    For real data: there the coefficients are ``coef + fit - sigma * shift``, and the squared size is what the fit leaves plus
+    ``sigma**2 threshold^T shift``. None if signs do not stay, or the fit leaves nothing.
+    """
+    here = None if is_complex(coef) else _on_support(problem, coef)
+    if here is None:
+        return None
+    values = to_numpy(coef).copy()
+    threshold = alpha * here.weights * np.sign(values[here.support])
+    both = solve_definite(here.gram, np.column_stack([here.correlation, threshold]))
+    if both is None:
+        return None
+    fit, shift = both.T
+    level, slope = here.energy - here.correlation @ fit, threshold @ shift
+    if not (slope < 1.0 and level > _ROUNDED * here.energy):
+        return None
+    sigma = np.sqrt(level / (1.0 - slope))
+    moved = values[here.support] + fit - sigma * shift
+    if np.any((moved * threshold < 0.0) | ((moved == 0.0) & (threshold != 0.0))):
+        return None
+    values[here.support] = moved
+    return float(sigma), asarray_like(values, coef)
 
 
 def _steps(problem, start, memory, tol, duals):
@@ -184,33 +268,37 @@ def _steps(problem, start, memory, tol, duals):
     wide = problem.in_double()
     sigma = min(float(wide.loss.value(wide.target, wide.design.product(coef), wide.row_weights)), size)
     sigma = max(sigma, _FLOOR * size)
-    wanted, following, least, idle = 1.0, 0.0, np.inf, 0
+    wanted, following, least, idle, untried = 1.0, 0.0, np.inf, 0, np.inf
     while True:
         near = abs(following - sigma) <= _NEAR * sigma
-        if near:
-            wanted = tol
-        elif certificate is None:  # nothing was proved on the way
-            wanted = max(wanted / 10.0, tol)
-        else:
-            wanted = max(min(wanted / 3.0, 0.3 * float(certificate.value)), tol)
+        wanted = tol if near else _next_gap(wanted, certificate, tol)
         sigma = following or sigma
         coef, left = inner.solve(coef, sigma, wanted, near)
         secant.add(sigma, left)
-        line = secant.line()
+        line, met = secant.line(), inner.meeting(coef, sigma)
         vanishes = line is None or line[0] <= 0.1 * left**2  # the residual, with sigma
         exact = interpolated(inner.squared, coef) if vanishes and left < min(sigma, _EXACT * size) else None
+        if exact is None and met is None and left < sigma <= untried and inner.is_full(coef):
+            exact, untried = inner.least_fit(coef, sigma), _AGAIN * sigma
         if exact is not None:
             duals.point = inner.dual(coef, exact, sigma)
             yield State(problem.xp.astype(exact, dtype, copy=False))
             duals.point = None
-        following = _next_sigma(secant, sigma, left, _FLOOR * size)
+        following, coef = (_next_sigma(secant, sigma, left, _FLOOR * size), coef) if met is None else met
         if coef.dtype != dtype:  # rounded coefficients have a residual that proves less than the one before
-            duals.point = inner.dual(coef, None, sigma)
-        settled = near or abs(following - sigma) <= _SETTLED * sigma
+            duals.point = inner.dual(coef, None, following if met else sigma)
+        settled = near or met is not None or abs(following - sigma) <= _SETTLED * sigma
         certificate = yield State(problem.xp.astype(coef, dtype, copy=False), settled, finished=idle >= _PATIENCE)
         if near:
             idle = 0 if certificate.value < 0.5 * least else idle + 1
             least = min(least, float(certificate.value))
+
+
+def _next_gap(wanted, certificate, tol):
+    """How exactly the next Lasso is solved, after the last one was to a gap of `wanted`; no certificate if nothing was proved."""
+    if certificate is None:
+        return max(wanted / 10.0, tol)
+    return max(min(wanted / 3.0, 0.3 * float(certificate.value)), tol)
 
 
 def _next_sigma(secant, sigma, left, floor):

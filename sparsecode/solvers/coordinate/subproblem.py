@@ -24,6 +24,7 @@ SWEEPS = 5  # between two Newton steps, and iterates behind one extrapolation
 _ROUNDS = 60
 NEWTON_CUBE, NEWTON_SQUARE = 1 / 36, 10.0  # cost of a Newton step on k coefficients, in multiplications of a sweep
 _SMALL = 256  # a Newton step on so many coefficients costs about a millisecond
+_MOST = 0.25
 INTERPRETED = 64  # features up to which sweeps are interpreted: numba is not even imported
 
 
@@ -33,6 +34,8 @@ class Aim(NamedTuple):
     fine: float  # done
     coarse: float  # enough once `work` multiplications were spent
     work: float
+    objective: float = -np.inf  # low enough, whatever the gap, once sweeps lower it by
+    settled: float = 0.0  # no more than this
 
 
 class WorkingSet(ABC):
@@ -94,12 +97,15 @@ class WorkingSet(ABC):
         threshold = penalty.alpha * weights
         self.work = spent = 0.0
         for _ in range(_ROUNDS):
-            iterates = [self.coef.copy()]
+            iterates, before = [self.coef.copy()], self._objective(threshold)
             for _ in range(SWEEPS):
                 self.sweep(penalty, weights, 0.0)
                 iterates.append(self.coef.copy())
             gap = self._gap(threshold, penalty.positive)
             if gap <= aim.fine or (gap <= aim.coarse and self.work >= aim.work):
+                break
+            reached = self._objective(threshold)
+            if reached <= aim.objective and before - reached <= aim.settled:
                 break
             support = np.flatnonzero((self.coef != 0) | ((threshold == 0) & (not penalty.positive)))
             cost = NEWTON_CUBE * support.size**3 + NEWTON_SQUARE * support.size**2
@@ -112,6 +118,9 @@ class WorkingSet(ABC):
             else:
                 self._extrapolate(np.array(iterates), threshold, penalty.positive)
         return gap
+
+    def _objective(self, threshold):
+        return 0.5 * self.misfit() + threshold @ np.abs(self.coef)
 
     def _gap(self, threshold, positive):
         """Duality gap of the working set, free of cancellation: zero to rounding at the minimiser."""
@@ -220,11 +229,18 @@ class GramWorkingSet(WorkingSet):
         return max(misfit - (self.coef - coef) @ (remaining + self.remaining), 0.0)
 
     def support_gram(self, support):
-        return self.gram.matrix.T[np.ix_(support, support)]
+        rows = self.gram.matrix[support, : self.coef.size]
+        return rows.T[support].T  # rows, then rows of its transpose: four times faster than one by one
 
     def move(self, step, where):
         self.coef[where] += step
-        self.remaining -= step @ self.gram.matrix[where, : self.coef.size]
+        size = self.coef.size
+        if where.size > _MOST * size:  # a product with all rows, in place, beats copying those that are wanted
+            every = np.zeros(size)
+            every[where] = step
+            self.remaining -= self.gram.matrix[:size, :size] @ every
+        else:
+            self.remaining -= step @ self.gram.matrix[where, :size]
 
     def put(self, coef, correlations):
         self.coef, self.remaining = coef, correlations

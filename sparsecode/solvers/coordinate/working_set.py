@@ -23,10 +23,11 @@ from ...designs import CenteredDesign, SparseDesign
 from ...losses import Squared
 from ...penalties import L1, L1Ridge
 from ...penalties._registry import SCALAR_PROX
-from ..certificates import certificate_of, relative_gap
+from ..certificates import relative_gap
 from ..driver import State, drive
 from ..methods import Method
 from ..proximal.forward_backward import accelerated_steps
+from .certifier import Certifier
 from .screening import survivors
 from .separable import separable_steps
 from .sparse import SparseWorkingSet
@@ -42,6 +43,8 @@ _SHORT = 0.02  # columns with fewer stored entries than this share are kept comp
 _SCREEN_AFTER = 10  # rounds: column norms and the copy of the columns left cost about two products
 _FEW_LEFT = 0.25
 _CHEAP = 2e6  # multiplications that cost less than the interpreter around them
+_NEAR = 0.8  # of the tolerance: how far above a bound on the objective a working set may end
+_SETTLED = 0.01  # of the tolerance: how little five sweeps then still gain
 _PATIENCE = 3
 
 
@@ -53,8 +56,11 @@ def make_working_set(design, coef_weights):
     return GramWorkingSet(design, coef_weights)
 
 
-def working_set_steps(problem, coef, working_set, *, tol, screening=True):
-    """Yield the coefficients after each working set; the first certificate sent in is that of `coef`."""
+def working_set_steps(problem, coef, working_set, *, tol, screening=True, by_bound=False):
+    """Yield the coefficients after each working set; the first certificate sent in is that of `coef`.
+
+    With `by_bound`, certificates count the best bound met so far: a working set is done once its objective is near that.
+    """
     penalty, dtype = problem.penalty, coef.dtype
     score = _Scores(problem)
     at_zero = float(problem.in_double().at_zero().loss)
@@ -70,9 +76,10 @@ def working_set_steps(problem, coef, working_set, *, tol, screening=True):
         last, (strength, new) = strength, _next_columns(problem, correlation, coef, working_set, idle)
         if problem.design.is_matrix_free and working_set.members.size + new.size > _OPERATOR_COLUMNS:
             yield from accelerated_steps(problem, coef)
-        floor = 0.1 * tol * at_zero / 10.0**idle
-        fine, coarse = (max(share * gap / 10.0**idle, floor) for share in (_FINE, _COARSE))
-        aim = Aim(fine, coarse, max(score.product, _CHEAP))
+        unit = tol * at_zero / 10.0**idle
+        fine, coarse = max(_FINE * gap / 10.0**idle, 0.1 * unit), max(_COARSE * gap / 10.0**idle, 0.5 * unit)
+        bound = float(certificate.objective) - gap if by_bound and strength == penalty.alpha and not idle else -np.inf
+        aim = Aim(fine, coarse, max(score.product, _CHEAP), bound + _NEAR * tol * at_zero, _SETTLED * tol * at_zero)
         with single_threaded_blas():  # many small products, which lose more by waiting for threads than they gain
             if new.size:
                 working_set.grow(new)
@@ -166,21 +173,6 @@ def _mask(indices, size):
     return mask
 
 
-class Certifier:
-    """The problem's certificate, remembering the last point: the product that ends one strength of a path begins the next."""
-
-    def __init__(self):
-        self._coef = self._point = self._penalty = self._certificate = None
-
-    def __call__(self, problem, coef):
-        if coef is self._coef and problem.penalty is self._penalty:
-            return self._certificate
-        point = self._point if coef is self._coef else None
-        self._certificate = certificate_of(problem)(problem, coef, point)
-        self._coef, self._point, self._penalty = coef, self._certificate.point, problem.penalty
-        return self._certificate
-
-
 class Memory(NamedTuple):
     """What is kept from one strength of a path to the next."""
 
@@ -190,6 +182,10 @@ class Memory(NamedTuple):
 
 def _remember(problem):
     return Memory(make_working_set(problem.design, problem.penalty_weights), Certifier())
+
+
+def _keep_proofs(memory):
+    return memory._replace(certify=Certifier(keeps_proofs=True))
 
 
 def _suits(problem):
@@ -209,10 +205,12 @@ def _run(problem, coef, memory, *, tol, max_iter, screening=True, callback=None)
     single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
     tol = max(tol, 1e-6) if single else tol
     if isinstance(problem.penalty, L1):
-        steps = working_set_steps(problem, coef, memory.working_set, tol=tol, screening=screening)
+        by_bound = memory.certify.keeps_proofs  # another point's proof, which screening cannot use
+        screening = screening and not by_bound
+        steps = working_set_steps(problem, coef, memory.working_set, tol=tol, screening=screening, by_bound=by_bound)
     else:
         steps = separable_steps(problem, coef, memory.working_set, memory.certify, tol)
     return drive(steps, lambda coef: memory.certify(problem, coef), max_iter=max_iter, tol=tol, callback=callback)
 
 
-WORKING_SETS = Method("working_set", _suits, _run, _remember, each_target=True)
+WORKING_SETS = Method("working_set", _suits, _run, _remember, each_target=True, keep_proofs=_keep_proofs)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..._validation import as_count
-from ..._warnings import warn
 from ..driver import State
-from .refit import Pursuit, conclude, pose, run
+from .refit import Pursuit, conclude, pose, run, warn_of_wide_fits
 
 __all__ = ["cosamp"]
 
@@ -56,7 +55,7 @@ def cosamp(
         Whether coefficients must not be negative; needs real data on NumPy.
     debias : bool, default=True
         Whether the coefficients returned are fitted by least squares on their support; inside a pass they never are. Without it
-        the answer is what the method's definition says, and is not certified.
+        the answer is what the method's definition says, which no certificate vouches for: see Warns.
     penalty_weights : array of shape (n_features,), optional
         Correlations and coefficients are divided by their weight before columns are compared: inf excludes a column, those of
         weight 0 are always fitted, outside the count of `n_nonzero`.
@@ -65,7 +64,8 @@ def cosamp(
     max_iter : int, default=100
         Passes at most.
     tol : float, optional
-        Stop early when the residual norm is at most `tol` times the norm of `y`.
+        Stop early when the residual norm is at most `tol` times the norm of `y`, known to a
+        `GramDesign` by its `target_sq_norm`.
     callback : callable, optional
         Called with a `Progress`, whose certificate is the relative residual norm, after each pass; return True to stop.
 
@@ -84,7 +84,9 @@ def cosamp(
     Warns
     -----
     ConvergenceWarning
-        Once, if `max_iter` passes were not enough.
+        Once, if the answer misses `tol`, or a residual is left and fewer columns than `n_nonzero` could be selected, because all others
+        depend on those or are excluded (no failure with `positive`); if `max_iter` passes were not enough; or, with ``debias=False``,
+        if the answer is no least-squares fit on its support, as it hardly ever is: its status is then ``STALLED``.
     RuntimeWarning
         If three times `n_nonzero` is more than the number of samples.
 
@@ -92,6 +94,12 @@ def cosamp(
     --------
     subspace_pursuit : fits twice as many columns, not three times, and never gets worse.
     iht : no least squares inside an iteration.
+
+    Notes
+    -----
+    A residual tolerance that the answer misses is a failure with one warning, unless another stop that was asked for ended the
+    pursuit; `n_nonzero` is none here, but the size of the answer. There is no path of growing models to return: a
+    `callback` sees the coefficients of every pass.
 
     References
     ----------
@@ -109,16 +117,11 @@ def cosamp(
     problem = pose(
         A, y, n_nonzero, joint=joint, positive=positive, penalty_weights=penalty_weights, sample_weight=sample_weight
     )
-    count, n_samples = problem.penalty.n_nonzero, problem.n_samples
+    count = problem.penalty.n_nonzero
     pursuit, max_iter = Pursuit(problem, tol), as_count(max_iter, "max_iter")
-    if 3 * count > n_samples:
-        warn(
-            f"n_nonzero={count} makes CoSaMP fit up to {3 * count} columns to {n_samples} samples, where least squares has many "
-            "answers; lower it, or use subspace_pursuit or omp.",
-            RuntimeWarning,
-        )
+    warn_of_wide_fits(pursuit, "CoSaMP", 3 * count, "subspace_pursuit or omp")
     result = run(pursuit, _steps(pursuit, count), max_iter=max_iter, callback=callback)
-    return conclude(pursuit, result, debias=debias)
+    return conclude(pursuit, result, n_asked=count, debias=debias)
 
 
 def _steps(pursuit, count):

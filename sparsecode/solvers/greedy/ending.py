@@ -1,16 +1,32 @@
-"""How a pursuit ends: the certificate of its fit, and which request it could not meet, with what to do about it."""
+"""How a pursuit ends: the certificate of its fit, and which request it could not meet, with what to do about it.
+
+One rule for the family: a residual tolerance that the answer misses is a failure with one warning, unless another stop that was
+asked for (`n_nonzero` where it is a stop, a criterion) ended the pursuit. Fewer columns than asked for are one where the residual
+is not zero and no admissible column is linearly independent of those selected.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..._array import as_double, plain
+from ..._array import as_double, plain, to_numpy
 from ...designs import GramDesign
 from ...result import SolveResult, Status
 from ..certificates import support_optimality
 from .rules import np_dtype
 
-__all__ = ["certificate_tolerance", "certify_support", "missed_request", "support_result"]
+__all__ = [
+    "MISSING_COLUMNS",
+    "certificate_tolerance",
+    "certify_support",
+    "missed_request",
+    "missing_columns",
+    "spans_all",
+    "support_result",
+    "without_columns",
+]
+
+MISSING_COLUMNS = "no column that may be selected is left that is linearly independent of them; lower n_nonzero, or remove dependent columns"
 
 
 def certificate_tolerance(target):
@@ -64,15 +80,14 @@ def missed_request(settings, counts, target_sq, sq_residuals, eps, is_stuck):
     eps : float
         Precision of the data.
     is_stuck : callable
-        Mask (P,) of the targets with a residual that columns could explain, if only they were independent.
+        Given the mask (P,) of the targets with fewer columns than asked for, those of them for which there are no more.
     """
     short = counts < settings.n_nonzero
     if settings.tol is None and settings.atol is None:
-        stuck = np.zeros_like(short) if settings.positive or not np.any(short) else short & is_stuck()
+        stuck = np.zeros_like(short) if settings.positive or not np.any(short) else short & is_stuck(short)
         if not np.any(stuck):
             return None, ""
-        independent = f"only {int(counts[stuck].min())} of {settings.n_nonzero} columns are linearly independent"
-        return independent + _several(stuck), "lower n_nonzero, or remove linearly dependent columns"
+        return missing_columns(int(counts[stuck].min()), settings.n_nonzero, stuck), MISSING_COLUMNS
     size = np.sqrt(target_sq)
     late = np.sqrt(sq_residuals) > np.sqrt(settings.limits(target_sq)) + 4.0 * eps * size
     late = late & short if settings.sparsity_was_asked else late
@@ -86,6 +101,45 @@ def missed_request(settings, counts, target_sq, sq_residuals, eps, is_stuck):
         return missed, "no other column may enter with a positive coefficient; loosen tol, or drop positive=True"
     why = "no other column lowers it at this precision; loosen tol, use float64, or remove linearly dependent columns"
     return missed, why
+
+
+def missing_columns(count, asked, units):
+    """What is said of units (a mask) that have only `count` columns of those asked for; the reason is `MISSING_COLUMNS`."""
+    return f"only {count} of {asked} columns could be selected{_several(units)}"
+
+
+def without_columns(problem, coef, weights, dependence, short):
+    """Which of the `short` units (a mask) leave no column that could be selected outside the span of their support.
+
+    All of these have supports of one size, the rank of what may be selected: so one look, at a largest one, is enough.
+    """
+    used = to_numpy(coef != 0).reshape(problem.n_features, -1)
+    used = used if used.shape[1] == short.size else np.any(used, axis=1, keepdims=True)
+    counts = np.where(short, np.count_nonzero(used, axis=0), -1)
+    largest = int(np.argmax(counts))
+    if not short[largest] or not spans_all(problem.design, used[:, largest], weights, dependence):
+        return np.zeros_like(short)
+    return short & (counts == counts[largest])
+
+
+def spans_all(design, used, weights, dependence):
+    """Whether every column that may be selected lies in the span of those `used` (a mask), up to `dependence`."""
+    design = design.in_double().with_exact_norms()
+    norms = np.asarray(design.column_sq_norms(), dtype=np.float64)
+    left = (norms > 0) & ~used if weights is None else (norms > 0) & np.isfinite(weights) & ~used
+    members = np.flatnonzero(used)
+    if members.size == 0 or not np.any(left):
+        return not np.any(left)
+    if isinstance(design, GramDesign):
+        size = np.sqrt(norms[members])
+        values, vectors = np.linalg.eigh(design.gram(members) / (size[:, None] * size))
+        root = vectors / np.sqrt(np.maximum(values, np.finfo(np.float64).eps))
+        along = root.conj().T @ (design.gram(members, np.flatnonzero(left)) / size[:, None])
+    else:
+        xp = design.xp
+        basis = xp.linalg.qr(design.columns(members))[0]
+        along = to_numpy(design.rmatvec(basis)).T[:, left]
+    return bool(np.all(norms[left] - np.sum(np.abs(along) ** 2, axis=0) <= dependence * norms[left]))
 
 
 def _several(mask):

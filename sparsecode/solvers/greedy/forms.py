@@ -19,7 +19,7 @@ from .kernel_pursuit import KernelPursuit
 from .residual_pursuit import residual_pursuit
 from .rules import is_small, power_of_two
 
-__all__ = ["Selected", "check_ranges", "pursue", "target_sq_norms"]
+__all__ = ["Selected", "check_ranges", "pursue", "require_target_norm", "target_sq_norms"]
 
 _MAX_GRAM = 8192  # columns: a larger Gram matrix (512 MiB) is never formed
 
@@ -42,6 +42,14 @@ def target_sq_norms(design, target):
         return np.maximum(size, 0.0) + np.zeros(1 if target.ndim == 1 else target.shape[1])
     with np.errstate(over="ignore"):  # the caller says what to do about it
         return np.atleast_1d(to_numpy(sq_norm(target)).astype(np.float64))
+
+
+def require_target_norm(design, **asked):
+    """Refuse those requests of `asked` that are not None on a Gram matrix that was not told the norm of its target."""
+    if isinstance(design, GramDesign):
+        for name, value in asked.items():
+            if value is not None:
+                design.known_target_sq_norm(name)
 
 
 def check_ranges(design, target, target_sq):

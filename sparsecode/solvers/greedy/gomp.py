@@ -46,7 +46,8 @@ def gomp(
     n_select : int, default=2
         Columns a pass; with one it is OMP. No more than ``n_samples // n_select`` passes are made.
     tol : float, optional
-        Stop early when the residual norm is at most `tol` times the norm of `y`.
+        Stop early when the residual norm is at most `tol` times the norm of `y`, known to a
+        `GramDesign` by its `target_sq_norm`. After the cut to `n_nonzero` it must still hold.
     joint : bool, default=False
         Whether many targets share one support: columns are then compared by the norms of their rows of correlations and
         coefficients. By default targets are coded independently.
@@ -73,10 +74,21 @@ def gomp(
     ValueError
         If shapes disagree, data are not finite, or a parameter is out of range.
 
+    Warns
+    -----
+    ConvergenceWarning
+        Once, if the answer misses `tol`, or a residual is left and fewer columns than `n_nonzero` could be selected, because all others
+        depend on those or are excluded (no failure with `positive`).
+
     See Also
     --------
     omp : one column a pass; the fastest for thousands of targets.
     subspace_pursuit : columns may leave again.
+
+    Notes
+    -----
+    A residual tolerance that the answer misses is a failure with one warning, unless another stop that was asked for ended the
+    pursuit; `n_nonzero` is none here, but the size of the answer.
 
     References
     ----------
@@ -99,4 +111,4 @@ def gomp(
     pursuit, path = Pursuit(problem, tol), with_path(problem, return_path)
     steps = growing(pursuit, lambda scores, seen, mask: pursuit.largest(scores, n_select), path)
     result = run(pursuit, steps, max_iter=min(count, n_samples // n_select), path=path)
-    return conclude(pursuit, result, limit_is_rule=True)
+    return conclude(pursuit, result, n_asked=count, limit_is_rule=True)

@@ -14,6 +14,7 @@ orthogonal matching pursuit", 2023 (arXiv 2303.00844).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from ..._validation import (
     as_penalty_weights,
     as_sample_weight,
     as_target,
+    total_weight,
     weighted,
 )
 from ...designs import CenteredDesign, GramDesign
@@ -36,10 +38,10 @@ from ..problem import make_problem
 from .absolute_pursuit import Columns, absolute_pursuit
 from .default_strength import default_strength
 from .ending import certificate_tolerance, certify_support
-from .forms import check_ranges, target_sq_norms
+from .forms import check_ranges, require_target_norm, target_sq_norms
 from .least_absolute import absolute_optimality
 from .loss_pursuit import Request, euclidean_pursuit
-from .rules import np_dtype
+from .rules import check_single, np_dtype
 
 __all__ = ["LOSSES", "loss_omp", "solve_loss_omp"]
 
@@ -88,21 +90,27 @@ def loss_omp(
         a LinearOperator selected columns are fetched, at one product each, and the absolute loss looks at all of them; the others need
         their norms, which without an attribute `column_sq_norms` take one product for each row or column beyond 64 rows.
     y : array of shape (n_samples,) or (n_samples, n_targets)
-        The target, or many to code independently; for a `GramDesign` the correlations ``A.conj().T @ y``.
+        The target, or many to code independently; for a `GramDesign` the correlations ``A.conj().T @ y``, and its `target_sq_norm`
+        unless the loss is the squared one with a given `alpha`.
     alpha : float, optional
         What a non-zero coefficient must earn, in the scaling above; 0 selects like OMP (or by absolute deviations) up to
-        `n_nonzero`. The default asks of a column that its cosine with the residual exceed u = 0.32, about what the largest of some
-        hundred random columns reaches by chance on a hundred samples. With q the root mean square of the entries of A that
-        may be selected (for the absolute loss their mean magnitude) and noise of size s it is
+        `n_nonzero`. The default is what some column of a random design reaches against pure noise in one case of twenty, so that
+        noise alone selects nothing in the others, whatever n and n_features. A move pays by the cosine of its column with the
+        residual (absolute loss: with the signs of it). For noise its square follows the law Beta(1/2, (n - 1)/2), or Beta(1, n - 1) for
+        complex data, and u is the level at which ``n_features P(cosine^2 > u^2) = 0.05``: somewhat above
+        ``sqrt(2 log(n_features) / n)`` on many samples, and below one on few. With q the root mean square of the entries of a column
+        and noise of size s the default is
 
         * ``q u``, whatever the noise, for "l1" with the square-root or the absolute loss;
         * ``1 - sqrt(1 - u^2)``, likewise, with `scale_free`;
         * ``s q u`` and ``s^2 u^2 / 2`` for the squared loss with "l1" and "l0", ``s (1 - sqrt(1 - u^2))`` for the square root with "l0",
           ``s (pi / 8)^0.5 u^2`` for the absolute loss with "l0", s being a tenth of what the free columns leave of the target
-          (its root mean square, or 1.25 times its mean magnitude).
+          (its root mean square, or 1.25 times its mean magnitude): give `alpha` where you know the noise.
 
-        With many more samples smaller effects can be told from noise: then pass ``u = sqrt(2 log(n_features) / n)`` in these
-        formulas, and s if you know the noise.
+        For columns of different q, ``q u`` stands for what the largest ``q |cosine|`` reaches as often; l1 asks more of short columns, so
+        scale them alike. Columns that cannot be selected do not count, and samples count by their `sample_weight`. Where more
+        than about ``1 / u^2`` columns (absolute loss: two thirds of that) make up a target with equal strength, none of them reaches
+        the cosine u and nothing is selected: give a smaller `alpha`.
     loss : {"square_root", "squared", "absolute"}, default="square_root"
         "squared" is the weighted LASSO's loss; "square_root" keeps one good `alpha` over all noise levels (with "l1", or with
         `scale_free`); "absolute" survives gross errors in some samples. Its fits are exact minimisers of ``||r||_1``.
@@ -120,7 +128,8 @@ def loss_omp(
         For the square-root loss with "l0": compare the falls of F with ``alpha w_j^2`` times F itself, so that one `alpha`,
         without units, serves all noise levels.
     sample_weight : array of shape (n_samples,), optional
-        Relative weights of the samples, scaled to mean one, inside the norms: ``sum_i s_i |r_i|^2`` or ``sum_i s_i |r_i|``.
+        Weights of the samples, scaled to mean one inside the norms: ``sum_i s_i |r_i|^2`` or ``sum_i s_i |r_i|``. For the default of
+        `alpha` they say how often each sample counts, and their sum takes the place of n.
     return_path : bool, default=False
         Whether `history` also holds the coefficients after every step, for one target.
 
@@ -190,6 +199,7 @@ def loss_omp(
             candidates=candidates,
             scale_free=scale_free,
             return_path=return_path,
+            n_counted=total_weight(sample_weight, design.shape[0]),
         )
     )
 
@@ -206,11 +216,12 @@ def solve_loss_omp(
     candidates="new",
     scale_free=False,
     return_path=False,
+    n_counted=None,
     constant=None,
 ):
     """The solve behind `loss_omp`, on validated and weighted data, without a warning.
 
-    A `constant` column (n_samples,) is always fitted by the absolute loss; its coefficient is the result's intercept.
+    Rows stand for `n_counted` samples, by default one each, and span so many dimensions. A `constant` column (n_samples,) is always fitted by the absolute loss; its coefficient is the result's intercept.
     """
     request = _request(design, target, alpha, loss, penalty, n_nonzero, candidates, scale_free, return_path)
     weights = np.ones(design.shape[1]) if penalty_weights is None else to_numpy(penalty_weights).astype(np.float64)
@@ -218,15 +229,14 @@ def solve_loss_omp(
         _check_absolute(design, target)
     else:
         design = design.with_exact_norms()  # which price every move
+    purpose = f"loss={loss!r}" + (" without alpha" if loss == "squared" else "")
+    require_target_norm(design, **{purpose: None if loss == "squared" and alpha is not None else loss})
     check_ranges(design, target, target_sq_norms(design, target))
 
-    def make_alpha(misfit):
-        return (
-            np.full(misfit.shape, request.alpha)
-            if request.alpha is not None
-            else default_strength(request, design, weights, misfit)
-        )
-
+    if alpha is None:
+        make_alpha = default_strength(request, design, target, weights, n_counted or design.shape[0])
+    else:
+        make_alpha = partial(_given, request.alpha)
     solve = _solve_absolute if loss == "absolute" else _solve_euclidean
     answer = solve(design, target, request, weights, make_alpha, constant)
     certified = np.all(np.atleast_1d(answer.certificate) <= answer.tol)
@@ -243,6 +253,11 @@ def solve_loss_omp(
         tol=answer.tol,
         history=_history(answer.walks, target.ndim == 1, return_path),
     )
+
+
+def _given(alpha, misfit):
+    """The same strength for all targets."""
+    return np.full(misfit.shape, alpha)
 
 
 class _Answer(NamedTuple):
@@ -270,10 +285,8 @@ def _request(design, target, alpha, loss, penalty, n_nonzero, candidates, scale_
             f"scale_free=True is for loss='square_root' with penalty='l0'; got {loss!r} with {penalty!r}. With 'l1' the square-root "
             "and the absolute loss do not depend on scale anyway; the squared one always does."
         )
-    if return_path and target.ndim != 1:
-        raise ValueError(
-            f"return_path=True is for one target; y has shape {tuple(target.shape)}. Call loss_omp for each column you need."
-        )
+    if return_path:
+        check_single(target)
     rank = min(design.shape)
     name = "the number of features" if design.shape[1] <= design.shape[0] else "the number of samples"
     count = rank if n_nonzero is None else as_count(n_nonzero, "n_nonzero", maximum=rank, maximum_name=name)

@@ -9,6 +9,7 @@ Mallat and Zhang, "Matching pursuits with time-frequency dictionaries", 1993.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,8 +24,8 @@ from ..certificates import Certificate
 from ..driver import State, drive
 from ..problem import make_problem
 from .ending import certificate_tolerance
-from .forms import check_ranges, target_sq_norms
-from .rules import make_settings, np_dtype, preferences
+from .forms import check_ranges, require_target_norm, target_sq_norms
+from .rules import check_single, make_settings, np_dtype, preferences
 
 __all__ = ["mp", "solve_mp"]
 
@@ -64,10 +65,10 @@ def mp(
         Columns that may be used. Once so many have been chosen, the pursuit goes on among them and converges to their
         least-squares fit.
     tol : float, optional
-        Stop when the residual norm is at most `tol` times the norm of `y`.
+        Stop when the residual norm is at most `tol` times the norm of `y`, which a `GramDesign` knows by its `target_sq_norm`.
     atol : float, optional
-        Stop when the residual norm is at most `atol`, or what `tol` allows if that is more. `n_nonzero`, `tol` or `atol` must be
-        given.
+        Stop when the residual norm is at most `atol`, or what `tol` allows if that is more; as for `tol`, a `GramDesign` needs its
+        `target_sq_norm`. `n_nonzero`, `tol` or `atol` must be given.
     positive : bool, default=False
         Whether coefficients must not be negative: a step then ends at zero.
     penalty_weights : array of shape (n_features,), optional
@@ -88,7 +89,10 @@ def mp(
     SolveResult
         The objective is ``||y - A coef||^2 / (2 n_samples)``. The certificate is the support optimality,
         ``max |a_j^H r| / (||a_j|| ||y||)`` over the columns that may still change: those in use once there are `n_nonzero`, all
-        before. With `tol` or `atol` it is the relative residual norm, and with `atol` the residual norm over its limit.
+        before. With `tol` it is the relative residual norm, with `atol` the residual norm over its limit, and with `n_nonzero` beside
+        them the lesser of the residual norm over its limit and, once so many columns are in use, the support optimality over its
+        own. `n_iter` counts steps, each a column of ``"path"``. A residual tolerance that the answer misses is a failure
+        with one warning, unless another stop that was asked for (`n_nonzero`) ended the pursuit.
 
     Raises
     ------
@@ -138,18 +142,17 @@ def solve_mp(
     callback=None,
 ):
     """The solve behind `mp`, on validated data, without a warning."""
-    if return_path and target.ndim != 1:
-        raise ValueError(
-            f"return_path=True is for one target; y has shape {tuple(target.shape)}. Call mp for each column that you need."
-        )
+    if return_path:
+        check_single(target)
     design = design.with_exact_norms()  # estimates would make steps too long
     settings = make_settings(n_nonzero, tol, atol, "omp", positive, shape=design.shape, dtype=np_dtype(target))
+    require_target_norm(design, tol=settings.tol, atol=settings.atol)
     weights = None if penalty_weights is None else to_numpy(penalty_weights).astype(np.float64)
     target_sq = target_sq_norms(design, target)
     check_ranges(design, target, target_sq)
     problem = make_problem(design, target, Squared(), L0Ball(settings.n_nonzero, positive))
     goal = _make_goal(problem, settings, weights, target_sq)
-    record: list | None = [] if return_path else None
+    record = _Record(return_path)
     result = drive(
         _steps(problem, goal, record),
         lambda coef: _certify(problem, goal, coef),
@@ -157,10 +160,19 @@ def solve_mp(
         tol=goal.tol,
         callback=callback,
     )
-    if record is not None:
-        result.history["selected"] = [j for j, _ in record]
-        result.history["path"] = _path(problem, record)
-    return result
+    result.history["iteration"] = [min(iteration, record.n_steps) for iteration in result.history["iteration"]]
+    if return_path:
+        result.history["selected"] = [j for j, _ in record.moves]
+        result.history["path"] = _path(problem, record.moves)
+    return replace(result, n_iter=record.n_steps)
+
+
+class _Record:
+    """How many steps were made, without those that only looked for one, and for a path the moves of one target."""
+
+    def __init__(self, keeps_moves):
+        self.n_steps, self.keeps_moves = 0, keeps_moves
+        self.moves: list[tuple[int, Any]] = []
 
 
 class _Goal(NamedTuple):
@@ -175,6 +187,7 @@ class _Goal(NamedTuple):
     limits: np.ndarray | None  # (P,) residual norms to reach; None to converge on the support
     tol: float  # what the certificate must reach
     name: str  # of the certificate
+    has_two: bool  # whether least squares on `n_nonzero` columns ends it as well as the limits do
     optimal: float  # correlations relative to column and target norms that count as zero
     rounding: float  # relative, of a residual norm whose coefficients are rounded to the precision of the target
 
@@ -186,39 +199,51 @@ def _make_goal(problem, settings, weights, target_sq):
     preference[free] = np.max(preference, initial=0.0) or 1.0
     count = settings.n_nonzero if settings.sparsity_was_asked else design.shape[1]
     optimal = certificate_tolerance(problem.target)
-    limits, tol, name = None, optimal, "support optimality"
+    limits, tol, name, has_two = None, optimal, "support optimality", False
     if settings.tol is not None or settings.atol is not None:
         limits = np.sqrt(settings.limits(target_sq))
         relative = settings.atol is None
         tol, name = (settings.tol, "relative residual norm") if relative else (1.0, "residual norm over its limit")
+        has_two = settings.sparsity_was_asked
+        if has_two:
+            tol, name = 1.0, "residual norm or support optimality over its limit"
         optimal = optimal if settings.sparsity_was_asked else 16.0 * np.finfo(np.float64).eps
     norms = np.where(preference > 0, norms, 0.0)
     rounding = 100.0 * float(np.finfo(np_dtype(problem.target)).eps)
-    return _Goal(count, settings.positive, norms, preference, free, target_sq, limits, tol, name, optimal, rounding)
+    ends = (limits, tol, name, has_two, optimal, rounding)
+    return _Goal(count, settings.positive, norms, preference, free, target_sq, *ends)
 
 
 def _certify(problem, goal, coef):
-    """The residual norm over its limit, or what the columns that may still change could do about it."""
+    """The residual norm over its limit, or what the columns that may still change could do about it; with both the lesser."""
     problem = problem.in_double()
     point = problem.at(as_double(coef))
     objective = to_numpy(point.loss)
     size = np.sqrt(goal.target_sq)
-    if goal.limits is not None:
+    if goal.limits is None:
+        value = _optimality(problem, goal, coef, point)[0]
+    else:
         left = np.sqrt(2.0 * problem.n_samples * np.atleast_1d(objective))
         scale = size if goal.name.startswith("relative") else goal.limits
         value = np.divide(left, scale, out=np.where(left > 0, np.inf, 0.0), where=scale > 0)
-    else:
-        correlation = np.abs(to_numpy(point.correlation)).reshape(problem.n_features, -1) * problem.n_samples
-        x = to_numpy(coef).reshape(problem.n_features, -1)
-        usable = (goal.sq_norms > 0)[:, None]
-        counted = np.count_nonzero(np.delete(x, goal.free, axis=0), axis=0)
-        usable = usable & ((x != 0) | (counted < goal.n_nonzero))
-        if goal.positive:
-            usable = usable & ((x > 0) | (to_numpy(point.correlation).reshape(x.shape) > 0))
-        norms = np.sqrt(np.where(goal.sq_norms > 0, goal.sq_norms, 1.0))[:, None]
-        worst = np.max(np.where(usable, correlation / norms, 0.0), axis=0)
-        value = np.divide(worst, size, out=np.where(worst > 0, np.inf, 0.0), where=size > 0)
+    if goal.has_two:
+        optimality, is_full = _optimality(problem, goal, coef, point)
+        value = np.minimum(value, np.where(is_full, optimality / goal.optimal, np.inf))
     return Certificate(value if coef.ndim == 2 else value[0], objective, goal.name, point)
+
+
+def _optimality(problem, goal, coef, point):
+    """``max |a_j^H r| / (||a_j|| ||y||)`` (P,) over the columns that may still change, and whether all columns are in use."""
+    correlation = np.abs(to_numpy(point.correlation)).reshape(problem.n_features, -1) * problem.n_samples
+    x, size = to_numpy(coef).reshape(problem.n_features, -1), np.sqrt(goal.target_sq)
+    usable = (goal.sq_norms > 0)[:, None]
+    is_full = np.count_nonzero(np.delete(x, goal.free, axis=0), axis=0) >= goal.n_nonzero
+    usable = usable & ((x != 0) | ~is_full)
+    if goal.positive:
+        usable = usable & ((x > 0) | (to_numpy(point.correlation).reshape(x.shape) > 0))
+    norms = np.sqrt(np.where(goal.sq_norms > 0, goal.sq_norms, 1.0))[:, None]
+    worst = np.max(np.where(usable, correlation / norms, 0.0), axis=0)
+    return np.divide(worst, size, out=np.where(worst > 0, np.inf, 0.0), where=size > 0), is_full
 
 
 def _steps(problem, goal, record):
@@ -230,7 +255,7 @@ def _steps(problem, goal, record):
     coef = 0.0 * correlation
     state = _Selection(xp, goal, correlation)
     gram_columns = _GramColumns(wide.design, n_targets)
-    certificate, was_idle, iteration = (yield State(problem.start())), False, 0
+    certificate, was_idle = (yield State(problem.start())), False
     while True:
         if certificate is not None and problem is wide:  # else it belongs to rounded coefficients
             correlation = xp.reshape(certificate.point.correlation * problem.n_samples, correlation.shape)
@@ -241,10 +266,10 @@ def _steps(problem, goal, record):
             here = state.atoms == j[None, :]
             coef = xp.where(here, coef + change[None, :], coef)
             correlation = correlation - gram_columns(j) * change[None, :]
-            iteration += 1
-            if record is not None:
-                record.append((int(j[0]), to_numpy(change)[0]))
-        certify = idle or iteration % _CERTIFY_EVERY == 0 or state.all_reached()
+            record.n_steps += 1
+            if record.keeps_moves:
+                record.moves.append((int(j[0]), to_numpy(change)[0]))
+        certify = idle or record.n_steps % _CERTIFY_EVERY == 0 or state.all_reached()
         shaped = xp.astype(xp.reshape(coef, problem.shape), problem.target.dtype)
         certificate = yield State(shaped, certify=certify, finished=idle and was_idle)
         was_idle = idle
@@ -344,10 +369,10 @@ class _GramColumns:
         self._size = size
 
 
-def _path(problem, record):
+def _path(problem, moves):
     """Coefficients after each recorded step of one target, from zero on."""
-    steps = np.zeros((problem.n_features, len(record) + 1), dtype=np_dtype(problem.in_double().target))
-    for t, (j, change) in enumerate(record):
+    steps = np.zeros((problem.n_features, len(moves) + 1), dtype=np_dtype(problem.in_double().target))
+    for t, (j, change) in enumerate(moves):
         steps[j, t + 1] = change
     path = np.cumsum(steps, axis=1)
     if is_numpy(problem.target):

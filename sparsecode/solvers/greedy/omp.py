@@ -21,10 +21,10 @@ from ...losses import Squared
 from ...penalties import L0Ball
 from ...result import announce
 from ..problem import make_problem
-from .ending import certificate_tolerance, certify_support, missed_request, support_result
-from .forms import check_ranges, pursue, target_sq_norms
+from .ending import certificate_tolerance, certify_support, missed_request, support_result, without_columns
+from .forms import check_ranges, pursue, require_target_norm, target_sq_norms
 from .path import best_steps, coefficient_path, make_criterion, replay
-from .rules import make_settings, np_dtype, preferences
+from .rules import check_single, make_settings, np_dtype, preferences
 
 __all__ = ["omp", "solve_omp"]
 
@@ -57,7 +57,8 @@ def omp(
         The design, real or complex. Columns need not have unit norm. For a LinearOperator of more than 64 rows without an
         attribute `column_sq_norms`, OMP uses estimated norms and OLS computes them, by one product for each row or column.
     y : array of shape (n_samples,) or (n_samples, n_targets)
-        The target, or many to code independently; for a `GramDesign` the correlations ``A.conj().T @ y``.
+        The target, or many to code independently; for a `GramDesign` the correlations ``A.conj().T @ y``, and its `target_sq_norm`
+        where a tolerance or a criterion asks for residuals.
     n_nonzero : int, optional
         Columns to select; clipped, with a warning, to the number of features or samples.
     tol : float, optional
@@ -100,7 +101,8 @@ def omp(
         ``"selected"``, the columns in order, and ``"residual"``, relative residual norms: for one target before the first
         column and after each, for many the last of each target. With a criterion also ``"criterion"``, its value after each
         step (inf where a step could not be chosen); the history is then that of the whole path. ``"path"`` is an array
-        (n_features, n_steps + 1) whose first column is zero.
+        (n_features, n_steps + 1) whose first column is zero, and ``path[:, n_iter]`` is `coef`: `n_iter` is the largest number of
+        columns kept.
 
     Raises
     ------
@@ -110,12 +112,18 @@ def omp(
     Warns
     -----
     ConvergenceWarning
-        Once, if a residual tolerance cannot be reached, or dependent columns leave too few to select.
+        Once, with status ``STALLED``, if a residual tolerance is not reached, or a residual is left and fewer columns than `n_nonzero`
+        could be selected, because all others depend on those or are excluded. With `positive` fewer columns are no failure.
 
     See Also
     --------
     iht : iterative hard thresholding.
     sparsecode.solvers.greedy.batch_omp : codes of very many signals, without a dense coefficient matrix.
+
+    Notes
+    -----
+    A residual tolerance that the answer misses is a failure with one warning, unless another stop that was asked for (`n_nonzero`
+    or a `criterion`) ended the pursuit.
 
     References
     ----------
@@ -169,13 +177,12 @@ def solve_omp(
     `request` is what `make_settings` takes; a criterion takes the rows for `n_counted` samples, the sum of their weights.
     """
     n_threads(n_jobs)  # complains before anything is computed
-    if return_path and target.ndim != 1:
-        raise ValueError(
-            f"return_path=True is for one target; y has shape {tuple(target.shape)}. Call omp for each column that you need."
-        )
+    if return_path:
+        check_single(target)
     weights = None if penalty_weights is None else to_numpy(penalty_weights).astype(np.float64)
     how = {"shape": design.shape, "dtype": _working_dtype(design, target), "penalty_weights": weights}
     settings = make_settings(**request, criterion=criterion, **how)
+    require_target_norm(design, tol=settings.tol, atol=settings.atol, criterion=criterion)
     if settings.orthogonal:
         design = design.with_exact_norms()  # estimates would mislead it
     chooser = make_criterion(criterion, ebic_gamma, design, weights, n_counted)
@@ -202,12 +209,13 @@ def solve_omp(
             target_sq,
             sq_residuals,
             eps,
-            lambda: _is_stuck(problem, coef, weights, settings, target_sq),
+            lambda short: _is_stuck(problem, coef, weights, settings, target_sq, short, sq_residuals),
         )
     history = _history(design, columns, walked, target_sq, sq_residuals, criteria, single=target.ndim == 1)
     if return_path:
-        history["path"] = coefficient_path(design, columns, walked, target_sq, design.shape[1])
-    n_iter = int(walked.counts.max())
+        order = walked.indices[:, : int(walked.counts[0])]
+        history["path"] = coefficient_path(design, columns, order, target_sq)[:, 0, :]
+    n_iter = int(selected.counts.max())
     return support_result(coef, certificate, tolerance, missed, reason, n_iter=n_iter, history=history), missed
 
 
@@ -232,10 +240,15 @@ def _scatter(selected, target, n_features):
     return coef[:, 0] if target.ndim == 1 else coef
 
 
-def _is_stuck(problem, coef, weights, settings, target_sq):
-    """Targets (P,) that leave a correlation which is no rounding error."""
+def _is_stuck(problem, coef, weights, settings, target_sq, short, sq_residuals):
+    """Which `short` targets leave a correlation that is no rounding error, or a residual that is none and no more columns."""
     left = _largest_correlation(problem, coef, weights)
-    return left > 10.0 * np.sqrt(settings.noise) * np.sqrt(target_sq)
+    correlated = left > 10.0 * np.sqrt(settings.noise) * np.sqrt(target_sq)
+    floor = settings.resolution if isinstance(problem.design, GramDesign) else 100.0 * settings.noise
+    unexplained = short & ~correlated & (sq_residuals > floor * target_sq)
+    if not np.any(unexplained):
+        return correlated
+    return correlated | without_columns(problem, coef, weights, settings.dependence, unexplained)
 
 
 def _largest_correlation(problem, coef, weights):

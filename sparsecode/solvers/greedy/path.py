@@ -179,16 +179,19 @@ def best_steps(criterion, design, target, selected, target_sq, floor):
     return cut, criteria
 
 
-def coefficient_path(design, target, selected, target_sq, n_features):
-    """Coefficients after 0, 1, ... steps of one target (n_samples, 1), as an array (n_features, n_steps + 1) beside it."""
-    indices = selected.indices[:, : int(selected.counts[0])]
-    ((_, steps),) = replay(design, target, indices, target_sq)
-    xp = array_namespace(target)
-    inverse, shares = steps.inverse[0, :, :], steps.projection[0, :]
-    order = to_numpy(indices)[0, : shares.shape[0]]
-    values = np.cumsum(to_numpy(inverse) * to_numpy(shares), axis=1)
-    path = np.zeros((n_features, order.size + 1), dtype=values.dtype)
-    path[order, 1:] = values
+def coefficient_path(design, target, indices, target_sq):
+    """Coefficients after 0, 1, ... steps of the targets (n_samples, P), as an array (n_features, P, n_steps + 1) beside them.
+
+    `indices` (P, n_steps) are the columns of every target in their order; all paths are of one length.
+    """
+    xp, parts = array_namespace(target), []
+    for part, steps in replay(design, target, indices, target_sq):
+        values = np.cumsum(to_numpy(steps.inverse) * to_numpy(steps.projection)[:, None, :], axis=2)
+        n_targets, n_steps = values.shape[:2]
+        path = np.zeros((n_targets, design.shape[1], n_steps + 1), dtype=values.dtype)
+        path[np.arange(n_targets)[:, None], to_numpy(indices)[part, :n_steps], 1:] = values
+        parts.append(path)
+    path = np.moveaxis(np.concatenate(parts), 0, 1)
     if is_numpy(target):
         return path.astype(target.dtype, copy=False)
     return xp.astype(asarray_like(path, target), target.dtype)

@@ -14,6 +14,8 @@ import numpy as np
 
 from ..._array import as_double, asarray_like, is_complex, plain, to_numpy
 from ..._validation import as_count, as_design, as_number, as_sample_weight, as_target, weighted
+from ..._warnings import warn
+from ...designs import GramDesign
 from ...losses import Squared
 from ...penalties import L0Ball
 from ...result import SolveResult, Status, announce
@@ -21,12 +23,12 @@ from ..certificates import Certificate, column_norms, support_optimality
 from ..driver import State, drive
 from ..problem import make_problem
 from ..support import make_support_fit
-from .ending import certificate_tolerance, certify_support
-from .forms import check_ranges, target_sq_norms
+from .ending import MISSING_COLUMNS, certificate_tolerance, certify_support, missing_columns, without_columns
+from .forms import check_ranges, require_target_norm, target_sq_norms
 from .independence import first_independent
-from .rules import dependence, np_dtype, rounding
+from .rules import check_single, dependence, np_dtype, rounding
 
-__all__ = ["Pursuit", "as_sparsity", "conclude", "growing", "pose", "run", "with_path"]
+__all__ = ["Pursuit", "as_sparsity", "conclude", "growing", "pose", "run", "warn_of_wide_fits", "with_path"]
 
 
 _GRAIN = 8.0  # times rounding: what conjugate gradients leave of a tie
@@ -52,6 +54,17 @@ def as_sparsity(n_nonzero, shape):
     return as_count(n_nonzero, "n_nonzero", maximum=min(shape), maximum_name=name)
 
 
+def warn_of_wide_fits(pursuit, method, width, others):
+    """Say so where a pass fits more columns than there are samples."""
+    n_samples = pursuit.problem.n_samples
+    if width > n_samples:
+        warn(
+            f"n_nonzero={pursuit.ball.n_nonzero} makes {method} fit up to {width} columns to {n_samples} samples, where least squares "
+            f"has many answers; lower it, or use {others}.",
+            RuntimeWarning,
+        )
+
+
 class Seen(NamedTuple):
     """What a pursuit looks at before it goes on."""
 
@@ -66,7 +79,8 @@ class Pursuit:
         self.problem, self.wide, self.xp = problem, problem.in_double(), problem.xp
         self.ball, self.weights = problem.penalty, self.wide.coef_weights
         self.joint = self.ball.joint and problem.target.ndim == 2
-        self.tol = 0.0 if tol is None else as_number(tol, "tol")
+        require_target_norm(problem.design, tol=tol)
+        self.has_tol, self.tol = tol is not None, 0.0 if tol is None else as_number(tol, "tol")
         eps = float(np.finfo(np_dtype(problem.target)).eps)
         self.rounding, self.dependence = rounding(eps), dependence(eps)
         self.norms = column_norms(self.wide, self.wide.start())
@@ -78,6 +92,7 @@ class Pursuit:
         self.fit = make_support_fit(problem, positive=self.ball.positive)
         self.best: Any = None
         self.best_residual = np.full_like(self.size, np.inf)
+        self.step_name = ("pass", "passes")
         self.n_used: list[int] = []  # size of the largest support, one entry a certified iterate
         self._known: list = []  # the last few coefficients, with what was seen there
 
@@ -223,8 +238,8 @@ def growing(pursuit, choose, path=None):
 
 def with_path(problem, wanted):
     """The list that `growing` fills, or None."""
-    if wanted and problem.target.ndim == 2:
-        raise ValueError(f"return_path=True needs one target; y has {problem.target.shape[1]}: pass them one by one.")
+    if wanted:
+        check_single(problem.target)
     return [] if wanted else None
 
 
@@ -238,7 +253,7 @@ def run(pursuit, steps, *, max_iter, callback=None, path=None) -> SolveResult:
     return replace(result, coef=pursuit.best, history=history)
 
 
-def conclude(pursuit, result, *, debias=True, limit_is_rule=False, missed=None, reason="") -> SolveResult:
+def conclude(pursuit, result, *, n_asked=None, debias=True, limit_is_rule=False, advice=None) -> SolveResult:
     """Fit the best coefficients, cut to the sparsity level, certify them, and say, once, what is not as it should be.
 
     Parameters
@@ -247,12 +262,14 @@ def conclude(pursuit, result, *, debias=True, limit_is_rule=False, missed=None, 
         What ran.
     result : SolveResult
         How it ended, with the best coefficients met.
+    n_asked : int, optional
+        How many columns were asked for.
     debias : bool, default=True
         Whether to fit by least squares on what is left of the support.
     limit_is_rule : bool, default=False
         Whether the limit of passes is part of the method, and no failure.
-    missed, reason : str, optional
-        What was asked for and not reached, and what to do.
+    advice : str, optional
+        What to do about a tolerance that is not reached, where it is not what the status or the sparsity level suggests.
     """
     problem, coef = pursuit.problem, result.coef
     tolerance = certificate_tolerance(problem.target)
@@ -264,10 +281,13 @@ def conclude(pursuit, result, *, debias=True, limit_is_rule=False, missed=None, 
         better, refitted = certify_support(problem, coef + 0 * coef, tolerance)
         if not (pursuit.ball.positive and bool(pursuit.xp.any(refitted < 0))):
             certificate, coef = better, refitted
-    status = result.status
+    status, missed, reason = result.status, None, ""
     if status is not Status.INTERRUPTED:
         certified = np.all(np.atleast_1d(certificate.value) <= tolerance)
-        if status is Status.MAX_ITER and not limit_is_rule:
+        ran_out = status is Status.MAX_ITER and not limit_is_rule
+        advice = advice or ("" if ran_out else "raise n_nonzero, or loosen tol")
+        missed, reason = _missed(pursuit, coef, certificate, result.n_iter, n_asked, advice)
+        if ran_out:
             missed = missed or f"the support still changed after {result.n_iter} passes"
         else:
             status = Status.CONVERGED if certified and missed is None else Status.STALLED
@@ -285,3 +305,34 @@ def conclude(pursuit, result, *, debias=True, limit_is_rule=False, missed=None, 
         reason=reason,
     )
     return result if status is Status.INTERRUPTED else announce(result, missed)
+
+
+def _missed(pursuit, coef, certificate, n_iter, n_asked, advice):
+    """Which request the answer does not meet, and what to do; None and nothing if it meets all."""
+    sq = 2.0 * pursuit.problem.n_samples * np.asarray(certificate.objective)
+    left = np.sqrt(np.sum(sq) if pursuit.size.ndim == 0 else sq)
+    if pursuit.has_tol:
+        late = np.atleast_1d(left > (pursuit.tol + pursuit.rounding) * pursuit.size)
+        if not np.any(late):
+            return None, ""
+        worst = np.max((np.atleast_1d(left) / np.where(pursuit.size > 0, pursuit.size, 1.0))[late])
+        several = f" for {np.count_nonzero(late)} of {late.size} targets" if late.size > 1 else ""
+        passes = f"{n_iter} {pursuit.step_name[n_iter != 1]}"
+        return f"relative residual norm {worst:.3e} after {passes}, tol={pursuit.tol:.1e} not reached{several}", advice
+    if n_asked is None or pursuit.ball.positive:
+        return None, ""
+    rounding = (
+        3.0 * np.sqrt(pursuit.rounding) if isinstance(pursuit.problem.design, GramDesign) else 10 * pursuit.rounding
+    )
+    used = to_numpy(pursuit.together((coef != 0) | pursuit.free) & ~pursuit.free).reshape(
+        pursuit.problem.n_features, -1
+    )
+    counts = np.count_nonzero(used[:, :1] if pursuit.joint else used, axis=0)
+    short = (counts < n_asked) & np.atleast_1d(left > rounding * pursuit.size)
+    if not np.any(short):
+        return None, ""
+    weights = None if pursuit.weights is None else to_numpy(pursuit.weights).astype(np.float64).reshape(-1)
+    stuck = without_columns(pursuit.problem, coef, weights, pursuit.dependence, short)
+    if not np.any(stuck):
+        return None, ""
+    return missing_columns(int(counts[stuck].min()), n_asked, stuck), MISSING_COLUMNS

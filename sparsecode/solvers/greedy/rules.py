@@ -13,6 +13,7 @@ __all__ = [
     "BLOCK",
     "Settings",
     "block_products",
+    "check_single",
     "dependence",
     "is_small",
     "make_settings",
@@ -115,8 +116,9 @@ def _as_support(support, n_features, penalty_weights):
     if indices.size == 0:
         return ()
     if indices.ndim != 1 or indices.dtype.kind not in "iu":
+        mask = " A mask becomes indices by numpy.flatnonzero." if indices.dtype == bool else ""
         raise ValueError(
-            f"support must be a one-dimensional array of column indices; got {indices.dtype} of shape {indices.shape}."
+            f"support must be a one-dimensional array of column indices; got {indices.dtype} of shape {indices.shape}.{mask}"
         )
     if indices.min() < 0 or indices.max() >= n_features:
         raise ValueError(
@@ -134,6 +136,13 @@ def _as_support(support, n_features, penalty_weights):
 def _reachable(tol):
     """The tolerance; from one on it is met by zero coefficients, which no rounding of norms may deny."""
     return 2.0 if tol >= 1.0 else tol
+
+
+def check_single(target):
+    """Refuse ``return_path=True`` for a target that is not one-dimensional."""
+    if target.ndim != 1:
+        how = "pass y[:, 0]" if target.shape[1] == 1 else "pass its columns one by one"
+        raise ValueError(f"return_path=True is for one target; y has shape {tuple(target.shape)}: {how}.")
 
 
 def power_of_two(target_sq):

@@ -28,9 +28,9 @@ from ..criteria import information_criterion
 from ..problem import make_problem
 from ..support import make_support_fit
 from .ending import certificate_tolerance, certify_support, missed_request, support_result
-from .forms import check_ranges, target_sq_norms
+from .forms import check_ranges, require_target_norm, target_sq_norms
 from .omp import solve_omp
-from .path import make_criterion
+from .path import coefficient_path, make_criterion
 from .rules import make_settings, np_dtype, preferences
 
 __all__ = ["solve_somp", "somp"]
@@ -47,8 +47,10 @@ def somp(
     ebic_gamma=1.0,
     norm=2,
     selection="omp",
+    support=None,
     penalty_weights=None,
     sample_weight=None,
+    return_path=False,
 ):
     """Greedily minimise ``||y - A @ coef||_F^2`` over few non-zero rows: many targets, one support.
 
@@ -62,8 +64,8 @@ def somp(
         The design, real or complex, in any array namespace. Columns need not have unit norm: their norms are computed, for a
         LinearOperator of more than 64 rows without an attribute `column_sq_norms` by one product for each row or column.
     y : array of shape (n_samples, n_targets) or (n_samples,)
-        The targets; for a `GramDesign` the correlations ``A.conj().T @ y``. Targets count as they are: scale them to equal noise. One
-        target alone is handed to `omp`.
+        The targets; for a `GramDesign` the correlations ``A.conj().T @ y``, and its `target_sq_norm` where a tolerance or a criterion
+        asks for residuals. Targets count as they are: scale them to equal noise. One target alone is handed to `omp`.
     n_nonzero : int, optional
         Columns to select; clipped, with a warning, to the number of features or samples.
     tol : float, optional
@@ -83,12 +85,17 @@ def somp(
     selection : {"omp", "ols"}, default="omp"
         "omp": correlations relative to the column's norm. "ols": relative to its distance from the span of the selected ones,
         which with ``norm=2`` is the largest fall of the residual.
+    support : array of int, optional
+        Columns to start from: they enter first, in this order, whatever the tolerance, and count in `n_nonzero` unless their
+        weight is 0. Those that depend linearly on the ones before are left out.
     penalty_weights : array of shape (n_features,), optional
         Correlations are divided by their weight before columns are compared. inf excludes a column; columns of weight 0 enter
         first, outside the count of `n_nonzero`.
     sample_weight : array of shape (n_samples,), optional
         Weights of the samples. Residual norms are weighted ones, with weights scaled to mean one; for a `criterion` they say how often
         each sample counts, and their sum takes the place of n_samples.
+    return_path : bool, default=False
+        Whether `history` also holds the coefficients after every step.
 
     Returns
     -------
@@ -97,6 +104,8 @@ def somp(
         ``max |a_j^H r| / (||a_j|| ||y||)`` over the support, zero for an exact least-squares fit. `history` holds ``"selected"``,
         the columns in order, and ``"residual"``, the Frobenius norm of the residuals relative to that of `y`, before the first column
         and after each. With a criterion also ``"criterion"``, its value after each step; the history is then that of the whole search.
+        ``"path"`` is an array (n_features, n_targets, n_steps + 1), for one target as that of `omp`, and ``path[..., n_iter]`` is `coef`:
+        `n_iter` is the number of columns kept.
 
     Raises
     ------
@@ -106,12 +115,19 @@ def somp(
     Warns
     -----
     ConvergenceWarning
-        Once, if a residual tolerance cannot be reached, or dependent columns leave too few to select.
+        Once, with status ``STALLED``, if a residual tolerance is not reached, or residuals are left and fewer columns than `n_nonzero`
+        could be selected, because all others depend on those or are excluded.
 
     See Also
     --------
     omp : every target with a support of its own.
     subspace_pursuit : with ``joint=True`` one support that is revised as a whole.
+
+    Notes
+    -----
+    A residual tolerance that the answer misses is a failure with one warning, unless another stop that was asked for (`n_nonzero`
+    or a `criterion`) ended the pursuit. For coefficients that must not be negative use `gomp` or `subspace_pursuit` with
+    ``joint=True, positive=True``: a column may help one target and harm another, so that one at a time there is none to take.
 
     References
     ----------
@@ -133,11 +149,21 @@ def somp(
     n_counted = total_weight(sample_weight, design.shape[0])
     request = {"n_nonzero": n_nonzero, "tol": tol, "atol": atol, "selection": selection, "n_counted": n_counted}
     request |= {"criterion": criterion, "ebic_gamma": ebic_gamma, "norm": norm, "penalty_weights": weights}
+    request |= {"support": support, "return_path": return_path}
     return announce(*solve_somp(design, target, **request))
 
 
 def solve_somp(
-    design, target, *, norm=2, penalty_weights=None, criterion=None, ebic_gamma=1.0, n_counted=None, **request
+    design,
+    target,
+    *,
+    norm=2,
+    penalty_weights=None,
+    criterion=None,
+    ebic_gamma=1.0,
+    n_counted=None,
+    return_path=False,
+    **request,
 ):
     """The solve behind `somp`, on validated data: the result, and what it missed (None, or in words).
 
@@ -148,10 +174,13 @@ def solve_somp(
     design = design.with_exact_norms()
     choice = {"criterion": criterion, "ebic_gamma": ebic_gamma, "n_counted": n_counted}
     if target.ndim == 1 or target.shape[1] == 1:
+        choice |= {"return_path": return_path}
         return solve_omp(design, target, penalty_weights=penalty_weights, **choice, **request)
     dtype = np_dtype(target)
-    settings = make_settings(**request, criterion=criterion, shape=design.shape, dtype=dtype)
     weights = None if penalty_weights is None else to_numpy(penalty_weights).astype(np.float64)
+    how = {"shape": design.shape, "dtype": dtype, "penalty_weights": weights}
+    settings = make_settings(**request, criterion=criterion, **how)
+    require_target_norm(design, tol=settings.tol, atol=settings.atol, criterion=criterion)
     chooser = make_criterion(criterion, ebic_gamma, design, weights, n_counted)
     if chooser is not None:
         settings = settings._replace(n_nonzero=min(settings.n_nonzero, chooser.most))
@@ -176,9 +205,11 @@ def solve_somp(
         count, whole = np.array([len(kept) - pursuit.n_free]), np.array([pursuit.target_sq])
         left = np.array([2.0 * problem.n_samples * np.sum(certificate.objective)])
         eps = float(np.finfo(dtype).eps)
-        missed, reason = missed_request(settings, count, whole, left, eps, lambda: np.array([stuck]))
-    n_iter = len(pursuit.selected)
-    return support_result(coef, certificate, tolerance, missed, reason, n_iter=n_iter, history=history), missed
+        missed, reason = missed_request(settings, count, whole, left, eps, lambda short: np.array([stuck]))
+    if return_path:
+        order = np.tile(np.array(pursuit.selected, dtype=np.int64), (target.shape[1], 1))
+        history["path"] = coefficient_path(design, target, order, target_sq)
+    return support_result(coef, certificate, tolerance, missed, reason, n_iter=len(kept), history=history), missed
 
 
 def _criterion_values(pursuit, chooser):
@@ -207,7 +238,7 @@ class _Pursuit:
             design, _principal(target) if norm == 2 else target, target_sq
         )
         self.sq_norms = design.column_sq_norms()
-        self.scale, self.preference, self.free, _ = preferences(self.sq_norms, penalty_weights)
+        self.scale, self.preference, self.free, self.first = preferences(self.sq_norms, penalty_weights, settings.first)
         self.n_free = 0  # of those, how many entered
         self.remaining = self.sq_norms.astype(np.float64)  # squared distance of every column to the span
         self.closed = self.scale == 0
@@ -221,8 +252,20 @@ class _Pursuit:
 
     def run(self):
         """Select until told to stop; whether columns ran out while some residual was left."""
-        for j in self.free:
-            self.n_free += self._take(int(j))
+        for place, j in enumerate(self.first):
+            if self._take(int(j)):
+                self.n_free += place < self.free.size
+                self.room -= place >= self.free.size
+        return self._select() or (self.sq_residuals[-1] > self.floor and not self._is_any_left())
+
+    def _is_any_left(self):
+        """Whether a column that may be selected is outside the span of those selected."""
+        left = self.scale > 0
+        left[self.selected] = False
+        return bool(np.any(left & (self.remaining > self.settings.dependence * self.sq_norms)))
+
+    def _select(self):
+        """One column after another; whether those left are dependent, but correlated with the residuals."""
         while self.room and self.sq_residuals[-1] > self.limit and len(self.selected) < self.basis.rank:
             size = self._sizes()
             score = self._scores(size)

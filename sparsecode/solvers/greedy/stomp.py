@@ -13,6 +13,7 @@ import numpy as np
 from ..._array import asarray_like
 from ..._validation import as_count, as_number, total_weight
 from ...result import Status
+from .forms import require_target_norm
 from .refit import Pursuit, conclude, growing, pose, run, with_path
 
 __all__ = ["solve_stomp", "stomp"]
@@ -42,14 +43,15 @@ def stomp(
         The design, real or complex, in any array namespace. Columns need not have unit norm: their norms are computed, for a
         LinearOperator of more than 64 rows without an attribute `column_sq_norms` by one product for each row or column.
     y : array of shape (n_samples,) or (n_samples, n_targets)
-        The target, or many to code independently; for a `GramDesign` the correlations ``A.conj().T @ y``.
+        The target, or many to code independently; for a `GramDesign` the correlations ``A.conj().T @ y``, and its
+        `target_sq_norm`, from which the size of the noise is known.
     threshold : float, default=2.5
         How far a correlation must stand out, in standard deviations of the noise; from 2 to 3 as a rule. At 2.5 one wrong column in
         eighty stands out by chance in every stage: wide designs and noisy targets need up to ``sqrt(2 log(n_features))``.
     n_stages : int, default=10
         Stages at most. The pursuit ends before if no column stands out, or as many are selected as there are samples or features.
     tol : float, optional
-        Stop when the residual norm is at most `tol` times the norm of `y`; ending without that is then a failure.
+        Stop when the residual norm is at most `tol` times the norm of `y`; ending without that is then a failure, with one warning.
     penalty_weights : array of shape (n_features,), optional
         Correlations are divided by their weight before they are compared with the threshold: inf excludes a column, those of
         weight 0 are always fitted.
@@ -104,22 +106,16 @@ def stomp(
 def solve_stomp(problem, n_counted, *, threshold, n_stages, tol=None, return_path=False):
     """The solve behind `stomp`, on a validated problem whose rows stand for `n_counted` samples."""
     level = as_number(threshold, "threshold", strict=True) / np.sqrt(n_counted)
+    require_target_norm(problem.design, threshold=threshold)
     pursuit, path = Pursuit(problem, tol), with_path(problem, return_path)
+    pursuit.step_name = ("stage", "stages")
     steps = growing(pursuit, lambda *args: _standing_out(pursuit, level, *args), path)
     result = run(pursuit, steps, max_iter=as_count(n_stages, "n_stages"), path=path)
-    missed, reason = None, ""
-    late = ~pursuit.is_done(pursuit.measure(result.coef))
-    if tol is not None and np.any(late) and result.status is not Status.CONVERGED:
-        several = f" for {np.count_nonzero(late)} of {late.size} targets" if late.size > 1 else ""
-        stages = f"{result.n_iter} stage{'' if result.n_iter == 1 else 's'}"
-        worst = np.max(pursuit.best_residual)
-        missed = f"relative residual norm {worst:.3e} after {stages}, tol={pursuit.tol:.1e} not reached{several}"
-        reason = (
-            "raise n_stages, lower threshold, or loosen tol"
-            if result.status is Status.MAX_ITER
-            else "no other column stands out; lower threshold, or loosen tol"
-        )
-    return conclude(pursuit, result, limit_is_rule=missed is None, missed=missed, reason=reason)
+    ran_out = result.status is Status.MAX_ITER
+    advice = "raise n_stages, lower threshold, or loosen tol"
+    if not ran_out:
+        advice = "no other column stands out; lower threshold, or loosen tol"
+    return conclude(pursuit, result, limit_is_rule=tol is None, advice=advice)
 
 
 def _standing_out(pursuit, level, scores, seen, mask):

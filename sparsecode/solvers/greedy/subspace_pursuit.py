@@ -12,7 +12,7 @@ import numpy as np
 
 from ..._validation import as_count
 from ..driver import State
-from .refit import Pursuit, conclude, pose, run
+from .refit import Pursuit, conclude, pose, run, warn_of_wide_fits
 
 __all__ = ["subspace_pursuit"]
 
@@ -57,7 +57,8 @@ def subspace_pursuit(
     max_iter : int, default=100
         Passes at most.
     tol : float, optional
-        Stop early when the residual norm is at most `tol` times the norm of `y`.
+        Stop early when the residual norm is at most `tol` times the norm of `y`, known to a
+        `GramDesign` by its `target_sq_norm`.
     callback : callable, optional
         Called with a `Progress`, whose certificate is the relative residual norm, after each pass; return True to stop.
 
@@ -77,12 +78,21 @@ def subspace_pursuit(
     Warns
     -----
     ConvergenceWarning
-        Once, if `max_iter` passes were not enough.
+        Once, if the answer misses `tol`, or a residual is left and fewer columns than `n_nonzero` could be selected, because all others
+        depend on those or are excluded (no failure with `positive`); or if `max_iter` passes were not enough.
+    RuntimeWarning
+        If twice `n_nonzero` is more than the number of samples.
 
     See Also
     --------
     cosamp : fits three times as many columns, and once a pass.
     omp : one column a pass, and none leaves.
+
+    Notes
+    -----
+    A residual tolerance that the answer misses is a failure with one warning, unless another stop that was asked for ended the
+    pursuit; `n_nonzero` is none here, but the size of the answer. There is no path of growing models to return: a
+    `callback` sees the coefficients of every pass.
 
     References
     ----------
@@ -101,8 +111,10 @@ def subspace_pursuit(
         A, y, n_nonzero, joint=joint, positive=positive, penalty_weights=penalty_weights, sample_weight=sample_weight
     )
     pursuit, max_iter = Pursuit(problem, tol), as_count(max_iter, "max_iter")
-    result = run(pursuit, _steps(pursuit, problem.penalty.n_nonzero), max_iter=max_iter, callback=callback)
-    return conclude(pursuit, result)
+    count = problem.penalty.n_nonzero
+    warn_of_wide_fits(pursuit, "subspace pursuit", 2 * count, "omp")
+    result = run(pursuit, _steps(pursuit, count), max_iter=max_iter, callback=callback)
+    return conclude(pursuit, result, n_asked=count)
 
 
 def _steps(pursuit, count):

@@ -173,7 +173,7 @@ def _suits(problem):
 def _run(problem, coef, memory, *, tol, max_iter, callback=None, screening=False):
     """Any problem that suits; independent targets one by one where they can be taken apart. No warning."""
     if problem.target.ndim == 2 and not problem.is_joint and problem.design.is_numpy:
-        return solve_targets(problem, coef, PRIMAL_DUAL, tol=tol, max_iter=max_iter)
+        return solve_targets(problem, coef, PRIMAL_DUAL, callback=callback, tol=tol, max_iter=max_iter)
     single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
     duals, kind = _Duals(), certificate_of(problem)
     with_pair = {relative_gap: gap_of_pair, stationarity: stationarity_of_pair}.get(kind)

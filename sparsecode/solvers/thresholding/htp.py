@@ -22,7 +22,7 @@ from .setting import Visited, broadcast_flags, narrowed, pooled, ratio, sparsity
 
 __all__ = ["htp", "pursue", "solve_htp"]
 
-_ROUGH = 1e-2  # accuracy of an iterative fit while the support still changes
+_ROUGH = 1e-3  # accuracy of an iterative fit while the support still changes
 _CYCLE = (
     "the supports run in a cycle without a fixed point, and the least residual met is returned; try another sparsity level, more "
     "samples, or another solver"
@@ -54,8 +54,8 @@ def htp(
     Parameters
     ----------
     A : array, sparse matrix, LinearOperator or Design of shape (n_samples, n_features)
-        The design, real or complex. Norms of an operator's columns are estimated, to about a tenth, unless it has an attribute
-        `column_sq_norms`: estimates tilt by as much the choice of the support, here and in the certificate.
+        The design, real or complex. Norms of its columns are computed, for a LinearOperator of more than 64 rows without an
+        attribute `column_sq_norms` by one product for each row or column.
     y : array of shape (n_samples,) or (n_samples, n_targets)
         The target, or many; for a `GramDesign` the correlations ``A.conj().T @ y``.
     n_nonzero : int

@@ -129,7 +129,7 @@ def solve_iht(
     """The solve behind `iht`, without a warning; `constraint` goes to `sparsity_problem`."""
     if step not in ("normalized", "fixed"):
         raise ValueError(f"step must be 'normalized' or 'fixed'; got {step!r}.")
-    problem = sparsity_problem(A, y, n_nonzero, **constraint)
+    problem = sparsity_problem(A, y, n_nonzero, selects_by_norm=False, **constraint)
     start = problem.start(init)
     start = problem.xp.where(problem.penalty.keep(start, problem.coef_weights), start, 0 * start)
     length = float(relative(_SAFE, _largest_eigenvalue(problem)))

@@ -66,8 +66,9 @@ def null_space_tuning(
     Parameters
     ----------
     A : array, sparse matrix, LinearOperator or Design of shape (n_samples, n_features)
-        The design, real or complex. Columns count as if they had unit norm, so their scale does not matter. The method is meant
-        for ``n_samples < n_features`` and rows that are linearly independent.
+        The design, real or complex. Columns count as if they had unit norm, so their scale does not matter: their norms are
+        computed, for a LinearOperator of more than 64 rows without an attribute `column_sq_norms` by one product for each row or
+        column. The method is meant for ``n_samples < n_features`` and rows that are linearly independent.
     y : array of shape (n_samples,) or (n_samples, n_targets)
         The target, or many; for a `GramDesign` the correlations ``A.conj().T @ y``.
     n_nonzero : int, optional
@@ -95,7 +96,7 @@ def null_space_tuning(
         to the norm of `y`; with noise it should not be below the noise. In single precision at least 1e-5 is used. From a Gram
         matrix, which must know `target_sq_norm` then, no relative residual below 4e-8 can be told, and that is used at least.
     atol : float, optional
-        Adaptive form only: stop also when the residual norm is at most `atol`; the certificate may be above `tol` then.
+        Adaptive form only: stop when the residual norm is at most `atol`, or what `tol` allows if that is more.
     callback : callable, optional
         Called with a `Progress` at each pass; return True to stop.
 
@@ -104,7 +105,8 @@ def null_space_tuning(
     SolveResult
         The objective is ``||y - A coef||^2 / (2 n_samples)``. The certificate is the relative fixed-point residual on unit columns,
         ``||x - z|| / ||x||``: z is ``x + A^H (y - A x)`` on the support that one more pass chooses, and zero elsewhere. So it is zero
-        where `x` is least squares on that support, and has nothing off it. Without `n_nonzero` it is the relative residual.
+        where `x` is least squares on that support, and has nothing off it. Without `n_nonzero` it is the relative residual, and with
+        `atol` the residual norm over its limit.
 
     Raises
     ------
@@ -161,18 +163,16 @@ def solve_null_space_tuning(
         raise ValueError(f"atol only ends the adaptive form; leave out {level_name}, or use tol.")
     problem = sparsity_problem(A, y, n_nonzero, grows=grows, level_name=level_name, **constraint)
     tol, growth, max_iter = tolerance(problem, tol), as_count(growth, "growth"), as_count(max_iter, "max_iter")
-    atol = 0.0 if atol is None else as_number(atol, "atol")
-    residual = _Residual(problem, atol, level_name) if grows else None
+    residual = _Residual(problem, tol, atol, level_name) if grows else None
     fit = make_support_fit(problem.in_double(), positive=problem.penalty.positive)
     tuning = _Tuning(problem, make_whitening(problem), fit)
     start = problem.start(init)
     if residual is None:
         steps = pursue(problem, start, fit, lambda problem, coef, point: point.support, 0.01 * tol)
         return drive(steps, _Pass(tuning), max_iter=max_iter, tol=tol, callback=callback)
-    tol = max(tol, residual.floor)
-    steps = _growing(problem, start, tuning, fit, growth, tol, level_name)
-    result = drive(steps, lambda coef: residual(tuning, coef), max_iter=max_iter, tol=tol, callback=callback)
-    return _pruned(problem, result, fit, lambda coef: residual(tuning, coef))
+    steps = _growing(problem, start, tuning, fit, growth, residual, level_name)
+    result = drive(steps, lambda coef: residual(tuning, coef), max_iter=max_iter, tol=residual.tol, callback=callback)
+    return _pruned(problem, result, fit, lambda coef: residual(tuning, coef), 0.01 * min(residual.accuracy, _FINE))
 
 
 class _Seen(NamedTuple):
@@ -274,39 +274,38 @@ class _Pass:
 
 
 class _Residual:
-    """Certificate of the adaptive form: the relative residual; a target within `atol` is satisfied whatever that is.
+    """Certificate of the adaptive form: the relative residual, or, with an absolute tolerance, the residual over its limit.
 
-    A Gram matrix gives the squared residual as a difference, of which rounding leaves `floor`, relative.
+    A Gram matrix gives the squared residual as a difference, of which rounding leaves a floor, relative; no less can be asked.
     """
 
-    def __init__(self, problem, atol, level_name):
-        self.atol, self.floor = atol, 0.0
+    def __init__(self, problem, tol, atol, level_name):
+        floor = 0.0
         wide = problem.in_double()
         known = sq_norm(wide.target)
         if isinstance(problem, GramProblem):
-            known = problem.design.target_sq_norm
-            if known is None:
-                raise ValueError(
-                    "the adaptive form compares residuals with the norm of y, which this GramDesign was not told: give it "
-                    f"target_sq_norm, or pass {level_name}."
-                )
-            self.floor = (_CANCELLED * float(np.finfo(problem.design.dtype).eps)) ** 0.5
-        self.size = np.sqrt(np.broadcast_to(to_numpy(known), problem.target.shape[1:]))
+            known = problem.design.known_target_sq_norm("the adaptive form", f", or pass {level_name}")
+            floor = (_CANCELLED * float(np.finfo(problem.design.dtype).eps)) ** 0.5
+        self.accuracy = self.tol = max(tol, floor)
+        self.name = "relative residual"
+        self.scale = size = np.sqrt(np.broadcast_to(to_numpy(known), problem.target.shape[1:]))
+        self.least = floor * size
+        if atol is not None:
+            self.scale, self.tol = np.maximum(self.tol * size, as_number(atol, "atol")), 1.0
+            self.name = "residual norm over its limit"
 
     def __call__(self, tuning, coef):
         loss, residual = tuning.misfit(coef)
         left = np.sqrt(2.0 * loss * tuning.problem.n_samples)
-        value = relative(left, self.size)
-        value = np.where(self.size > 0, np.maximum(value, self.floor), value)
-        return Certificate(value, loss, "relative residual", _Seen(residual), satisfied=left <= self.atol)
+        return Certificate(relative(np.maximum(left, self.least), self.scale), loss, self.name, _Seen(residual))
 
 
-def _growing(problem, coef, tuning, fit, growth, tol, level_name):
+def _growing(problem, coef, tuning, fit, growth, residual, level_name):
     """Yield fits on ever larger supports; at the largest size until each support comes back."""
     xp, ball = problem.xp, problem.penalty
     n_free = 0 if problem.penalty_weights is None else int(np.count_nonzero(to_numpy(problem.penalty_weights) == 0))
     most = max(ball.block_size, tuning.whitening.largest_support - n_free)
-    accuracy = 0.1 * tol if tuning.is_large else 0.0
+    accuracy = 0.1 * residual.accuracy if tuning.is_large else 0.0
     reason = (
         f"{most} columns leave that much, and as many as there are independent samples would fit anything; raise tol or atol to the "
         f"level of the noise, or pass {level_name}"
@@ -320,7 +319,7 @@ def _growing(problem, coef, tuning, fit, growth, tol, level_name):
         count = min(max(growth * n_passes, ball.block_size), most)
         widened = problem.with_penalty(ball._replace(n_nonzero=count))
         support = tuning.support(widened, coef, certificate.point.residual)
-        done = np.atleast_1d((certificate.value <= tol) | certificate.satisfied)
+        done = np.atleast_1d(certificate.value <= residual.tol)
         done = np.all(done, keepdims=True) if ball.joint else done
         if count == most and np.all(met(support) | done):
             yield State(best, finished=True, chosen=True, reason=reason)
@@ -332,7 +331,7 @@ def _growing(problem, coef, tuning, fit, growth, tol, level_name):
         least = np.fmin(objective, least)
 
 
-def _pruned(problem, result, fit, certify):
+def _pruned(problem, result, fit, certify, accuracy):
     """The result without its negligible coefficients, refitted, where that is still certified."""
     if result.status is not Status.CONVERGED:
         return result
@@ -342,9 +341,9 @@ def _pruned(problem, result, fit, certify):
     if fit.is_exact and not bool(xp.any((coef != 0) & ~mask)):
         return result
     mask = xp.any(mask, axis=1) if problem.penalty.joint else mask
-    new = narrowed(fit(mask, as_double(coef), 0.01 * min(result.tol, _FINE)), coef)
+    new = narrowed(fit(mask, as_double(coef), accuracy), coef)
     certificate = certify(new)
-    if not np.all((certificate.value <= result.tol) | certificate.satisfied):
+    if not np.all(certificate.value <= result.tol):
         return result
     value, objective = (
         float(part) if np.ndim(part) == 0 else part for part in (certificate.value, certificate.objective)

@@ -77,7 +77,8 @@ def sparse_phase_retrieval(
         noise, of the amplitude misfit. "htp": least squares with the phases held; each step is a little cheaper and needs no
         second derivative.
     init : array of shape (n_features,) or (n_features, n_targets), optional
-        Where to start. No other start is tried then.
+        Where to start. No other start is tried then. Coefficients that measure zero, such as zeros, have no phases to go by and
+        count as none given.
     n_restarts : int, default=10
         How many further starts are tried while the relative residual is above 100 tolerances; with noise that is all of them. Each
         is made from another column, then from another pair of columns, until those are used up too
@@ -120,8 +121,9 @@ def sparse_phase_retrieval(
     ``sqrt(2 n_samples objective) / ||y||`` is the relative noise, and it is of the order of the certificate without noise,
     while points that are stationary only have residuals of a tenth and more.
 
-    A matrix-free design is asked for the columns of each support, and for ``n_samples`` products with its adjoint before the
-    first start unless `init` is given.
+    Columns count as if they had unit norm. A matrix-free design is asked for the columns of each support; for their norms, if
+    it has more than 64 rows and no attribute `column_sq_norms`, by one product for each row or column; and for ``n_samples``
+    products with its adjoint before the first start unless `init` is given.
 
     References
     ----------
@@ -201,6 +203,7 @@ def solve_phase_retrieval(
     weight = as_sample_weight(sample_weight, design.shape[0])
     rows, magnitudes = weighted(design, target, weight)
     check_columns(rows)
+    rows = rows.with_exact_norms()  # by which supports are chosen
     problem = make_problem(rows, magnitudes, Amplitude(), L0Ball(count), penalty_weights=penalty_weights)
     start = None if init is None else problem.start(init)
     options = {"max_iter": as_count(max_iter, "max_iter"), "tol": tolerance(problem, tol), "callback": callback}
@@ -209,11 +212,11 @@ def solve_phase_retrieval(
         one = Problem(rows, problem.target[index], problem.loss, problem.penalty, problem.penalty_weights)
         if stopped:
             return _untouched(one, options["tol"])
-        if start is None:
-            starts = _starts(design, target[index], one, weight)
-        else:
-            starts = iter([start[index]])
-        return _best_of(starts, one, method, weight, n_restarts, options, from_zero=start is None)
+        given = None if start is None else start[index]
+        if given is not None and bool(one.xp.any(rows.product(given) != 0)):
+            return _best_of(iter([given]), one, method, weight, n_restarts, options, from_zero=False)
+        starts = _starts(design, target[index], one, weight)
+        return _best_of(starts, one, method, weight, n_restarts, options, from_zero=True)
 
     if target.ndim == 1:
         return solve(...)

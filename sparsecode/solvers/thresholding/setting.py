@@ -36,8 +36,12 @@ def sparsity_problem(
     sample_weight=None,
     level_name="n_nonzero",
     grows=False,
+    selects_by_norm=True,
 ):
-    """The validated problem ``min ||y - A coef||^2`` on an l0 ball; of one block, if the solver lets it grow."""
+    """The validated problem ``min ||y - A coef||^2`` on an l0 ball; of one block, if the solver lets it grow.
+
+    Solvers that compare columns as if they had unit norm need those norms: estimates would mislead them.
+    """
     design = as_design(A, check_finite=False)  # `check_columns` looks at the norms of the columns
     target = as_target(y, design)
     for name, value in {"positive": positive, "joint": joint}.items():
@@ -51,6 +55,7 @@ def sparsity_problem(
     block_size = as_count(block_size, "block_size", maximum=design.shape[1], maximum_name="the number of features")
     check_columns(design)
     design, target = weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
+    design = design.with_exact_norms() if selects_by_norm else design
     ball = L0Ball(block_size if grows else n_nonzero, bool(positive), block_size, bool(joint) and target.ndim == 2)
     return make_problem(design, target, Squared(), ball, penalty_weights=penalty_weights)
 

@@ -60,8 +60,8 @@ def spectral_starts(design, target, sample_weight, penalty, weights):
         yield xp.zeros_like(design.vector(np.zeros(design.shape[1])))
         return
     relative = size / mean
-    if sample_weight is None and not design.is_matrix_free:
-        norms = np.sqrt(design.column_sq_norms() / n_samples)
+    if sample_weight is None:
+        norms = np.sqrt(design.with_exact_norms().column_sq_norms() / n_samples)
     else:
         norms = np.sqrt(row_weighted_sq_norms(design, share))
     inverse = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)

@@ -4,8 +4,9 @@ For unit columns, B = A D^-1/2 with D the squared column norms, and W = B B^H th
 
     B^+ r = B^H W^+ r = (B^H B)^+ B^H r
 
-Three forms: W factored once (few rows), B^H B factored once (fewer columns than rows, or a Gram design), or conjugate gradients
-on W, in which every step gives a better answer and an estimate of its error. Where the rows are orthonormal one step is exact.
+Four forms: W factored once (few rows), B^H B factored once (fewer columns than rows, or a Gram design), or conjugate gradients
+on either, in which every step gives a better answer and an estimate of its error. Where the rows are orthonormal one step on W is
+exact; but a residual with a part outside the range of A, which tall designs leave, is none of its right-hand sides.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ...designs import CenteredDesign, DenseDesign, GramDesign
 from ..certificates import column_norms, inverse_norms
 from .setting import ratio
 
-__all__ = ["ColumnGram", "KrylovRows", "RowGram", "make_whitening"]
+__all__ = ["ColumnGram", "KrylovColumns", "KrylovRows", "RowGram", "make_whitening"]
 
 _FEW_ROWS = 1000  # up to so many for each target, factoring W costs less than the products that it saves
 _MOST_ROWS = 8192
@@ -47,7 +48,7 @@ def make_whitening(problem):
         return ColumnGram(problem)
     n_targets = problem.target.shape[1] if problem.target.ndim == 2 else 1
     if base.is_matrix_free or min(design.shape) > min(_FEW_ROWS * n_targets, _MOST_ROWS):
-        return KrylovRows(problem)
+        return KrylovRows(problem) if n_samples < n_features else KrylovColumns(problem)
     return RowGram(problem) if n_samples < n_features else ColumnGram(problem)
 
 
@@ -127,8 +128,8 @@ class ColumnGram(_Whitening):
         yield self._solve(self.inverse * correlation), *self._no_error()
 
 
-class KrylovRows(_Whitening):
-    """Conjugate gradients on W, all targets in step: the error of ``B^H z`` falls by ``a_k ||rho_k||^2`` in the k-th step.
+class _Krylov(_Whitening):
+    """Products for conjugate gradients, all targets in step.
 
     A dense matrix is multiplied in single precision: what the thresholding compares needs no more, and the products are bound by
     memory.
@@ -140,34 +141,8 @@ class KrylovRows(_Whitening):
         self._narrow = (
             _narrowed(design.array, self.inverse) if type(design) is DenseDesign and design.is_numpy else None
         )
-
-    def __call__(self, residual):
-        """Ever better whitened gradients, each at the price of one product with A and one with its adjoint."""
-        length_of = np.asarray(to_numpy(norm(residual)))
-        length_of = np.where(length_of > 0, length_of, 1.0)
-        remaining = direction = residual / self._number(length_of)  # of length one: single precision has a short range
-        size = to_numpy(sq_norm(remaining))
-        floor = (8 * np.finfo(np.float64).eps) ** 2
-        found: Any = 0.0
-        terms: list = []
-        rates: list = []
-        n_samples = self.problem.n_samples
-        for _ in range(max(_STEPS, 2 * n_samples if n_samples <= _FEW_ROWS else 0)):
-            along = self._adjoint(direction)
-            step = np.where(size > floor, ratio(size, to_numpy(sq_norm(along))), 0.0)
-            found = found + self._number(step) * along
-            term = step * size  # what this step took from the squared error
-            rates.append(ratio(term, terms[-1]) if terms else np.full_like(term, 0.5))
-            terms.append(term)
-            rate = np.clip(rates[-1], rates[-2] if len(rates) > 2 else 0.0, 0.99)  # the worse of two: they scatter
-            guess = length_of * np.sqrt(term * rate / (1.0 - rate))
-            yield self._number(length_of) * found, guess, length_of * np.sqrt(sum(terms[-_DELAY:]))
-            if not np.any(term) or np.any(term > _LOST * terms[0]):  # the residual is not in the range of A
-                return
-            remaining = remaining - self._number(step) * self._forward(along)
-            last, size = size, to_numpy(sq_norm(remaining))
-            turn = np.where(last > floor, ratio(size, last), 0.0)
-            direction = remaining + self._number(turn) * direction
+        fewer = min(self.problem.n_samples, self.problem.n_features)
+        self._most_steps = max(_STEPS, 2 * fewer if fewer <= _FEW_ROWS else 0)
 
     def _adjoint(self, residual):
         if self._narrow is None:
@@ -185,6 +160,77 @@ class KrylovRows(_Whitening):
 
     def _number(self, values):
         return asarray_like(np.asarray(values), self.problem.target, dtype=self.problem.xp.float64)
+
+    @staticmethod
+    def _lengths(residual):
+        """Norms of the residuals, one where they are zero: single precision has a short range, so solves start from length one."""
+        length = np.asarray(to_numpy(norm(residual)))
+        return np.where(length > 0, length, 1.0)
+
+
+class KrylovRows(_Krylov):
+    """Conjugate gradients on W: the squared error of ``B^H z`` falls by ``a_k ||rho_k||^2`` in the k-th step."""
+
+    def __call__(self, residual):
+        """Ever better whitened gradients, each at the price of one product with A and one with its adjoint."""
+        length_of = self._lengths(residual)
+        remaining = direction = residual / self._number(length_of)
+        size = to_numpy(sq_norm(remaining))
+        floor = (8 * np.finfo(np.float64).eps) ** 2
+        found: Any = 0.0
+        terms: list = []
+        rates: list = []
+        for _ in range(self._most_steps):
+            along = self._adjoint(direction)
+            step = np.where(size > floor, ratio(size, to_numpy(sq_norm(along))), 0.0)
+            found = found + self._number(step) * along
+            term = step * size  # what this step took from the squared error
+            rates.append(ratio(term, terms[-1]) if terms else np.full_like(term, 0.5))
+            terms.append(term)
+            rate = np.clip(rates[-1], rates[-2] if len(rates) > 2 else 0.0, 0.99)  # the worse of two: they scatter
+            guess = length_of * np.sqrt(term * rate / (1.0 - rate))
+            yield self._number(length_of) * found, guess, length_of * np.sqrt(sum(terms[-_DELAY:]))
+            if not np.any(term) or np.any(term > _LOST * terms[0]):  # the residual is not in the range of A
+                return
+            remaining = remaining - self._number(step) * self._forward(along)
+            last, size = size, to_numpy(sq_norm(remaining))
+            turn = np.where(last > floor, ratio(size, last), 0.0)
+            direction = remaining + self._number(turn) * direction
+
+
+class KrylovColumns(_Krylov):
+    """Conjugate gradients for least squares: they see of the residual only what the columns can explain.
+
+    The steps never turn back, so what is missing is no longer than all steps to come, whose lengths are taken to go on falling.
+    """
+
+    def __call__(self, residual):
+        """Ever better whitened gradients, each at the price of one product with A and one with its adjoint."""
+        length_of = self._lengths(residual)
+        remaining = residual / self._number(length_of)
+        descent = direction = self._adjoint(remaining)
+        size = to_numpy(sq_norm(descent))
+        floor = self.problem.n_features * (8 * np.finfo(np.float64).eps) ** 2
+        found: Any = 0.0
+        moves: list = []
+        for _ in range(self._most_steps):
+            along = self._forward(direction)
+            step = np.where(size > floor, ratio(size, to_numpy(sq_norm(along))), 0.0)
+            found = found + self._number(step) * direction
+            moves.append(step * to_numpy(norm(direction)))
+            rate = np.clip(ratio(moves[-1], moves[-2]) if len(moves) > 1 else np.full_like(step, 0.5), 0.0, 0.99)
+            yield (
+                self._number(length_of) * found,
+                length_of * moves[-1] * rate / (1.0 - rate),
+                length_of * sum(moves[-_DELAY:]),
+            )
+            if not np.any(step):
+                return
+            remaining = remaining - self._number(step) * along
+            descent = self._adjoint(remaining)
+            last, size = size, to_numpy(sq_norm(descent))
+            turn = np.where(last > floor, ratio(size, last), 0.0)
+            direction = descent + self._number(turn) * direction
 
 
 def _narrowed(matrix, inverse):
