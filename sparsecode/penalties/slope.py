@@ -18,6 +18,8 @@ from ._checks import require
 
 __all__ = ["SLOPE"]
 
+_TIED = 1e-6  # relative difference of two sizes that are one: answers are in single precision, or complex
+
 
 class SLOPE(NamedTuple):
     """``alpha * sum_i prices_i |w|_(i)``, moduli sorted in descending order; equal prices give `L1`.
@@ -90,6 +92,12 @@ class SLOPE(NamedTuple):
         xp = array_namespace(coef)
         size = xp.sort(as_double(xp.abs(coef)), axis=0, descending=True)
         return xp.sum(_column(self._ladder(coef.shape[0]), size) * size, axis=0)
+
+    def degrees_of_freedom(self, coef):
+        """Sizes that the non-zero coefficients of one target have: equal ones move together."""
+        size = np.sort(np.abs(to_numpy(as_double(coef))))
+        size = size[size > 0]
+        return min(size.size, 1) + int(np.count_nonzero(np.diff(size) > _TIED * size[1:]))
 
     def prox(self, coef, step):
         """Sort, pull down by the prices, pool what comes out of order, and cut at zero."""

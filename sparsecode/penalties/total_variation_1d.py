@@ -72,6 +72,10 @@ class TotalVariation1D(NamedTuple):
         wide = as_double(coef)
         return self.alpha * xp.sum(xp.abs(wide[1:, ...] - wide[:-1, ...]), axis=0)
 
+    def degrees_of_freedom(self, coef):
+        """Levels that the pieces of one target have: what a fit may choose."""
+        return 1 + int(np.count_nonzero(np.diff(to_numpy(coef))))
+
     def prox(self, coef, step):
         """Exact denoising, one target after another, on the CPU."""
         wide = to_numpy(as_double(coef))

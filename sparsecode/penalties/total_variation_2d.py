@@ -115,6 +115,23 @@ class TotalVariation2D(NamedTuple):
         """The penalty in float64, one number a target."""
         return self.alpha * self._size(self._image(coef))
 
+    def degrees_of_freedom(self, coef):
+        """Levels that the regions of one target have: what a fit may choose."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        image = to_numpy(self._image(coef))
+        pixels = np.arange(image.size).reshape(self.shape)
+        flat = _FLAT * float(np.max(np.abs(image), initial=0.0))
+        pairs = []
+        for axis in (0, 1):
+            near, far = (part.ravel() for part in (np.delete(pixels, -1, axis), np.delete(pixels, 0, axis)))
+            tied = np.abs(np.diff(image, axis=axis)).ravel() <= flat
+            pairs.append((near[tied], far[tied]))
+        near, far = (np.concatenate(part) for part in zip(*pairs, strict=True))
+        graph = coo_array((np.ones(near.size), (near, far)), shape=(image.size, image.size))
+        return int(connected_components(graph, directed=False)[0])
+
     def prox(self, coef, step):
         """Denoising, to a duality gap of `tol`."""
 

@@ -8,7 +8,8 @@ down there.
 
 Akaike, "A new look at the statistical model identification", 1974. Schwarz, "Estimating the dimension of a model", 1978.
 Other losses that are minus a log-likelihood (logistic, multinomial, Poisson) have their deviance, ``2 n loss``, in place of the
-first two terms. With a ridge in the penalty k f becomes d f, for the degrees of freedom d = trace of the fit.
+first two terms. With a ridge in the penalty k f becomes d f, for the degrees of freedom d = trace of the fit. A penalty that ties
+coefficients to one another (total variation, sorted l1) counts what is left to choose, in the place of k.
 
 Chen and Chen, "Extended Bayesian information criteria for model selection with large model spaces", 2008.
 Zou, Hastie and Tibshirani, "On the degrees of freedom of the lasso", 2007 (arXiv 0712.0881).
@@ -60,10 +61,10 @@ def information_criterion(
 
 def criterion_of_fit(name, problem, coef, n_samples, *, noise_variance=None, ebic_gamma=1.0) -> float:
     """The criterion of a problem's coefficients; `n_samples` counts the samples by their weights."""
-    size = int(np.count_nonzero(to_numpy(coef)))
+    size = _n_choices(problem.penalty, to_numpy(coef))
     loss = getattr(problem.loss, "loss", problem.loss)
     deviance = 2.0 * n_samples * float(np.sum(to_numpy(problem.at(coef).loss)))
-    freedom = _degrees_of_freedom(problem, coef)
+    freedom = _degrees_of_freedom(problem, coef, size)
     n_coefs = int(np.prod(problem.shape))
     if isinstance(loss, Squared):
         options = {"noise_variance": noise_variance, "ebic_gamma": ebic_gamma, "freedom": freedom}
@@ -86,12 +87,19 @@ def _charge(name, freedom, size, n_samples, n_features, ebic_gamma):
     return charge
 
 
-def _degrees_of_freedom(problem, coef):
-    """As many as coefficients, or the trace of the map from y to its fit where a ridge shrinks that of least squares."""
+def _n_choices(penalty, coef):
+    """Non-zero coefficients of all targets, or what a penalty that ties them leaves to choose."""
+    if not hasattr(penalty, "degrees_of_freedom"):
+        return int(np.count_nonzero(coef))
+    return sum(penalty.degrees_of_freedom(column) for column in coef.reshape(len(coef), -1).T)
+
+
+def _degrees_of_freedom(problem, coef, size):
+    """As many as there are choices, or the trace of the map from y to its fit where a ridge shrinks that of least squares."""
     penalty, used = problem.penalty, to_numpy(coef) != 0
     squared = isinstance(getattr(problem.loss, "loss", problem.loss), Squared)
     if not (squared and isinstance(penalty, L1Ridge) and penalty.l1_ratio < 1 and used.any()):
-        return int(np.count_nonzero(used))
+        return size
     support = np.flatnonzero(used)
     weights = 1.0 if problem.penalty_weights is None else to_numpy(problem.penalty_weights)[support]
     gram = to_numpy(problem.in_double().design.gram(support)) / problem.n_samples

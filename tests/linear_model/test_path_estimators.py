@@ -38,6 +38,7 @@ from sparsecode import (
     SparsePoissonRegressorCV,
     SquareRootLasso,
     SquareRootLassoCV,
+    TotalVariation1D,
 )
 from tests.planted import planted
 
@@ -155,7 +156,7 @@ def test_any_pair_is_cross_validated(data):
     classes = np.digitize(y, [2.0, 4.0])
     joined = SparseGLMCV("multinomial", alphas=4, eps=0.1, cv=3).fit(X, np.eye(3)[classes])
     assert joined.coef_.shape == (3, 20)
-    with pytest.raises(ValueError, match="1d array"):
+    with pytest.raises(ValueError, match="takes one target"):
         SparseGLMCV().fit(X, np.stack([y, y], axis=1))
 
 
@@ -284,3 +285,18 @@ def test_the_weights_of_the_ridge_count_in_its_degrees_of_freedom(data):
     expected = len(y) * (log(2 * np.pi * left / len(y)) + 1) + log(len(y)) * freedom
     assert freedom < model.support_.size - 0.5
     assert model.criterion_[0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_total_variation_counts_pieces_not_coefficients():
+    """A level that is nowhere zero has as many non-zero coefficients as features: pieces are what the fit chooses."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat([4.0, 1.0, 3.0], 20)
+    y = truth + 0.1 * rng.standard_normal(60)
+    model = SparseGLMIC("bic", penalty=TotalVariation1D(1.0), fit_intercept=False, noise_variance=0.01, tol=1e-9)
+    model.fit(np.eye(60), y)
+    jumps = np.flatnonzero(np.diff(model.coef_)) + 1
+    assert {20, 40} <= set(jumps.tolist()) and jumps.size <= 8
+    best = int(np.argmin(model.criterion_))
+    left = np.sum((y - model.coef_) ** 2)
+    expected = 60 * log(2 * np.pi * 0.01) + left / 0.01 + log(60) * (jumps.size + 1)
+    assert model.criterion_[best] == pytest.approx(expected, rel=1e-9)

@@ -169,3 +169,15 @@ def test_the_bound_on_the_dual_ball_of_an_image_is_met_by_every_image():
             assert limit * correlation @ image <= penalty.value(image) * (1 + 1e-9)
         inside = correlation * 0.02
         assert penalty.dual_limit(inside) >= 1.0
+
+
+@pytest.mark.parametrize(
+    "penalty", [TotalVariation1D(0.7), TotalVariation2D(0.4, (4, 5), isotropic=False), SLOPE(0.5, (2.0, 1.5, 1.0, 0.4))]
+)
+def test_degrees_of_freedom_are_the_divergence_of_the_prox(penalty):
+    """Stein's formula on the identity as design: the trace of the map from the target to its fit."""
+    for seed in range(5):
+        target = 2.0 * np.random.default_rng(seed).standard_normal(20)
+        shift = 1e-4 * np.eye(20)
+        slopes = [(penalty.prox(target + e, 1.0) - penalty.prox(target - e, 1.0)) / 2e-4 for e in shift]
+        assert penalty.degrees_of_freedom(penalty.prox(target, 1.0)) == round(np.trace(slopes), 2)
