@@ -180,9 +180,9 @@ class _Lassos:
         self.top = float(np.max(largest_strength(self.problem)))
         self.coef = self.problem.start()
 
-    def state(self, coef, finished=False):
+    def state(self, coef, finished=False, reason=""):
         """What is yielded: coefficients in the precision of the data."""
-        return State(self.problem.xp.astype(coef, self._dtype, copy=False), finished=finished)
+        return State(self.problem.xp.astype(coef, self._dtype, copy=False), finished=finished, reason=reason)
 
     @property
     def target_size(self):
@@ -209,13 +209,13 @@ def _exact_steps(lassos, tol):
     yield lassos.state(lassos.coef, finished=lassos.top == 0)
     strength = _FIRST * lassos.top
     while True:
-        lassos.solve(strength, max(0.05 * tol * strength / lassos.top, 1e-14))
+        left = lassos.solve(strength, max(0.05 * tol * strength / lassos.top, 1e-14))
         coef = interpolated(lassos.problem, lassos.coef)
         if coef is not None:
             scaled = lassos.residual / (lassos.problem.n_samples * strength)
             lassos.residual = aligned(lassos.problem, coef, scaled, 1.0)
         lowest = strength <= _FLOOR * lassos.top
-        yield lassos.state(lassos.coef if coef is None else coef, lowest)
+        yield lassos.state(lassos.coef if coef is None else coef, lowest, _out_of_reach(lassos, left) if lowest else "")
         strength = max(_FALL * strength, _FLOOR * lassos.top)
 
 
@@ -232,11 +232,21 @@ def _noisy_steps(lassos, noise, tol):
         secant.add(strength, left)
         low, high = (max(low, strength), high) if left < noise else (low, min(high, strength))
         wanted = max(0.1 * wanted, 0.01 * tol)
-        certificate = yield lassos.state(lassos.coef, idle >= _PATIENCE or high <= _FLOOR * top)
+        lowest = high <= _FLOOR * top
+        reason = _out_of_reach(lassos, left) if lowest else ""
+        certificate = yield lassos.state(lassos.coef, lowest or idle >= _PATIENCE, reason)
         if near:
             idle = 0 if certificate.value < 0.5 * least else idle + 1
             least = min(least, float(certificate.value))
         before, strength = strength, _next_strength(secant, strength, left, noise, top)
+
+
+def _out_of_reach(lassos, left):
+    """What is said where even a vanishing strength leaves a residual of norm `left`."""
+    return (
+        f"no coefficients found come nearer to y than a residual of norm {left:.3g} ({left / lassos.target_size:.1e} of that of y); "
+        "pass a noise above it"
+    )
 
 
 def _next_strength(secant, strength, left, noise, top):
