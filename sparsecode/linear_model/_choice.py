@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from itertools import islice
 from numbers import Integral, Real
 
 import numpy as np
@@ -17,7 +18,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._array import to_numpy
+from .._array import array_namespace, to_numpy
 from .._estimators import FitTask, all_or_nothing, with_callbacks
 from .._parallel import map_blocks
 from .._validation import as_sample_weight
@@ -29,6 +30,8 @@ from ._folds import draw_folds, training_weight
 from ._penalised import COMMON_CONSTRAINTS, PenalisedModel
 
 __all__ = ["CRITERION_CONSTRAINTS", "CV_CONSTRAINTS", "ByCriterion", "CrossValidated"]
+
+_AT_ONCE = 1 << 22  # numbers, of coefficients and fitted values, that wait to be judged together
 
 _GRID_CONSTRAINTS = {
     "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
@@ -187,32 +190,44 @@ class _Search:
         for i, (penalty, alphas) in enumerate(zip(self.penalties, self.grids, strict=True)):
             problem = posed.problem.with_penalty(penalty)
             path = solve_path(problem, alphas, model.solver, keep_proofs=True, **model._options())
-            for k, result in enumerate(path):
-                errors[i, k] = judge(result) if total > 0 else 0.0
-                if worst is None or np.max(result.certificate) > np.max(worst.certificate):
-                    worst = result
+            done = 0
+            while results := list(islice(path, max(1, _AT_ONCE // (problem.n_samples + problem.n_features)))):
+                if total > 0:
+                    errors[i, done : done + len(results)] = judge(results)
+                done += len(results)
+                worst = max(results if worst is None else [worst, *results], key=lambda each: np.max(each.certificate))
         return errors, total, worst
 
     def _judge(self, posed, test, share):
-        """The error of a result on the held-out samples, by the loss."""
-        share = share if self.values.ndim == 1 else share[:, None]
+        """The errors of results on the held-out samples, by the loss: one product for all of them."""
+        target, share = self.values[test], share if self.values.ndim == 1 else share[:, None]
 
-        def error(result):
-            fitted = to_numpy(self.design.product(result.coef)) + posed.intercept(result.coef)
-            return self.model._held_out(self.values[test], fitted[test], share)
+        def errors(results):
+            coefs = [result.coef for result in results]
+            xp, shape = array_namespace(*coefs), tuple(coefs[0].shape)
+            product = self.design.product(xp.concat([xp.reshape(coef, (shape[0], -1)) for coef in coefs], axis=1))
+            fitted = to_numpy(product)[test]
+            fitted = fitted.reshape(fitted.shape[0], len(coefs), *shape[1:])
+            return [
+                self.model._held_out(target, fitted[:, k] + posed.intercept(coef), share)
+                for k, coef in enumerate(coefs)
+            ]
 
-        return error
+        return errors
 
 
 class _Scorer:
-    """The error of a result on the held-out samples: minus what a scorer says of the model that it makes."""
+    """The errors of results on the held-out samples: minus what a scorer says of the models that they make."""
 
     def __init__(self, model, posed, test, share, score, X, y):
         self.model, self.posed, self.score = model, posed, score
         self.X, self.y = _safe_indexing(X, test), _safe_indexing(y, test)
         self.share = None if np.all(share == share[0]) else share * len(share)
 
-    def __call__(self, result):
+    def __call__(self, results):
+        return [self._error(result) for result in results]
+
+    def _error(self, result):
         twin = copy.copy(self.model)
         PenalisedModel._store(twin, result, self.posed)
         weights = {} if self.share is None else {"sample_weight": self.share}

@@ -60,7 +60,8 @@ class LassoCV(SquaredErrors, CrossValidated, PenalisedRegressor):
     Notes
     -----
     The errors of the folds are averaged over held-out samples, so that a fold counts by its (weighted) size.
-    On a fold's path, a gap may be proved by the dual point of another strength; the last fit, which is kept, proves itself.
+    On a fold's path, a gap may be proved by the dual point of another strength; the last fit, which is kept, proves itself. With
+    up to 256 features, a fold's path is followed on its Gram matrix from one change of the support to the next, all strengths at once.
 
     Examples
     --------

@@ -14,7 +14,8 @@ class Method(NamedTuple):
     ``run(problem, coef, memory, *, tol, max_iter, callback=None)`` returns a `SolveResult` without a warning, the certificate
     that `certificate_of` gives the problem. What ``remember(problem)`` returns is handed to `run` again for the next strength
     of a path, and for the next of independent targets; ``keep_proofs(memory)`` has it carry what one strength proves of the
-    others, so that certificates are gaps of coefficients with another's dual point.
+    others, so that certificates are gaps of coefficients with another's dual point. ``at_once(problem, alphas, tol)`` gives those
+    results of a path that need no run: one for each strength, or None.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Method(NamedTuple):
     remember: Callable[[Any], Any] = lambda problem: None
     each_target: bool = False  # whether independent targets have to be given one by one
     keep_proofs: Callable[[Any], Any] = lambda memory: memory
+    at_once: Callable[..., list] = lambda problem, alphas, tol: [None] * len(alphas)
 
 
 def methods() -> tuple[Method, ...]:

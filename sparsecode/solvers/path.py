@@ -184,18 +184,21 @@ def path_alphas(problem, alphas=None, n_alphas=100, eps=1e-3):
 def solve_path(problem, alphas, solver="auto", *, keep_proofs=False, callback=None, **options):
     """Yield the result for each strength; the penalty of `problem` gives the rest. No warning.
 
-    With `keep_proofs`, gaps may be proved by the dual point of another strength: less work, for coefficients that are not
-    handed out.
+    With `keep_proofs`, gaps may be proved by the dual point of another strength, or from a Gram matrix: less work, for
+    coefficients that are not handed out.
     """
     coef = problem.start()
-    method = memory = None
-    for alpha in alphas:
+    method = memory = known = None
+    for k, alpha in enumerate(alphas):
         problem = problem.with_penalty(problem.penalty._replace(alpha=float(alpha)))
         if method is None:
             method = choose(problem, solver)
             memory = method.remember(problem)
-            memory = method.keep_proofs(memory) if keep_proofs else memory
-        result = method.run(problem, coef, memory, callback=callback, **options)
+            if keep_proofs:
+                memory, known = method.keep_proofs(memory), method.at_once(problem, alphas, options["tol"])
+        result = known[k] if known is not None else None
+        if result is None:
+            result = method.run(problem, coef, memory, callback=callback, **options)
         yield replace(result, intercept=problem.intercept(result.coef))
         if result.status is Status.INTERRUPTED:
             return

@@ -19,7 +19,7 @@ TOL = 1e-4
 @pytest.fixture(scope="module")
 def noisy():
     """More features than samples under much noise: at small strengths supports are as large as the samples are many."""
-    made = planted(60, 200, 10, noise=1.0, seed=5)
+    made = planted(60, 300, 10, noise=1.0, seed=5)
     return make_problem(made.A, made.y, Squared(), L1(1.0))
 
 
@@ -27,13 +27,13 @@ def noisy():
 @pytest.mark.parametrize("positive", [False, True])
 def test_no_objective_is_below_what_any_point_proves(noisy, weights, positive):
     rng = np.random.default_rng(0)
-    weights = None if weights is None else rng.uniform(0.5, 2.0, 200)
+    weights = None if weights is None else rng.uniform(0.5, 2.0, 300)
     posed = make_problem(noisy.design.array, noisy.target, Squared(), L1(1.0, positive), penalty_weights=weights)
     top = float(np.max(np.abs(posed.at_zero().correlation)))
     path = list(solve_path(posed, top * np.geomspace(0.5, 0.02, 6), tol=1e-12, max_iter=1000))
     least = [result.objective for result in path]
     for result in path:
-        proof = posed.at(result.coef + 0.01 * rng.standard_normal(200) * (rng.random(200) < 0.1))
+        proof = posed.at(result.coef + 0.01 * rng.standard_normal(300) * (rng.random(300) < 0.1))
         for k, alpha in enumerate(top * np.geomspace(0.5, 0.02, 6)):
             assert float(lower_bound(posed.with_penalty(L1(alpha, positive)), proof)) <= least[k] * (1 + 1e-10)
 

@@ -3,22 +3,37 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from sparsecode import L1, GroupL1, L1Ridge, SquareRoot, Status, WithIntercept, alpha_max, basis_pursuit, lasso, solve
+from sparsecode import (
+    L1,
+    SLOPE,
+    GroupL1,
+    L1Ridge,
+    SquareRoot,
+    Status,
+    TotalVariation1D,
+    WithIntercept,
+    alpha_max,
+    basis_pursuit,
+    lasso,
+    solve,
+)
+from sparsecode.designs import DenseDesign
 from sparsecode.losses import Squared
-from sparsecode.solvers.coordinate.square_root import SecantInSquares, _complex_step, _meeting
+from sparsecode.solvers.coordinate.lasso_support import complex_step, meeting
+from sparsecode.solvers.coordinate.square_root import SecantInSquares
 from sparsecode.solvers.problem import make_problem
 from tests.planted import planted
 
 
-def conic(A, y, alpha, weights, share, intercept, ridge=0.0):
-    """The minimum by an interior-point method: value and coefficients."""
+def conic(A, y, alpha, weights, share, intercept, ridge=0.0, positive=False):
+    """The minimum by an interior-point method."""
     import cvxpy as cp
 
-    x, c = cp.Variable(A.shape[1]), cp.Variable()
+    x, c = cp.Variable(A.shape[1], nonneg=positive), cp.Variable()
     residual = cp.multiply(np.sqrt(share), y - A @ x - (c if intercept else 0))
     objective = cp.norm(residual) + alpha * (1 - ridge) * cp.norm1(cp.multiply(weights, x))
     objective += 0.5 * alpha * ridge * cp.sum_squares(cp.multiply(np.sqrt(weights), x))
@@ -26,6 +41,8 @@ def conic(A, y, alpha, weights, share, intercept, ridge=0.0):
 
 
 @settings(max_examples=15, deadline=None)
+@example(77, False, False, 0.25, 0.4)  # more coefficients than samples in an exact fit
+@example(77, False, True, 0.25, 0.4)
 @given(st.integers(0, 10_000), st.booleans(), st.booleans(), st.floats(0.02, 0.9), st.sampled_from([0.0, 0.4]))
 def test_the_objective_is_that_of_a_conic_program(seed, intercept, weighted, fraction, ridge):
     rng = np.random.default_rng(seed)
@@ -41,6 +58,48 @@ def test_the_objective_is_that_of_a_conic_program(seed, intercept, weighted, fra
     expected = conic(A, y, alpha, weights, sample_weight / sample_weight.sum(), intercept, ridge)
     assert result.status is Status.CONVERGED
     assert result.objective == pytest.approx(expected, abs=1e-6 * np.linalg.norm(y))
+
+
+def nearly_exact(n_samples, n_features, seed):
+    """A dense target that few more columns than samples fit."""
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((n_samples, n_features))
+    return A, A @ rng.standard_normal(n_features) + rng.standard_normal(n_samples) + 1
+
+
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("n_free", [0, 2])
+@pytest.mark.parametrize("share", [1e-3, 0.05])
+def test_a_ridge_does_not_hide_that_a_fit_is_exact(positive, n_free, share):
+    A, y = nearly_exact(6, 40, 3)
+    weights = np.r_[np.zeros(n_free), np.ones(40 - n_free)]
+    alpha = share * alpha_max(A, y, SquareRoot())
+    penalty, loss = L1Ridge(alpha, 0.4, positive), WithIntercept(SquareRoot())
+    result = solve(A, y, loss, penalty, penalty_weights=weights, tol=1e-7)
+    expected = conic(A, y, alpha, weights, np.full(6, 1 / 6), True, 0.6, positive)
+    assert result.status is Status.CONVERGED
+    assert result.objective == pytest.approx(expected, abs=1e-6 * np.linalg.norm(y))
+
+
+@pytest.mark.parametrize("penalty", [SLOPE(0.01, np.linspace(1.0, 0.3, 26)), TotalVariation1D(0.05)])
+def test_where_the_search_gains_no_more_other_steps_go_on(penalty):
+    A, y = nearly_exact(5, 26, 0)
+    result = solve(A, y, SquareRoot(), penalty, tol=1e-7)
+    other = solve(A, y, SquareRoot(), penalty, solver="primal_dual", tol=1e-7, max_iter=50_000)
+    assert result.status is other.status is Status.CONVERGED
+    assert result.objective == pytest.approx(other.objective, abs=3e-7 * np.linalg.norm(y))
+
+
+def test_whenever_it_is_stopped_the_answer_has_the_lowest_objective_met_and_no_more_gap_than_it_says():
+    A, y = nearly_exact(5, 26, 0)
+    penalty = SLOPE(0.01, np.linspace(1.0, 0.3, 26))
+    least = solve(A, y, SquareRoot(), penalty, tol=1e-8).objective
+    for max_iter in (1, 3, 20, 60, 100):
+        result = solve(A, y, SquareRoot(), penalty, tol=1e-8, max_iter=max_iter)
+        assert result.objective == min(result.history["objective"])
+        size = np.linalg.norm(y - A @ result.coef) / np.sqrt(len(y))
+        assert result.objective == pytest.approx(size + float(penalty.value(result.coef)), rel=1e-12)
+        assert result.objective - least <= result.certificate * np.linalg.norm(y) / np.sqrt(len(y)) * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.3, 0.6])
@@ -89,7 +148,7 @@ def test_supports_as_large_as_the_sample_are_those_of_a_linear_program(positive,
     one_sided = [(0, None)] * 120 + [(0, 0 if positive else None)] * 120
     least = linprog(np.r_[weights, weights], A_eq=np.hstack([A, -A]), b_eq=y, bounds=one_sided).fun
     assert result.status is Status.CONVERGED
-    assert result.n_iter <= 2  # not one Lasso after another, down to no strength
+    assert result.n_iter <= 4  # not one Lasso after another, down to no strength
     assert result.support.size == 40
     assert weights @ np.abs(result.coef) == pytest.approx(least, rel=1e-9)
 
@@ -101,7 +160,7 @@ def test_one_lasso_tells_where_its_strength_meets_its_residual_while_the_support
     size = np.linalg.norm(y - A @ answer.coef) / np.sqrt(len(y))
     near = lasso(A, y, alpha * 1.001 * size, tol=1e-9).coef
     np.testing.assert_array_equal(np.flatnonzero(near), answer.support)
-    sigma, coef = _meeting(make_problem(A, y, Squared(), L1(alpha)), near, alpha)
+    sigma, coef = meeting(make_problem(A, y, Squared(), L1(alpha)), near, alpha)
     assert sigma == pytest.approx(size, rel=1e-10)
     np.testing.assert_allclose(coef, answer.coef, atol=1e-10)
 
@@ -118,7 +177,7 @@ def test_the_step_of_complex_coefficients_squares_what_is_left_of_the_gradient()
     defects = [np.max(np.abs(left(x)))]
     for _ in range(3):
         correlation = left(x) + 0.2 * x / np.abs(x)
-        x = x + _complex_step(columns.conj().T @ columns, x, correlation, np.full(x.size, 0.2))
+        x = x + complex_step(columns.conj().T @ columns, x, correlation, np.full(x.size, 0.2))
         defects.append(np.max(np.abs(left(x))))
     assert defects[0] > 1e-4
     assert defects[1] < 1e-2 * defects[0]
@@ -157,6 +216,19 @@ def test_just_below_the_greatest_strength_something_is_selected_and_above_it_not
     top = alpha_max(A, y, SquareRoot())
     assert solve(A, y, SquareRoot(), L1(1.001 * top)).support.size == 0
     assert solve(A, y, SquareRoot(), L1(0.99 * top), tol=1e-9).support.size > 0
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5])
+@pytest.mark.parametrize("loss", [SquareRoot(), WithIntercept(SquareRoot())])
+def test_all_columns_are_looked_at_once_a_solve(share, loss, monkeypatch):
+    A, y, _ = planted(100, 300, noise=2.0)
+    alpha, products = share * alpha_max(A, y, loss), []
+    product = DenseDesign.rmatvec
+    monkeypatch.setattr(DenseDesign, "rmatvec", lambda self, dual: products.append(1) or product(self, dual))
+    result = solve(A, y, loss, L1(alpha))
+    assert result.status is Status.CONVERGED
+    before = 2 if hasattr(loss, "loss") else 1  # at zero, and for the mean of the columns
+    assert len(products) == before + result.n_iter
 
 
 def test_the_secant_in_squares_is_exact_on_a_line_in_squares():

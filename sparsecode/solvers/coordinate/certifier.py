@@ -43,6 +43,10 @@ class Certifier:
         self._coef, self._point, self._penalty = coef, certificate.point, problem.penalty
         return certificate
 
+    def know(self, coef, point):
+        """The point of coefficients that come next, where another certificate has computed it."""
+        self._coef, self._point, self._penalty = coef, point, None
+
     def _with_best_proof(self, problem, certificate):
         """The certificate, its value by the best bound of the strength."""
         scale = float(problem.in_double().at_zero().loss)

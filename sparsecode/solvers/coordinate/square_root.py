@@ -9,7 +9,8 @@ starts from the last, on the same working set.
 
 Where even a vanishing sigma leaves a smaller residual, the minimiser fits the target exactly. Then sigma falls until the fit
 on the support interpolates, and the Lasso's residual over sigma is the dual point that proves it. Supports nearly as large as the
-sample hardly are found that way: there a linear program gives the exact fit of least norm.
+sample hardly are found that way: there a linear program gives the exact fit of least norm. Where the search gains no more, as near
+exact fits under other penalties than the l1 norm, primal and dual steps go on from its coefficients and its dual point.
 
 Belloni, Chernozhukov and Wang, "Square-root lasso: pivotal recovery of sparse signals via conic programming", 2011
 (arXiv 1009.5689).
@@ -18,20 +19,24 @@ Sun and Zhang, "Scaled sparse linear regression", 2012 (arXiv 1104.4595).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import as_double, asarray_like, is_complex, real_dtype, to_numpy
+from ..._array import as_double, real_dtype, to_numpy
 from ...designs import CenteredDesign, GramDesign
 from ...losses import Squared, SquareRoot
 from ...penalties import L1, SLOPE, GroupL1, L1Ridge, SparseGroupL1, TotalVariation1D, TotalVariation2D
-from ..certificates import gap_of_pair, relative_gap
+from ...result import Status
+from ..certificates import gap_of_pair, relative, relative_gap
 from ..driver import State, drive
 from ..interpolation import aligned, interpolated, least_fit
 from ..methods import Method, choose
-from ..problem import Problem
-from .newton import newton_step, solve_definite
+from ..problem import Point, Problem
+from ..proximal.primal_dual import primal_dual_steps
+from .lasso_support import meeting, stationary
+from .working_set import WORKING_SETS, working_set_steps
 
 __all__ = ["SQUARE_ROOT", "SecantInSquares"]
 
@@ -43,13 +48,13 @@ _NEAR = 1e-2  # changes of sigma after which solves are as exact as can be
 _SETTLED = 0.03  # the same, from which on a certificate is worth its products
 _POLISH, _POLISH_GRADIENT = 1, 300  # rounds of working sets, iterations of gradients, of such a solve
 _PATIENCE = 4  # of them without a smaller gap
+_PROVED = 1e-10  # relative gap: above it, steps of another kind may still gain
 _EXACT = 1e-2  # sizes of the residual, over that of the target, at which an exact fit is tried
 _FULL = 0.8  # of the samples: supports at which it is looked for by a linear program
 _AGAIN = 0.1  # of sigma, after which that is done once more
 _SHARE = 0.1  # of the tolerance that a solve of the squared loss may use up
 _INNER_ITERATIONS = 2_000
-_ROUNDED = 1e-8  # of a residual's square: what a fit leaves, if less, is lost in the difference of squares
-_MOST = 2_000  # columns of a support whose equations are solved once more
+_QUICK = 8  # solves at first that end with one working set
 
 
 class SecantInSquares:
@@ -119,7 +124,7 @@ def _squared(problem, memory):
 
 
 class _Duals:
-    """The dual point of an exact fit, where the loss has no gradient; None elsewhere."""
+    """The dual point that goes with coefficients where the loss's gradient is not the one that proves them; None elsewhere."""
 
     point: Any = None
 
@@ -132,10 +137,17 @@ class _Inner:
         self.squared = _squared(problem, memory)
         self.kept = memory.kept
         self.alpha = problem.penalty.alpha
-        self.target_size = float(np.sqrt(2.0 * float(self.squared.in_double().at_zero().loss)))
+        self.is_homogeneous = getattr(problem.penalty, "is_homogeneous", False)  # duals prove alike at any length
+        self.target_size = size = float(np.sqrt(2.0 * float(self._misfit(problem.start()))))
+        if self.squared.design.is_numpy and self.squared.in_double() is self.squared:
+            correlation = size * problem.in_double().at_zero().correlation
+            self.squared._at_zero = self._point(problem.start(), size, correlation)
 
-    def solve(self, coef, sigma, wanted, last):
-        """Coefficients at a sigma, to a relative gap `wanted` of the square-root problem, and the size of their residual."""
+    def solve(self, coef, sigma, wanted, last, quick=False):
+        """Coefficients at a sigma, to a relative gap `wanted` of the square-root problem, and the size of their residual.
+
+        If `quick`, after one working set of a Lasso, without a look at the other columns: the certificate that follows is one.
+        """
         squared = self.squared.with_penalty(self.problem.penalty._replace(alpha=float(self.alpha * sigma)))
         if "method" not in self.kept:
             method = choose(squared)
@@ -143,15 +155,45 @@ class _Inner:
         options = {"tol": max(_SHARE * wanted * sigma / self.target_size, _FINEST), "max_iter": _INNER_ITERATIONS}
         if last:  # a change of sigma by a millionth is one of the squared loss's gap by its square: below any tolerance
             options = {"tol": 0.0, "max_iter": _POLISH if self.kept["method"].each_target else _POLISH_GRADIENT}
-        coef = self.kept["method"].run(squared, coef, self.kept["memory"], **options).coef
+        memory = self.kept["memory"]
+        if quick and self.is_quick:
+            steps = working_set_steps(squared, coef, memory.working_set, tol=options["tol"], screening=False)
+            next(steps)
+            coef = steps.send(memory.certify(squared, coef)).coef
+            steps.close()
+        else:
+            coef = self.kept["method"].run(squared, coef, memory, **options).coef
         if last and isinstance(squared.penalty, L1):
-            coef = _stationary(squared, coef)
-        misfit = squared.loss.value(squared.target, squared.design.product(coef), squared.row_weights)
-        return coef, float(np.sqrt(2.0 * float(misfit)))
+            coef = stationary(squared, coef)
+        return coef, float(np.sqrt(2.0 * float(self._misfit(coef))))
+
+    @property
+    def is_quick(self):
+        """Whether the squared loss is that of a Lasso by working sets."""
+        return self.kept["method"] is WORKING_SETS and isinstance(self.squared.penalty, L1)
+
+    def _misfit(self, coef):
+        squared = self.squared.in_double()
+        return squared.loss.value(squared.target, squared.design.product(as_double(coef)), squared.row_weights)
+
+    def _point(self, coef, size, correlation):
+        """The point of the squared loss whose correlations are known, and the size of the residual."""
+        squared = self.squared
+        dual = -squared.loss.gradient(squared.target, squared.design.product(coef), squared.row_weights)
+        return Point(np.float64(0.5 * size**2), correlation, dual)
+
+    def know(self, coef, size, point):
+        """The square-root problem's point of the coefficients that the next solve starts from, whose residual is of a given size.
+
+        Its correlations, times that size, are those of the squared loss: the next solve begins without a product.
+        """
+        certifier = getattr(self.kept.get("memory"), "certify", None)
+        if certifier is not None:
+            certifier.know(coef, self._point(coef, size, size * point.correlation))
 
     def meeting(self, coef, sigma):
         """Sigma and coefficients where the two meet on this support, not too far away; None where that is not known."""
-        met = _meeting(self.squared, coef, self.alpha) if isinstance(self.squared.penalty, L1) else None
+        met = meeting(self.squared, coef, self.alpha) if isinstance(self.squared.penalty, L1) else None
         return met if met is not None and _FALL * sigma <= met[0] <= sigma / _FALL else None
 
     def is_full(self, coef):
@@ -173,93 +215,6 @@ class _Inner:
         return aligned(self.problem, exact, dual, self.alpha)
 
 
-class _OnSupport(NamedTuple):
-    """The squared loss of some columns around coefficients, none of them zero."""
-
-    support: Any  # (size,)
-    gram: Any  # (size, size)
-    weights: Any  # (size,)
-    correlation: Any  # (size,) of the residual
-    energy: float  # the mean square of the residual
-
-
-def _on_support(problem, coef):
-    """The support of `coef` (n_features,); None where it is too large, or an intercept is in the loss."""
-    support = np.flatnonzero(to_numpy(coef))
-    if not isinstance(problem.loss, Squared) or not 0 < support.size <= min(_MOST, problem.n_samples):
-        return None
-    design, rows = problem.design, problem.row_weights
-    columns = to_numpy(design.columns(support if design.is_numpy else support.tolist()))
-    residual = to_numpy(problem.target - design.product(coef))
-    if isinstance(rows, float):
-        gram, weighted = rows * (columns.conj().T @ columns), rows * residual
-    else:
-        rows = to_numpy(rows).ravel()
-        gram, weighted = (columns.conj().T * rows) @ columns, rows * residual
-    weights = np.ones(problem.n_features) if problem.penalty_weights is None else to_numpy(problem.penalty_weights)
-    energy = float(np.vdot(residual, weighted).real)
-    return _OnSupport(support, gram, weights[support], columns.conj().T @ weighted, energy)
-
-
-def _stationary(problem, coef):
-    """Coefficients moved to where the gradient on their support is that of the l1 norm, to rounding.
-
-    The gap of the squared loss is blind to what is left of the gradient below the root of rounding; that of its root is not.
-    """
-    here = _on_support(problem, coef)
-    if here is None:
-        return coef
-    values, threshold = to_numpy(coef).copy(), problem.penalty.alpha * here.weights
-    if is_complex(coef):
-        step = _complex_step(here.gram, values[here.support], here.correlation, threshold)
-    else:
-        step = newton_step(here.gram, values[here.support], here.correlation, threshold, problem.penalty.positive)
-    if step is None:
-        return coef
-    values[here.support] += step
-    return asarray_like(values, coef)
-
-
-def _complex_step(gram, coef, correlation, threshold):
-    """Newton's step of complex coefficients, none of them zero: the l1 norm bends across their phases; None if that fails."""
-    size = coef.size
-    sign, bend = coef / np.abs(coef), threshold / np.abs(coef)
-    matrix = np.block([[gram.real, -gram.imag], [gram.imag, gram.real]])
-    across = np.concatenate([-sign.imag, sign.real])
-    for block in (slice(0, size), slice(size, 2 * size)):
-        for other in (slice(0, size), slice(size, 2 * size)):
-            matrix[block, other] += np.diag(bend * across[block] * across[other])
-    left = correlation - threshold * sign
-    step = solve_definite(np.asfortranarray(matrix), np.concatenate([left.real, left.imag]))
-    return None if step is None else step[:size] + 1j * step[size:]
-
-
-def _meeting(problem, coef, alpha):
-    """Where the Lasso of strength ``alpha sigma`` leaves a residual of size sigma, if support and signs of `coef` stay: sigma and it.
-
-    For real data: there the coefficients are ``coef + fit - sigma * shift``, and the squared size is what the fit leaves plus
-    ``sigma**2 threshold^T shift``. None if signs do not stay, or the fit leaves nothing.
-    """
-    here = None if is_complex(coef) else _on_support(problem, coef)
-    if here is None:
-        return None
-    values = to_numpy(coef).copy()
-    threshold = alpha * here.weights * np.sign(values[here.support])
-    both = solve_definite(here.gram, np.column_stack([here.correlation, threshold]))
-    if both is None:
-        return None
-    fit, shift = both.T
-    level, slope = here.energy - here.correlation @ fit, threshold @ shift
-    if not (slope < 1.0 and level > _ROUNDED * here.energy):
-        return None
-    sigma = np.sqrt(level / (1.0 - slope))
-    moved = values[here.support] + fit - sigma * shift
-    if np.any((moved * threshold < 0.0) | ((moved == 0.0) & (threshold != 0.0))):
-        return None
-    values[here.support] = moved
-    return float(sigma), asarray_like(values, coef)
-
-
 def _steps(problem, start, memory, tol, duals):
     """Yield the coefficients of one solve of the squared loss after another."""
     certificate = yield State(start)
@@ -268,12 +223,14 @@ def _steps(problem, start, memory, tol, duals):
     wide = problem.in_double()
     sigma = min(float(wide.loss.value(wide.target, wide.design.product(coef), wide.row_weights)), size)
     sigma = max(sigma, _FLOOR * size)
-    wanted, following, least, idle, untried = 1.0, 0.0, np.inf, 0, np.inf
+    wanted, following, least, idle, untried, rounds = 1.0, 0.0, np.inf, 0, np.inf, 0
     while True:
         near = abs(following - sigma) <= _NEAR * sigma
         wanted = tol if near else _next_gap(wanted, certificate, tol)
         sigma = following or sigma
-        coef, left = inner.solve(coef, sigma, wanted, near)
+        quick, rounds = not near and rounds < _QUICK, rounds + 1
+        coef, left = inner.solve(coef, sigma, wanted, near, quick)
+        quick = quick and inner.is_quick
         secant.add(sigma, left)
         line, met = secant.line(), inner.meeting(coef, sigma)
         vanishes = line is None or line[0] <= 0.1 * left**2  # the residual, with sigma
@@ -285,13 +242,48 @@ def _steps(problem, start, memory, tol, duals):
             yield State(problem.xp.astype(exact, dtype, copy=False))
             duals.point = None
         following, coef = (_next_sigma(secant, sigma, left, _FLOOR * size), coef) if met is None else met
-        if coef.dtype != dtype:  # rounded coefficients have a residual that proves less than the one before
+        duals.point = None
+        if coef.dtype != dtype or (vanishes and left < sigma and not inner.is_homogeneous):
             duals.point = inner.dual(coef, None, following if met else sigma)
-        settled = near or met is not None or abs(following - sigma) <= _SETTLED * sigma
-        certificate = yield State(problem.xp.astype(coef, dtype, copy=False), settled, finished=idle >= _PATIENCE)
+        settled = quick or near or met is not None or abs(following - sigma) <= _SETTLED * sigma
+        certificate = yield State(problem.xp.astype(coef, dtype, copy=False), settled)
+        if certificate is not None and duals.point is None and following > _FLOOR * size:
+            inner.know(coef, met[0] if met else left, certificate.point)
         if near:
             idle = 0 if certificate.value < 0.5 * least else idle + 1
             least = min(least, float(certificate.value))
+        if idle >= _PATIENCE:
+            if least <= _PROVED:
+                yield State(problem.xp.astype(coef, dtype, copy=False), finished=True)
+            duals.point = inner.dual(coef, None, following if met else sigma)
+            yield from primal_dual_steps(problem, problem.xp.astype(coef, dtype, copy=False), duals)
+
+
+class _Proofs:
+    """Certificates of a solve, its best bound, and its lowest objective: these need not come from the same coefficients."""
+
+    def __init__(self, problem, duals):
+        self.problem, self.duals = problem, duals
+        self.scale = float(problem.in_double().at_zero().loss)
+        self.bound, self.objective, self.coef = -np.inf, np.inf, None
+
+    def __call__(self, coef):
+        """The certificate of coefficients with the dual point that goes with them."""
+        dual = self.duals.point
+        certificate = relative_gap(self.problem, coef) if dual is None else gap_of_pair(self.problem, coef, dual)
+        objective = float(certificate.objective)
+        self.bound = max(self.bound, objective - float(certificate.value) * self.scale)
+        if objective < self.objective:
+            self.objective, self.coef = objective, coef
+        return certificate
+
+    def best(self, result):
+        """What the driver found, or the coefficients of the lowest objective with the best bound where it missed its tolerance."""
+        if result.status is Status.CONVERGED or not self.objective < result.objective:
+            return result
+        gap = float(relative(max(self.objective - self.bound, 0.0), self.scale))
+        status = Status.CONVERGED if gap <= result.tol and result.status is not Status.DIVERGED else result.status
+        return replace(result, coef=self.coef, objective=self.objective, certificate=gap, status=status)
 
 
 def _next_gap(wanted, certificate, tol):
@@ -328,12 +320,9 @@ def _run(problem, coef, memory, *, tol, max_iter, callback=None, screening=True)
     """One target, from `coef`. No warning."""
     single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
     tol, duals = max(tol, 1e-6) if single else tol, _Duals()
-
-    def certify(coef):
-        return relative_gap(problem, coef) if duals.point is None else gap_of_pair(problem, coef, duals.point)
-
+    proofs = _Proofs(problem, duals)
     steps = _steps(problem, coef, memory, tol, duals)
-    return drive(steps, certify, max_iter=max_iter, tol=tol, callback=callback)
+    return proofs.best(drive(steps, proofs, max_iter=max_iter, tol=tol, callback=callback))
 
 
 SQUARE_ROOT = Method("square_root", _suits, _run, _remember, each_target=True)

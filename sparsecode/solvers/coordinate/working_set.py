@@ -28,6 +28,7 @@ from ..driver import State, drive
 from ..methods import Method
 from ..proximal.forward_backward import accelerated_steps
 from .certifier import Certifier
+from .homotopy import is_small, path_at_once
 from .screening import survivors
 from .separable import separable_steps
 from .sparse import SparseWorkingSet
@@ -200,10 +201,14 @@ def _selects(penalty):
     return type(penalty) in SCALAR_PROX and not ridge and getattr(penalty, "alpha", 1.0) > 0
 
 
+def _tolerance(problem, tol):
+    single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
+    return max(tol, 1e-6) if single else tol
+
+
 def _run(problem, coef, memory, *, tol, max_iter, screening=True, callback=None):
     """One target, from `coef`. No warning."""
-    single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
-    tol = max(tol, 1e-6) if single else tol
+    tol = _tolerance(problem, tol)
     if isinstance(problem.penalty, L1):
         by_bound = memory.certify.keeps_proofs  # another point's proof, which screening cannot use
         screening = screening and not by_bound
@@ -213,4 +218,13 @@ def _run(problem, coef, memory, *, tol, max_iter, screening=True, callback=None)
     return drive(steps, lambda coef: memory.certify(problem, coef), max_iter=max_iter, tol=tol, callback=callback)
 
 
-WORKING_SETS = Method("working_set", _suits, _run, _remember, each_target=True, keep_proofs=_keep_proofs)
+def _at_once(problem, alphas, tol):
+    """What a small Lasso's path needs no working set for."""
+    if not isinstance(problem.penalty, L1) or not is_small(problem):
+        return [None] * len(alphas)
+    return path_at_once(problem, alphas, _tolerance(problem, tol))
+
+
+WORKING_SETS = Method(
+    "working_set", _suits, _run, _remember, each_target=True, keep_proofs=_keep_proofs, at_once=_at_once
+)

@@ -28,7 +28,7 @@ from ..driver import State, drive
 from ..methods import Method
 from ..targets import solve_targets
 
-__all__ = ["PRIMAL_DUAL"]
+__all__ = ["PRIMAL_DUAL", "primal_dual_steps"]
 
 _CERTIFY_EVERY = 40
 _SAFETY = 0.998  # of the longest steps that the norm of the design allows
@@ -62,15 +62,16 @@ class _Operator:
         self.column = size / problem.n_samples**0.5 if self.has_intercept else 0.0
         self.size = size * (2.0**0.5 if self.has_intercept else 1.0)
 
-    def begin(self, start):
-        """The pair of some coefficients: their best constant, and the loss's own pull as the dual."""
+    def begin(self, start, point=None):
+        """The pair of some coefficients: their best constant, and as the dual the loss's own pull, or a dual point that is known."""
         problem = self.problem
         coef = as_double(start)
         fitted = problem.design.matvec(coef)
         constant = 0.0 * fitted[0, ...]
         if self.has_intercept:
             constant = problem.loss.best_constant(problem.target, fitted, problem.row_weights) / self.column
-        dual = problem.loss.gradient(problem.target, fitted, problem.row_weights)
+        pull = problem.loss.gradient(problem.target, fitted, problem.row_weights)
+        dual = pull if point is None else -as_double(point)
         return _Pair(coef, constant, dual, fitted + self.column * constant, problem.design.rmatvec(dual))
 
     def balance(self, pair):
@@ -123,11 +124,11 @@ class _Duals:
     point: Any = None
 
 
-def _steps(problem, start, duals):
-    """Yield the coefficients of T(z), for ever."""
+def primal_dual_steps(problem, start, duals):
+    """Yield the coefficients of T(z), for ever; the dual point of each is `duals.point`, that of the start too, if known."""
     operator, dtype = _Operator(problem), problem.target.dtype
     yield State(start)
-    anchor = pair = operator.begin(start)
+    anchor = pair = operator.begin(start, duals.point)
     balance = operator.balance(pair)
     first = last = None
     total = since = 0
@@ -183,7 +184,7 @@ def _run(problem, coef, memory, *, tol, max_iter, callback=None, screening=False
             return kind(problem, coef)
         return with_pair(problem, coef, duals.point)
 
-    steps = _steps(problem, coef, duals)
+    steps = primal_dual_steps(problem, coef, duals)
     return drive(steps, certify, max_iter=max_iter, tol=max(tol, 1e-6) if single else tol, callback=callback)
 
 
