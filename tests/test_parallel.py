@@ -84,9 +84,17 @@ def test_after_an_error_no_other_block_begins(kept):
         assert _LIMIT._held == 0
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as Python answers it, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("kept", [False, True])
 @pytest.mark.parametrize("helper_fails", [False, True])
-def test_ctrl_c_reaches_the_caller_and_no_other_block_begins(kept, helper_fails):
+def test_ctrl_c_reaches_the_caller_and_no_other_block_begins(kept, helper_fails, interruptible):
     begun, of_helpers, together = [], [], threading.Barrier(3, timeout=10)
 
     def work(start, stop):

@@ -22,11 +22,8 @@ from ._plane import differences, project, sizes
 
 __all__ = ["TotalVariation2D"]
 
-_ROUNDS, _CLOSE, _COARSE = (
-    50,
-    1e-6,
-    1e-4,
-)  # strengths tried, the distance of the bounds that is enough, the prox's share of it
+_ROUNDS = 50  # strengths tried
+_CLOSE, _COARSE = 1e-4, 1e-4  # the distance of their bounds that is enough, the prox's share of it
 _FLAT = 1e-5  # smaller differences, relative to the largest modulus, are the prox's own error
 
 
@@ -171,6 +168,11 @@ class TotalVariation2D(NamedTuple):
             top = float(np.max(sizes(flow + differences(_poisson(left)), self.isotropic)))
             limits[t] = self.alpha / top if top > 0 else math.inf
         return asarray_like(limits.reshape(correlation.shape[1:]), as_double(correlation))
+
+    @property
+    def critical_error(self):
+        """How far above the least strength `critical_strength` may be, relative: projections take long to say more."""
+        return _CLOSE
 
     def critical_strength(self, correlation):
         """The least `alpha` whose dual ball holds correlations of sum zero, from above, one number a target.

@@ -17,6 +17,7 @@ from ..losses import SquareRoot
 from ..penalties import L1
 from .certificates import without_free
 from .least_gauge import Segment, least_gauge
+from .parts import checked
 from .problem import make_problem
 
 __all__ = ["alpha_max", "largest_strength"]
@@ -53,9 +54,9 @@ def alpha_max(A, y, loss=None, penalty=None, *, penalty_weights=None, sample_wei
     Returns
     -------
     float or ndarray of shape (n_targets,)
-        The strength; one number for all targets where loss or penalty joins them. It is exact, or rounded up by a relative 1e-6
-        (`TotalVariation2D`; absolute and quantile losses with norms that are not separable, by more where many dozens of
-        targets are exactly zero).
+        The strength; one number for all targets where loss or penalty joins them. It is exact, or rounded up: by a relative 1e-4
+        for `TotalVariation2D`, by 1e-6 for absolute and quantile losses with norms that are not separable (by more where many
+        dozens of targets are exactly zero).
 
     Raises
     ------
@@ -75,7 +76,7 @@ def alpha_max(A, y, loss=None, penalty=None, *, penalty_weights=None, sample_wei
     >>> float(alpha_max(np.eye(2), np.array([1.0, -1.0]), Logistic()))
     0.25
     """
-    penalty = L1(1.0, bool(positive)) if penalty is None else penalty
+    penalty = L1(1.0, bool(positive)) if penalty is None else checked(penalty, "penalty")
     if not hasattr(penalty, "alpha"):
         raise ValueError(f"{type(penalty).__name__} has no strength alpha; alpha_max needs a penalty with one.")
     problem = make_problem(
@@ -311,6 +312,7 @@ def _least_norm(problem, segments):
         lambda w: penalty.value(w, by if given else None),
         segments,
         *_core(problem.loss).slopes(),
+        close=getattr(penalty, "critical_error", 1e-6),
     )
 
 

@@ -17,7 +17,6 @@ import numpy as np
 
 __all__ = ["Segment", "least_gauge"]
 
-_CLOSE = 1e-6  # of the bounds, relative
 _ROUNDS = 300
 _INWARDS = 0.2  # where a second cut is made: so far from the best point to that of the linear program
 
@@ -31,7 +30,7 @@ class Segment(NamedTuple):
     owed: np.ndarray  # (n_fixed,)
 
 
-def least_gauge(gauge, leave, value, segments, low, high):
+def least_gauge(gauge, leave, value, segments, low, high, close=1e-6):
     """The least gauge, from above; the segments are the columns of v, or v itself where there is one of one dimension.
 
     Parameters
@@ -46,6 +45,8 @@ def least_gauge(gauge, leave, value, segments, low, high):
         One for each column.
     low, high : float
         Bounds of the shares s.
+    close : float, default=1e-6
+        Relative distance of the bounds that is enough; not below the error of `gauge`.
     """
     center = np.stack([part.center for part in segments], axis=1)
     ends = np.cumsum([0] + [len(part.rows) for part in segments])
@@ -72,7 +73,7 @@ def least_gauge(gauge, leave, value, segments, low, high):
                 direction = direction.reshape(center.shape) / price
                 slopes.append(np.concatenate([part.rows @ direction[:, k] for k, part in enumerate(segments)]))
                 levels.append(float(np.sum(direction * center)))
-        if upper - lower <= _CLOSE * upper:
+        if upper - lower <= close * upper:
             break
     return upper
 

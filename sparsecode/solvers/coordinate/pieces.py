@@ -97,16 +97,23 @@ class _Descent:
         if not support.size:
             return False
         bend, slope = self.bend[support], slope[support]
-        matrix = self.columns.support_gram(support)
-        matrix[np.diag_indices_from(matrix)] += bend * (1.0 / slope - 1.0)
-        start, best = coef[support], look.best[support]
-        step = solve_definite(matrix, bend / slope * (best - start))
-        if step is None:
-            return False
+        start, best, shift = coef[support], look.best[support], look.pull[support] - look.best[support]
+        gram, curvature = self.columns.support_gram(support), 1.0 / slope - 1.0
+        for bent in (curvature, np.maximum(curvature, 0.0)):  # then without what is concave: a model from above
+            matrix = gram.copy(order="F")
+            matrix[np.diag_indices_from(matrix)] += bend * bent
+            step = solve_definite(matrix, bend / slope * (best - start))
+            if step is not None and self._falls_along(support, start, step, best, shift, bent, look):
+                return True
+            if bent.min() >= 0.0:
+                break
+        return False
+
+    def _falls_along(self, support, start, step, best, shift, bent, look):
+        """Make a share of a step, through the prox of the point that it leads to; whether one was made."""
         for share in _TRIALS:
             aimed = start + share * step
-            pull = aimed + (look.pull[support] - best) + (1.0 / slope - 1.0) * (aimed - best)
-            landed = self.penalty.prox(pull, self.steps[support])
+            landed = self.penalty.prox(aimed + shift + bent * (aimed - best), self.steps[support])
             if self._moves(support, landed - start, look):
                 return True
         return False
