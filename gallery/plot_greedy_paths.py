@@ -54,7 +54,7 @@ def residual_with(path):
 # Where to stop
 # -------------
 # A criterion picks the step by itself, before the path begins to fit the noise. The extended BIC takes into account from
-# how many columns each one was chosen; plain BIC does not, and keeps too many. OMP, stopped in the same way, needs more
+# how many columns each one was chosen; plain BIC does not, and keeps too many, with a warning. OMP, stopped in the same way, needs more
 # columns: over thirty such draws 18 in the mean, where OLS needs 15.
 
 bic = omp(A, y, criterion="bic", selection="ols")

@@ -87,6 +87,7 @@ def asarray_like(values, like, dtype=None):
     xp = array_namespace(like)
     if isinstance(values, np.ndarray) and not is_numpy_namespace(xp):
         values = np.ascontiguousarray(values)
+        values = values if values.flags.writeable else values.copy()  # PyTorch warns of memory it may not write
         values = values if is_torch_namespace(xp) else values.tolist() if "strict" in xp.__name__ else values
     return xp.asarray(values, dtype=dtype, device=device(like))
 

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from .._array import asarray_like, is_array_api_obj, sq_norm, to_numpy
@@ -14,7 +15,15 @@ from .._validation import as_design, as_sample_weight, as_target, refuse_lazy, w
 from ..designs import CenteredDesign, GramDesign
 from ..designs.centered import constant_level
 
-__all__ = ["CenteredProblem", "LinearBase", "SparseLinearModel", "all_or_nothing", "center", "default_sparsity"]
+__all__ = [
+    "CenteredProblem",
+    "LinearBase",
+    "ModulusScore",
+    "SparseLinearModel",
+    "all_or_nothing",
+    "center",
+    "default_sparsity",
+]
 
 
 class CenteredProblem:
@@ -183,7 +192,39 @@ class LinearBase(BaseEstimator):
         return tags
 
 
-class SparseLinearModel(MultiOutputMixin, RegressorMixin, LinearBase):
+class ModulusScore(RegressorMixin):
+    """Regressors whose R^2 takes complex data too, which scikit-learn's refuses."""
+
+    def score(self, X, y, sample_weight=None):
+        """The coefficient of determination ``1 - sum |y - predict(X)|^2 / sum |y - mean(y)|^2``.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or LinearOperator of shape (n_samples, n_features)
+            The design.
+        y : array of shape (n_samples,) or (n_samples, n_targets)
+            The target.
+        sample_weight : array of shape (n_samples,), optional
+            Relative weights of the samples, in both sums and the mean.
+
+        Returns
+        -------
+        float
+            At most one; zero for the best constant. The mean over the targets where there are many.
+        """
+        predicted = self.predict(X)
+        values, target = (array if isinstance(array, np.ndarray) else to_numpy(array) for array in (predicted, y))
+        if not (np.iscomplexobj(values) or np.iscomplexobj(target)):
+            return r2_score(y, predicted, sample_weight=sample_weight)
+        target, weight = target.reshape(values.shape), as_sample_weight(sample_weight, len(values))
+        left = np.average(np.abs(target - values) ** 2, axis=0, weights=weight)
+        total = np.average(np.abs(target - np.average(target, axis=0, weights=weight)) ** 2, axis=0, weights=weight)
+        of_constant = np.where(left > 0, 1.0, 0.0)  # as in scikit-learn
+        share = np.divide(left, total, out=of_constant, where=total > 0)
+        return float(np.mean(1.0 - share))
+
+
+class SparseLinearModel(MultiOutputMixin, ModulusScore, LinearBase):
     """Base of the regressors that solve least squares: subclasses implement ``_solve(design, target) -> SolveResult``."""
 
     def fit(self, X, y, sample_weight=None):

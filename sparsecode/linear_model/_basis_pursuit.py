@@ -23,7 +23,8 @@ class BasisPursuit(SparseLinearModel):
     Parameters
     ----------
     noise : float, default=0.0
-        Norm that the residual may have, in the units of y; with 0 the target has to be met exactly.
+        Norm that the residual may have, in the units of y; with 0 the target has to be met exactly. For noise of standard
+        deviation sigma pass ``sigma * sqrt(n_samples)``.
     positive : bool, default=False
         Whether negative coefficients are forbidden; needs real data.
     penalty_weights : array of shape (n_features,), default=None

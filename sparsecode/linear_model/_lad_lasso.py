@@ -29,7 +29,8 @@ class LADLasso(PivotalModel, PenalisedRegressor):
     alpha : float, default=None
         Strength of the penalty. By default the one that needs no noise level,
         ``1.1 * sqrt(quantile (1 - quantile) / n_samples) * quantile(1 - 0.05 / (2 n_features))`` with the quantiles of the normal distribution,
-        for features of unit standard deviation.
+        for features of unit standard deviation. It lets no useless feature in, and at few samples misses useful ones: `LADLassoCV`
+        finds more of them.
     quantile : float, default=0.5
         Which quantile of the target to fit, between 0 and 1; 0.5 is the median.
     fit_intercept : bool, default=True

@@ -144,7 +144,7 @@ class LossOMP(SparseLinearModel):
 
     def _answer(self, problem, sample_weight):
         design, target = problem.design, problem.target
-        result = solve_loss_omp(
+        result, missed = solve_loss_omp(
             design,
             target,
             self.alpha,
@@ -157,7 +157,7 @@ class LossOMP(SparseLinearModel):
             n_counted=total_weight(sample_weight, design.shape[0]) - bool(self.fit_intercept),
             constant=_constant(design) if self.loss == "absolute" and self.fit_intercept else None,
         )
-        return announce(result)
+        return announce(result, missed)
 
     def _store(self, result, problem):
         super()._store(result, problem)

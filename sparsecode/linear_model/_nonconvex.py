@@ -23,7 +23,7 @@ _SHAPES: dict[str, Any] = {
     "capped_l1": (CappedL1, "cap"),
     "l0": (L0, None),
 }
-_CONSTRAINTS = {"penalty": [StrOptions(set(_SHAPES))], "gamma": [Interval(Real, 0, None, closed="neither"), None]}
+_CONSTRAINTS = {"penalty": [StrOptions(_SHAPES.keys())], "gamma": [Interval(Real, 0, None, closed="neither"), None]}
 
 
 class NonconvexModel(PenalisedModel):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from .. import losses, penalties
+from ..solvers.parts import checked
 
 __all__ = ["PairModel", "as_loss", "as_penalty"]
 
@@ -38,18 +40,16 @@ def as_loss(loss):
         return losses.Squared()
     if isinstance(loss, losses.WithIntercept):
         raise ValueError("loss is a WithIntercept; pass the loss inside it, and say fit_intercept=True.")
-    return _named(loss, _LOSSES, "loss")() if isinstance(loss, str) else _checked(loss, "loss", "gradient")
+    return _named(loss, _LOSSES, "loss")() if isinstance(loss, str) else checked(loss, "loss")
 
 
 def as_penalty(penalty):
     """A penalty from what the user passed; one that is only named has strength 0.1."""
     if penalty is None:
         return penalties.L1(_STRENGTH)
-    return (
-        _named(penalty, _PENALTIES, "penalty")(_STRENGTH)
-        if isinstance(penalty, str)
-        else _checked(penalty, "penalty", "prox")
-    )
+    if isinstance(penalty, str):
+        return _named(penalty, _PENALTIES, "penalty")(_STRENGTH)
+    return checked(penalty, "penalty")
 
 
 def _named(name, known, what):
@@ -59,20 +59,19 @@ def _named(name, known, what):
     return known[name]
 
 
-def _checked(part, what, method):
-    if isinstance(part, type) or not hasattr(part, method) or not hasattr(part, "_fields"):
-        raise ValueError(
-            f"{what} must be a {what} of the library, such as its classes in sparsecode.{what}es, or a name; got {part!r}."
-        )
-    return part
-
-
 def _fields(part, resolve):
     """Fields by name; none of what is no loss or penalty, of which `fit` will complain."""
     try:
         return resolve(part)._asdict()
     except ValueError:
         return {}
+
+
+def _holds_text(y):
+    """Whether these are labels in words."""
+    y = y if hasattr(y, "dtype") else np.asarray(y)
+    kind = getattr(y.dtype, "kind", "f")  # other namespaces have no text
+    return kind in "US" or (kind == "O" and any(isinstance(value, str) for value in np.ravel(y)))
 
 
 class PairModel(BaseEstimator):
@@ -92,6 +91,14 @@ class PairModel(BaseEstimator):
 
     def _fit_penalty(self, design):
         return as_penalty(self.penalty)
+
+    def _validated(self, X, y):
+        loss = self._loss()
+        if isinstance(loss, (losses.Logistic, losses.Multinomial)) and _holds_text(y):
+            raise ValueError(
+                f"y holds text, but {type(loss).__name__} takes numbers; use SparseLogisticRegression, which takes any labels."
+            )
+        return super()._validated(X, y)
 
     def get_params(self, deep=True):
         """Parameters of the estimator, and with `deep` the fields of its loss and its penalty.

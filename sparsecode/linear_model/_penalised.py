@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.base import MultiOutputMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
@@ -24,7 +24,7 @@ from ..solvers.advice import announce_solve
 from ..solvers.debias import debiased
 from ..solvers.pivotal import pivotal_strength
 from ..solvers.solve import pose, solve_problem
-from ._base import LinearBase, center
+from ._base import LinearBase, ModulusScore, center
 
 __all__ = [
     "COMMON_CONSTRAINTS",
@@ -201,7 +201,7 @@ class PenalisedModel(CallbackSupportMixin, LinearBase):
         return sp.csr_array(np.atleast_2d(to_numpy(self.coef_)))
 
 
-class PenalisedRegressor(MultiOutputMixin, RegressorMixin, PenalisedModel):
+class PenalisedRegressor(MultiOutputMixin, ModulusScore, PenalisedModel):
     """A `PenalisedModel` that predicts numbers."""
 
     def predict(self, X):
@@ -256,7 +256,8 @@ class DevianceScore(PenalisedModel):
             At most one; zero for the best constant. The mean over the targets where there are many.
         """
         fitted = to_numpy(self._linear(X))
-        target = np.asarray(y, dtype=np.float64).reshape(fitted.shape)
+        wide = np.complex128 if np.iscomplexobj(y) else np.float64
+        target = np.asarray(y, dtype=wide).reshape(fitted.shape)
         weight = as_sample_weight(sample_weight, len(target))
         weight = 1.0 / len(target) if weight is None else weight / len(target)
         if target.ndim == 2 and not isinstance(weight, float):

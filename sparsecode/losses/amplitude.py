@@ -29,6 +29,11 @@ class Amplitude(NamedTuple):
     """
 
     @property
+    def is_smooth(self):
+        """Whether the gradient is Lipschitz: not through zero."""
+        return False
+
+    @property
     def supports_complex(self):
         """Whether fitted values may be complex."""
         return True

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from .._array import array_namespace, inner
 from ._numbers import slack
 
-__all__ = ["WithIntercept"]
+__all__ = ["Settled", "WithIntercept"]
 
 
 class WithIntercept(NamedTuple):
@@ -152,3 +152,15 @@ class WithIntercept(NamedTuple):
             inside = xp.isfinite(self.loss.dual_value(target, middle * dual, weights))
             low, high = xp.where(inside, middle, low), xp.where(inside, high, middle)
         return xp.astype(low, dual.dtype, copy=False) * dual
+
+
+class Settled(WithIntercept):
+    """A loss `WithIntercept` for fitted values that hold the best constant already: it looks for none.
+
+    For solvers that ask several things at one point; what is asked must be of fitted values to which `best_constant` was added.
+    """
+
+    __slots__ = ()
+
+    def _shifted(self, target, fitted, weights):
+        return target, fitted

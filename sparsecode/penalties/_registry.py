@@ -27,6 +27,10 @@ def scalar_prox(penalty_class):
     callable
         The decorator; it hands the function on as it is.
 
+    Notes
+    -----
+    It serves the kernels alone: what else the class has to answer, the example plot_write_a_penalty of the gallery shows.
+
     Examples
     --------
     >>> from typing import NamedTuple

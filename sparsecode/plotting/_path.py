@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import to_numpy
-from ..solvers.path import path_of
+from ..solvers.path import RegularizationPath, path_of
 from ._style import BLUE, GREY, ORANGE, RED, axes_or_new, strip
 
 __all__ = ["PathDisplay"]
@@ -81,7 +81,17 @@ class PathDisplay:
         -------
         PathDisplay
             With the picture drawn.
+
+        Raises
+        ------
+        ValueError
+            If `path` is no path over strengths.
         """
+        if not isinstance(path, RegularizationPath):
+            raise ValueError(
+                f"path is a {type(path).__name__}; from_path takes what regularization_path or lasso_path returned. The example "
+                "plot_greedy_paths of the gallery draws history['path'] of a greedy solver."
+            )
         coefs = to_numpy(path.coefs)
         coefs = np.linalg.norm(coefs, axis=1) if coefs.ndim == 3 else coefs
         display = cls(np.asarray(path.alphas), coefs, alpha=alpha, feature_names=feature_names)
@@ -124,7 +134,8 @@ class PathDisplay:
         check_is_fitted(estimator)
         if not hasattr(estimator, "_posed"):
             raise ValueError(
-                f"{type(estimator).__name__} has no strength alpha to make a path of; pass a path to from_path."
+                f"{type(estimator).__name__} has no strength alpha to make a path of; the example plot_greedy_paths of the "
+                "gallery draws the steps of a greedy solver."
             )
         twin = copy.copy(estimator)  # validation sets attributes
         design, target = getattr(twin, "_data", twin._validated)(X, y)

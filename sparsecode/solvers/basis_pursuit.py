@@ -62,7 +62,8 @@ def basis_pursuit(
     y : array of shape (n_samples,) or (n_samples, n_targets)
         The target. Many targets are independent problems.
     noise : float, default=0.0
-        Norm that the residual may have, in the units of `y`; with 0 the target has to be met exactly.
+        Norm that the residual may have, in the units of `y`; with 0 the target has to be met exactly. For noise of standard
+        deviation sigma pass ``sigma * sqrt(n_samples)``.
     penalty_weights : array of shape (n_features,), optional
         Each from 0 (unpenalised) to inf (excluded).
     sample_weight : array of shape (n_samples,), optional

@@ -30,7 +30,7 @@ class Segment(NamedTuple):
     owed: np.ndarray  # (n_fixed,)
 
 
-def least_gauge(gauge, leave, value, segments, low, high, close=1e-6):
+def least_gauge(gauge, leave, value, segments, low, high, *, close=1e-6):
     """The least gauge, from above; the segments are the columns of v, or v itself where there is one of one dimension.
 
     Parameters

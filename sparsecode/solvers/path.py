@@ -18,6 +18,7 @@ from ..result import Status
 from .advice import announce_solve
 from .alpha_max import largest_strength
 from .methods import choose
+from .parts import checked
 from .solve import pose
 from .targets import worst_status
 
@@ -145,7 +146,7 @@ def regularization_path(
     array([[ 0.,  2.],
            [-2., -6.]])
     """
-    penalty = L1(1.0) if penalty is None else penalty
+    penalty = L1(1.0) if penalty is None else checked(penalty, "penalty")
     if not hasattr(penalty, "alpha"):
         raise ValueError(f"{type(penalty).__name__} has no strength alpha to make a path of.")
     penalty = penalty._replace(alpha=1.0)

@@ -32,8 +32,8 @@ from .._validation import (
     check_range,
 )
 from ..designs import CenteredDesign, GramDesign
-from ..losses import Squared
 from .free_fit import moved_off, nonnegative_fit, orthonormal_basis
+from .parts import as_parts
 
 __all__ = ["Point", "Problem", "make_problem"]
 
@@ -347,7 +347,7 @@ class Problem:
 
 def make_problem(A, y, loss, penalty, *, penalty_weights=None, sample_weight=None) -> Problem:
     """Validate what the user passed and build the problem that its design calls for."""
-    loss, penalty = _plain_fields(Squared() if loss is None else loss), _plain_fields(penalty)
+    loss, penalty = map(_plain_fields, as_parts(loss, penalty))
     design = as_design(A)
     target = as_target(y, design)
     if is_complex(target):

@@ -22,6 +22,7 @@ from ..losses import Squared
 from ..result import SolveResult
 from .advice import announce_solve
 from .methods import choose
+from .parts import as_parts
 from .problem import make_problem
 from .targets import solve_targets
 
@@ -99,10 +100,6 @@ def solve(
     >>> solve(np.sqrt(3) * np.eye(3), np.array([6.0, 0.1, -1.5]), penalty=MCP(0.5)).coef.round(3)
     array([ 3.464,  0.   , -0.549])
     """
-    if penalty is None:
-        raise ValueError("penalty is missing; pass one, for example L1(alpha=0.1).")
-    if hasattr(penalty, "alpha"):
-        as_number(penalty.alpha, "penalty.alpha")
     problem = pose(A, y, loss, penalty, penalty_weights=penalty_weights, sample_weight=sample_weight)
     options = {"max_iter": as_count(max_iter, "max_iter"), "tol": as_number(tol, "tol")}
     result = solve_problem(problem, problem.start(init), solver, callback=callback, n_jobs=n_jobs, **options)
@@ -111,7 +108,7 @@ def solve(
 
 def pose(A, y, loss, penalty, *, penalty_weights=None, sample_weight=None, name="A"):
     """The validated problem; under the squared loss sample weights become scaled rows where the design can do that without a copy."""
-    loss = Squared() if loss is None else loss
+    loss, penalty = as_parts(loss, penalty)
     design = as_design(A, check_finite=False)
     if not design.is_numpy:
         design = as_design(A)

@@ -173,7 +173,7 @@ def test_best_constants_in_closed_form():
     assert d2_pinball_score(Y, np.full(N, best(Quantile(0.9), Y)), alpha=0.9, sample_weight=SHARE) >= -0.05
 
 
-@pytest.mark.parametrize("offset", [0.0, 3.0, 300.0])
+@pytest.mark.parametrize("offset", [0.0, 3.0, 300.0, 1000.0])
 def test_best_constants_next_to_fitted_values_of_any_size(offset):
     for loss, target in ((Logistic(), LABELS), (Huber(0.3), Y), (Poisson(), COUNTS)):
         constant = loss.best_constant(target, offset * Z, SHARE)

@@ -217,6 +217,8 @@ def test_estimators_without_a_path_are_refused():
         PathDisplay.from_estimator(Lasso(), A, y)
     with pytest.raises(ValueError, match="OrthogonalMatchingPursuit"):
         PathDisplay.from_estimator(OrthogonalMatchingPursuit(n_nonzero_coefs=3).fit(A, y), A, y)
+    with pytest.raises(ValueError, match="path is a SolveResult; from_path takes .*plot_greedy_paths"):
+        PathDisplay.from_path(omp(A, y, n_nonzero=3, return_path=True))
 
 
 def test_a_path_that_selects_nothing_is_an_empty_picture():

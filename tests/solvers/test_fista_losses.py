@@ -132,6 +132,16 @@ def test_the_intercept_is_the_constant_that_the_solution_leaves(name):
     assert np.all(fista(A, target, loss, L1(strength(loss, target))).intercept == 0.0)
 
 
+@pytest.mark.parametrize("name", ["huber", "logistic", "multinomial"])
+def test_the_best_constant_costs_a_few_looks_at_the_loss_an_iteration(name, monkeypatch):
+    loss, target = TARGETS[name]
+    looks, gradient = [], type(loss).gradient
+    monkeypatch.setattr(type(loss), "gradient", lambda *arguments: looks.append(1) or gradient(*arguments))
+    result = fista(A, target, WithIntercept(loss), L1(strength(loss, target, 0.01)), tol=1e-9)
+    assert result.status is Status.CONVERGED
+    assert len(looks) <= 8 * result.n_iter  # one for the step, the others for the constants of two points
+
+
 def test_the_squared_loss_with_an_intercept_is_the_lasso_on_centred_data():
     A_, y, _ = planted(N, P, 4, noise=0.3)
     counts = np.random.default_rng(0).integers(0, 4, N).astype(float)

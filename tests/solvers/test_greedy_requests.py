@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import (
     GramDesign,
+    LossOMP,
     Status,
     cosamp,
     gomp,
@@ -87,6 +88,8 @@ SIZED = {
     "gomp-joint": lambda A, y, k, **w: gomp(A, np.stack([y, y[::-1]], axis=1), k, joint=True, **w),
     "cosamp": cosamp,
     "subspace": subspace_pursuit,
+    "loss_omp": lambda A, y, k, **w: loss_omp(A, y, 0, n_nonzero=k, **w),
+    "loss_omp-squared": lambda A, y, k, **w: loss_omp(A, y, 0, loss="squared", n_nonzero=k, **w),
 }
 
 
@@ -99,6 +102,41 @@ def test_too_few_independent_columns_are_announced_once(name):
     assert "only 3 of 5 columns could be selected" in messages[0]
     assert result.status is Status.STALLED
     assert np.all(np.count_nonzero(result.coef, axis=0) == 3)
+
+
+@pytest.mark.parametrize(
+    "solve", [omp, ols, lambda A, y, n_nonzero: loss_omp(A, y, 0, loss="squared", n_nonzero=n_nonzero)]
+)
+def test_a_residual_that_a_gram_matrix_does_not_know_counts_as_left(solve):
+    rng = np.random.default_rng(1)
+    three, y = rng.standard_normal((30, 3)), rng.standard_normal(30)
+    A = np.hstack([three, three])
+    result, messages = warned(lambda: solve(GramDesign(A.T @ A, 30), A.T @ y, n_nonzero=5))
+    assert len(messages) == 1
+    assert "only 3 of 5 columns could be selected" in messages[0]
+    assert (result.status, result.support.size) == (Status.STALLED, 3)
+    exact = A[:, 0] - A[:, 1] + A[:, 2]
+    result, messages = warned(lambda: solve(GramDesign(A.T @ A, 30, exact @ exact), A.T @ exact, n_nonzero=5))
+    assert (messages, result.status) == ([], Status.CONVERGED)
+
+
+def test_absolute_deviations_without_a_strength_say_that_columns_are_too_few():
+    rng = np.random.default_rng(1)
+    three = rng.standard_normal((30, 3))
+    A, y = np.hstack([three, three]), three.sum(axis=1) + 0.1 * rng.standard_normal(30)
+    result, messages = warned(lambda: loss_omp(A, y, 0, loss="absolute", n_nonzero=5))
+    assert len(messages) == 1
+    assert "only 3 of 5 columns could be selected" in messages[0]
+    assert result.status is Status.STALLED
+    with pytest.warns(ConvergenceWarning, match="only 3 of 5 columns"):
+        LossOMP(alpha=0.0, n_nonzero_coefs=5).fit(A, y)
+    for quiet in (
+        lambda: loss_omp(A, y, 0),  # as many as there are
+        lambda: loss_omp(A, y, 0.01, n_nonzero=5),  # the strength may have ended it
+        lambda: loss_omp(A, A[:, 1] + A[:, 0], 0, n_nonzero=5),
+    ):
+        result, messages = warned(quiet)
+        assert (messages, result.status) == ([], Status.CONVERGED)
 
 
 @pytest.mark.parametrize("name", SIZED)
@@ -114,7 +152,7 @@ def test_weights_that_leave_too_few_columns_are_announced_once(name):
     assert SIZED[name](A, y, 3, penalty_weights=weights).status is Status.CONVERGED
 
 
-@pytest.mark.parametrize("name", ["omp", "ols", "gomp", "cosamp", "subspace"])
+@pytest.mark.parametrize("name", ["omp", "ols", "gomp", "cosamp", "subspace", "loss_omp"])
 @pytest.mark.parametrize("kind", ["dense", "gram"])
 def test_fewer_columns_are_no_failure_where_nothing_is_left_of_the_residual(name, kind):
     A, _, _ = planted(40, 30)
@@ -227,6 +265,24 @@ def test_a_tolerance_must_hold_after_the_cut_of_gomp():
     assert result.history["residual"][-1] <= 0.3
     assert len(messages) == 1
     assert result.status is Status.STALLED
+
+
+@pytest.mark.parametrize("solve", [omp, somp])
+def test_a_criterion_that_still_falls_at_its_most_columns_is_announced(solve):
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((80, 120))
+    Y = A[:, :3] @ np.ones((3, 2)) + 0.5 * rng.standard_normal((80, 2))
+    with pytest.warns(RuntimeWarning, match="criterion='bic' is least at the last step of its path, with 40 columns"):
+        result = solve(A, Y[:, 0], criterion="bic")
+    assert (result.n_iter, result.status) == (40, Status.CONVERGED)
+    for quiet in (
+        {"criterion": "ebic"},
+        {"criterion": "bic", "n_nonzero": 8},  # a number that was asked for
+    ):
+        _, messages = warned(lambda quiet=quiet: solve(A, Y[:, 0], **quiet))
+        assert messages == []
+    with pytest.warns(RuntimeWarning, match="least at the last step"):
+        solve(A, np.tile(Y[:, :1], 2), criterion="aic")
 
 
 # ---------------------------------------------------------------- how many steps, and their path

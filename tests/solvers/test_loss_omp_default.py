@@ -126,6 +126,44 @@ def test_an_intercept_takes_a_dimension(loss):
     np.testing.assert_allclose(40 * chance(alpha, 14), 0.05, rtol=1e-8)
 
 
+WEIGHED = KINDS | {
+    "root_l0": {"penalty": "l0"},
+    "squared": {"loss": "squared"},
+    "squared_l0": {"loss": "squared", "penalty": "l0"},
+}
+
+
+@pytest.mark.parametrize("kind", WEIGHED)
+@pytest.mark.parametrize("norms", ["unit", "mixed"])
+def test_weights_keep_the_level_of_the_default(kind, norms):
+    rng = np.random.default_rng(0)
+    A = columns(rng, 60, 100, norms)
+    y, weights = rng.standard_normal(60), np.where(np.arange(100) < 20, 0.5, np.exp(0.3 * rng.standard_normal(100)))
+    how = WEIGHED[kind] | {"n_nonzero": 1}
+    alpha = loss_omp(A, y, penalty_weights=weights, **how).history["alpha"]
+    sizes, noise = np.linalg.norm(A, axis=0) / np.sqrt(60), 0.1 * np.linalg.norm(y) / np.sqrt(60)
+    cosines = {
+        "scale_free": np.sqrt(1.0 - np.maximum(1.0 - alpha * weights**2, 0.0) ** 2),
+        "root_l0": np.sqrt(1.0 - np.maximum(1.0 - alpha * weights**2 / noise, 0.0) ** 2),
+        "squared": alpha * weights / (sizes * noise),
+        "squared_l0": np.sqrt(2.0 * alpha) * weights / noise,
+    }.get(kind, alpha * weights / sizes)
+    np.testing.assert_allclose(np.sum(chance(cosines, 60)), 0.05, rtol=0.02)
+    power = 2 if how.get("penalty") == "l0" else 1
+    halved = loss_omp(A, y, penalty_weights=0.5 * weights, **how)
+    np.testing.assert_allclose(halved.history["alpha"], alpha * 2.0**power, rtol=1e-10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_noise_alone_selects_as_rarely_where_columns_are_cheap(kind):
+    selected, weights = [], np.where(np.arange(60) < 10, 0.4, 1.0)
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        A, y = rng.standard_normal((25, 60)), rng.standard_normal(25)
+        selected.append(loss_omp(A, y, n_nonzero=1, penalty_weights=weights, **KINDS[kind]).support.size)
+    assert 1 <= np.sum(selected) <= 20
+
+
 def test_columns_that_cannot_be_selected_do_not_count():
     rng = np.random.default_rng(0)
     A, y = rng.standard_normal((40, 30)), rng.standard_normal(40)

@@ -368,6 +368,12 @@ def test_a_penalty_of_ones_own_needs_no_prox(solver):
     assert np.all(np.abs(pull[~used]) <= 0.3 + 1e-7)
 
 
+def test_methods_with_a_prox_are_not_taken_for_a_penalty_without_one():
+    assert solve(A, y, penalty=Exponential(0.3)).status is Status.CONVERGED
+    with pytest.raises(ValueError, match=r"solver='fista' cannot solve Squared with Exponential.*'nonconvex_ag'"):
+        solve(A, y, penalty=Exponential(0.3), solver="fista")
+
+
 # reweighted l1
 
 

@@ -13,16 +13,19 @@ from ..._array import as_double, plain, to_numpy
 from ...designs import GramDesign
 from ...result import SolveResult, Status
 from ..certificates import support_optimality
-from .rules import np_dtype
+from .forms import target_sq_norms
+from .rules import np_dtype, rounding
 
 __all__ = [
     "MISSING_COLUMNS",
     "certificate_tolerance",
     "certify_support",
+    "is_norm_unknown",
     "missed_request",
     "missing_columns",
     "spans_all",
     "support_result",
+    "too_few_columns",
     "without_columns",
 ]
 
@@ -101,6 +104,25 @@ def missed_request(settings, counts, target_sq, sq_residuals, eps, is_stuck):
         return missed, "no other column may enter with a positive coefficient; loosen tol, or drop positive=True"
     why = "no other column lowers it at this precision; loosen tol, use float64, or remove linearly dependent columns"
     return missed, why
+
+
+def too_few_columns(problem, coef, weights, request, counts, residual):
+    """What is said of targets with fewer columns than asked for, all that are independent, and a residual that is not zero; or None.
+
+    `residual` (P,) are root mean squares, or mean magnitudes.
+    """
+    short, design = counts < request.n_nonzero, problem.design
+    if not is_norm_unknown(design):
+        share = rounding(request.precision)
+        share = 3.0 * np.sqrt(share) if isinstance(design, GramDesign) else 10.0 * share
+        short &= residual > share * np.sqrt(target_sq_norms(design, problem.target) / design.shape[0])
+    stuck = without_columns(problem, coef, weights, request.dependence, short) if np.any(short) else short
+    return missing_columns(int(counts[stuck].min()), request.n_nonzero, stuck) if np.any(stuck) else None
+
+
+def is_norm_unknown(design):
+    """Whether nobody knows what is left of a target: a Gram matrix that was not told its norm."""
+    return isinstance(design, GramDesign) and design.target_sq_norm is None
 
 
 def missing_columns(count, asked, units):

@@ -37,7 +37,7 @@ from ...result import SolveResult, Status, announce
 from ..problem import make_problem
 from .absolute_pursuit import Columns, absolute_pursuit
 from .default_strength import default_strength
-from .ending import certificate_tolerance, certify_support
+from .ending import MISSING_COLUMNS, certificate_tolerance, certify_support, too_few_columns
 from .forms import check_ranges, require_target_norm, target_sq_norms
 from .least_absolute import absolute_optimality
 from .loss_pursuit import Request, euclidean_pursuit
@@ -108,8 +108,9 @@ def loss_omp(
           (its root mean square, or 1.25 times its mean magnitude): give `alpha` where you know the noise.
 
         For columns of different q, ``q u`` stands for what the largest ``q |cosine|`` reaches as often; l1 asks more of short columns, so
-        scale them alike. Columns that cannot be selected do not count, and samples count by their `sample_weight`. Where more
-        than about ``1 / u^2`` columns (absolute loss: two thirds of that) make up a target with equal strength, none of them reaches
+        scale them alike. Weights divide q (their squares ``u^2``, with "l0"): noise alone selects as rarely with cheap columns, at an
+        `alpha` that asks more of all others; give `alpha` where these count as much. Columns that cannot be selected do not
+        count, and samples count by their `sample_weight`. Where more than about ``1 / u^2`` columns (absolute loss: two thirds of that) make up a target with equal strength, none of them reaches
         the cosine u and nothing is selected: give a smaller `alpha`.
     loss : {"square_root", "squared", "absolute"}, default="square_root"
         "squared" is the weighted LASSO's loss; "square_root" keeps one good `alpha` over all noise levels (with "l1", or with
@@ -147,6 +148,12 @@ def loss_omp(
     ValueError
         If shapes disagree, data are not finite, a parameter is out of range, or the absolute loss meets complex data, a
         `GramDesign` or arrays outside NumPy.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Once, with status ``STALLED``, if with ``alpha=0`` a residual is left and fewer columns than a given `n_nonzero` are
+        linearly independent; or if the fit is not certified.
 
     See Also
     --------
@@ -187,21 +194,20 @@ def loss_omp(
             target = target * (rows if target.ndim == 1 else rows[:, None]).astype(target.dtype)
     else:
         design, target = weighted(design, target, rows)
-    return announce(
-        solve_loss_omp(
-            design,
-            target,
-            alpha,
-            loss=loss,
-            penalty=penalty,
-            penalty_weights=weights,
-            n_nonzero=n_nonzero,
-            candidates=candidates,
-            scale_free=scale_free,
-            return_path=return_path,
-            n_counted=total_weight(sample_weight, design.shape[0]),
-        )
+    result, missed = solve_loss_omp(
+        design,
+        target,
+        alpha,
+        loss=loss,
+        penalty=penalty,
+        penalty_weights=weights,
+        n_nonzero=n_nonzero,
+        candidates=candidates,
+        scale_free=scale_free,
+        return_path=return_path,
+        n_counted=total_weight(sample_weight, design.shape[0]),
     )
+    return announce(result, missed)
 
 
 def solve_loss_omp(
@@ -219,7 +225,7 @@ def solve_loss_omp(
     n_counted=None,
     constant=None,
 ):
-    """The solve behind `loss_omp`, on validated and weighted data, without a warning.
+    """The solve behind `loss_omp`, on validated and weighted data: the result, and what it missed (None, or in words).
 
     Rows stand for `n_counted` samples, by default one each, and span so many dimensions. A `constant` column (n_samples,) is always fitted by the absolute loss; its coefficient is the result's intercept.
     """
@@ -241,18 +247,31 @@ def solve_loss_omp(
     answer = solve(design, target, request, weights, make_alpha, constant)
     certified = np.all(np.atleast_1d(answer.certificate) <= answer.tol)
     cut = any(walk.was_cut for walk in answer.walks)
-    status = Status.CONVERGED if certified and not cut else Status.MAX_ITER if cut else Status.STALLED
-    return SolveResult(
+    asked_only = n_nonzero is not None and request.alpha == 0.0
+    missed = _too_few_columns(design, target, request, weights, answer) if asked_only and not cut else None
+    met = certified and not cut and missed is None
+    result = SolveResult(
         coef=answer.coef,
         intercept=answer.intercept,
-        status=status,
+        status=Status.CONVERGED if met else Status.MAX_ITER if cut else Status.STALLED,
         n_iter=max(len(walk.decrease) for walk in answer.walks),
         objective=plain(answer.objective),
         certificate=plain(answer.certificate),
         certificate_name=answer.name,
         tol=answer.tol,
         history=_history(answer.walks, target.ndim == 1, return_path),
+        reason="" if missed is None else MISSING_COLUMNS,
     )
+    return result, missed
+
+
+def _too_few_columns(design, target, request, weights, answer):
+    """What is said of targets that leave a residual and found fewer independent columns than asked for; None if none did."""
+    counts = np.array([len(walk.selected) - len(walk.removed) for walk in answer.walks])
+    misfit = np.atleast_1d(answer.objective)
+    residual = np.sqrt(2.0 * misfit) if request.loss == "squared" else misfit
+    problem = make_problem(design, target, Squared(), L0Ball(request.n_nonzero))
+    return too_few_columns(problem, answer.coef, weights, request, counts, residual)
 
 
 def _given(alpha, misfit):

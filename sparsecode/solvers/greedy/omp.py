@@ -21,9 +21,16 @@ from ...losses import Squared
 from ...penalties import L0Ball
 from ...result import announce
 from ..problem import make_problem
-from .ending import certificate_tolerance, certify_support, missed_request, support_result, without_columns
+from .ending import (
+    certificate_tolerance,
+    certify_support,
+    is_norm_unknown,
+    missed_request,
+    support_result,
+    without_columns,
+)
 from .forms import check_ranges, pursue, require_target_norm, target_sq_norms
-from .path import best_steps, coefficient_path, make_criterion, replay
+from .path import best_steps, coefficient_path, make_criterion, replay, warn_at_the_most
 from .rules import check_single, make_settings, np_dtype, preferences
 
 __all__ = ["omp", "solve_omp"]
@@ -69,7 +76,7 @@ def omp(
     criterion : {"aic", "bic", "ebic"}, optional
         Keep the step of the path at which ``n log(2 pi RSS / n) + n + k f`` is least, for n samples, k columns, and f = 2 (aic) or
         log(n) (bic; ebic adds ``2 ebic_gamma log(binomial(n_features, k))``). Alone it looks at up to half as many columns as
-        samples; `n_nonzero`, `tol` and `atol` end the path earlier. Columns that are zero or excluded do not count as features.
+        samples, where aic and bic often end, with a warning, if features outnumber samples: use ebic there; `n_nonzero`, `tol` and `atol` end the path earlier. Columns that are zero or excluded do not count as features.
     ebic_gamma : float, default=1.0
         Weight of the number of models of one size, from 0 (bic) to 1; for "ebic" only.
     selection : {"omp", "ols"}, default="omp"
@@ -113,7 +120,10 @@ def omp(
     -----
     ConvergenceWarning
         Once, with status ``STALLED``, if a residual tolerance is not reached, or a residual is left and fewer columns than `n_nonzero`
-        could be selected, because all others depend on those or are excluded. With `positive` fewer columns are no failure.
+        could be selected, because all others depend on those or are excluded; a residual that is not known counts as left.
+        With `positive` fewer columns are no failure.
+    RuntimeWarning
+        If a `criterion` is least at half as many columns as samples, the most that it looks at, where more could be selected.
 
     See Also
     --------
@@ -186,6 +196,7 @@ def solve_omp(
     if settings.orthogonal:
         design = design.with_exact_norms()  # estimates would mislead it
     chooser = make_criterion(criterion, ebic_gamma, design, weights, n_counted)
+    asked = settings.n_nonzero
     if chooser is not None:
         settings = settings._replace(n_nonzero=min(settings.n_nonzero, chooser.most))
     target_sq = target_sq_norms(design, target)
@@ -196,6 +207,7 @@ def solve_omp(
     if chooser is not None:
         floor = target_sq * (settings.resolution if isinstance(design, GramDesign) else settings.noise)
         selected, criteria = best_steps(chooser, design, columns, walked, target_sq, floor)
+        warn_at_the_most(chooser, asked, to_numpy(selected.counts) - selected.n_free)
     problem = make_problem(design, target, Squared(), L0Ball(settings.n_nonzero, settings.positive))
     tolerance = certificate_tolerance(target)
     certificate, coef = certify_support(problem, _scatter(selected, target, design.shape[1]), tolerance)
@@ -244,6 +256,8 @@ def _is_stuck(problem, coef, weights, settings, target_sq, short, sq_residuals):
     """Which `short` targets leave a correlation that is no rounding error, or a residual that is none and no more columns."""
     left = _largest_correlation(problem, coef, weights)
     correlated = left > 10.0 * np.sqrt(settings.noise) * np.sqrt(target_sq)
+    if is_norm_unknown(problem.design):
+        sq_residuals = target_sq  # part of the target may lie outside the range of the design
     floor = settings.resolution if isinstance(problem.design, GramDesign) else 100.0 * settings.noise
     unexplained = short & ~correlated & (sq_residuals > floor * target_sq)
     if not np.any(unexplained):

@@ -16,10 +16,11 @@ import numpy as np
 
 from ..._array import array_namespace, as_double, asarray_like, conj, is_numpy, to_numpy
 from ..._validation import as_number
+from ..._warnings import warn
 from ...designs import GramDesign
 from ..criteria import CRITERIA, information_criterion
 
-__all__ = ["Criterion", "Steps", "best_steps", "coefficient_path", "make_criterion", "replay"]
+__all__ = ["Criterion", "Steps", "best_steps", "coefficient_path", "make_criterion", "replay", "warn_at_the_most"]
 
 _BLOCK_BYTES = 1 << 26  # columns of the targets that are replayed at a time
 
@@ -74,6 +75,20 @@ def make_criterion(name, ebic_gamma, design, penalty_weights=None, n_samples=Non
     n_rows = design.shape[0]
     n_samples = n_rows if n_samples is None else n_samples
     return Criterion(name, as_number(ebic_gamma, "ebic_gamma"), n_samples, n_rows, int(np.count_nonzero(usable)))
+
+
+def warn_at_the_most(criterion, asked, n_kept):
+    """Warn where the criterion is least at the most columns that it looks at, which are fewer than `asked`.
+
+    `n_kept` (P,) are the columns that each target keeps, beside the free ones.
+    """
+    if 0 < criterion.most < asked and np.any(n_kept >= criterion.most):
+        other = "Name" if criterion.name == "ebic" else "Use criterion='ebic', or name"
+        warn(
+            f"criterion={criterion.name!r} is least at the last step of its path, with {criterion.most} columns, half as many as "
+            f"samples: it found no end. {other} the most columns by n_nonzero.",
+            RuntimeWarning,
+        )
 
 
 def replay(design, target, indices, target_sq):

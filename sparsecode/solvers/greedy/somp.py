@@ -30,7 +30,7 @@ from ..support import make_support_fit
 from .ending import certificate_tolerance, certify_support, missed_request, support_result
 from .forms import check_ranges, require_target_norm, target_sq_norms
 from .omp import solve_omp
-from .path import coefficient_path, make_criterion
+from .path import coefficient_path, make_criterion, warn_at_the_most
 from .rules import make_settings, np_dtype, preferences
 
 __all__ = ["solve_somp", "somp"]
@@ -76,7 +76,7 @@ def somp(
     criterion : {"aic", "bic", "ebic"}, optional
         Keep the step at which ``m log(2 pi RSS / m) + m + k n_targets f`` is least, for m = n_samples n_targets, k columns, and f = 2
         (aic) or log(m) (bic; ebic adds ``2 ebic_gamma log(binomial(n_features, k))``). Alone it looks at up to half as many columns as
-        samples; `n_nonzero`, `tol` and `atol` end the search earlier.
+        samples, with a warning if it is least there; `n_nonzero`, `tol` and `atol` end the search earlier.
     ebic_gamma : float, default=1.0
         Weight of the number of models of one size, from 0 (bic) to 1; for "ebic" only.
     norm : {2, 1}, default=2
@@ -117,6 +117,8 @@ def somp(
     ConvergenceWarning
         Once, with status ``STALLED``, if a residual tolerance is not reached, or residuals are left and fewer columns than `n_nonzero`
         could be selected, because all others depend on those or are excluded.
+    RuntimeWarning
+        If a `criterion` is least at half as many columns as samples, the most that it looks at, where more could be selected.
 
     See Also
     --------
@@ -182,6 +184,7 @@ def solve_somp(
     settings = make_settings(**request, criterion=criterion, **how)
     require_target_norm(design, tol=settings.tol, atol=settings.atol, criterion=criterion)
     chooser = make_criterion(criterion, ebic_gamma, design, weights, n_counted)
+    asked = settings.n_nonzero
     if chooser is not None:
         settings = settings._replace(n_nonzero=min(settings.n_nonzero, chooser.most))
     target_sq = target_sq_norms(design, target)
@@ -195,6 +198,7 @@ def solve_somp(
     if chooser is not None:
         values = _criterion_values(pursuit, chooser)
         kept, history["criterion"] = kept[: int(np.argmin(values))], values.tolist()
+        warn_at_the_most(chooser, asked, len(kept) - pursuit.n_free)
     support = np.zeros(problem.n_features, dtype=bool)
     support[kept] = True
     coef = make_support_fit(problem)(asarray_like(support, target))

@@ -14,11 +14,11 @@ import numpy as np
 
 from ..._array import as_double, asarray_like, inner, real_dtype, sq_norm, to_numpy
 from ..._validation import as_count, as_number
-from ...losses import Squared
 from ...result import announce
 from ..certificates import certificate_of
 from ..driver import State, drive
 from ..methods import Method
+from ..parts import as_parts
 from ..problem import make_problem
 from ._reference import Reference
 
@@ -152,15 +152,11 @@ def ista(
 
 
 def smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight):
-    if penalty is None:
-        raise ValueError("penalty is missing; pass one, for example L1(alpha=0.1).")
-    loss = Squared() if loss is None else loss
+    loss, penalty = as_parts(loss, penalty)
     if not loss.is_smooth:
         raise ValueError(
             f"{type(loss).__name__} has no Lipschitz gradient; proximal gradient needs a smooth loss such as Squared()."
         )
-    if hasattr(penalty, "alpha"):
-        as_number(penalty.alpha, "penalty.alpha")
     return make_problem(A, y, loss, penalty, penalty_weights=penalty_weights, sample_weight=sample_weight)
 
 
@@ -211,7 +207,7 @@ def forward_backward_step(problem, reference, point, image, gradient, curvature)
         coef_image = reference.image(coef)
         change = coef - point
         moved = to_numpy(problem.in_total(sq_norm(change)))
-        bend = 2.0 * to_numpy(problem.bregman(change, coef_image, image))
+        bend = 2.0 * to_numpy(reference.bregman(change, coef_image, image))
         met = float(np.max(np.divide(bend, moved, out=np.zeros_like(bend), where=moved > noise)))
         if not met > curvature * (1 + 1e-6):
             return coef, coef_image, change, _RELAX * curvature if bends and met < 0.5 * curvature else curvature
@@ -221,7 +217,7 @@ def forward_backward_step(problem, reference, point, image, gradient, curvature)
 def _plain_steps(problem, start):
     """Yield proximal gradient iterates, for ever."""
     reference = Reference(problem)
-    coef, image, curvature = as_double(start), problem.image(start), None
+    coef, image, curvature = as_double(start), reference.image(start), None
     certificate = yield State(start)
     iteration = 0
     while True:
@@ -240,7 +236,7 @@ def accelerated_steps(problem, start):
     """Yield FISTA iterates, for ever; momentum restarts when the step opposes it (one target at a time)."""
     xp, dtype = problem.xp, real_dtype(problem.xp, problem.target.dtype)
     reference = Reference(problem)
-    coef, image = as_double(start), problem.image(start)
+    coef, image = as_double(start), reference.image(start)
     certificate = yield State(start)
     gradient = problem.gradient_from(certificate, image)
     curvature = first_curvature(problem, gradient, image)
@@ -264,13 +260,14 @@ def accelerated_steps(problem, start):
         certificate = yield State(reference.narrow(coef), is_due(problem, iteration), finished)
         if reference.move(coef, certificate):
             image = 0 * image
-        look_ahead, look_ahead_image = coef + weight * step, image + xp.astype(weight, dtype) * image_step
+        look_ahead = coef + weight * step
+        look_ahead_image = reference.settled(image + xp.astype(weight, dtype) * image_step)
         gradient = reference.gradient(look_ahead_image)
 
 
 def _suits(problem):
     """Whether the misfit has a gradient and the penalty a prox."""
-    return problem.loss.is_smooth
+    return problem.loss.is_smooth and hasattr(problem.penalty, "prox")
 
 
 def _runner(make_steps):

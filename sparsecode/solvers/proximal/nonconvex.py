@@ -140,13 +140,13 @@ class _Split:
         return self.convex.penalty.prox(coef, 0.0)
 
 
-def _rise(problem, gradient, middle, new, old):
+def _rise(problem, reference, gradient, middle, new, old):
     """By how much the objective is higher at `new` than at `old`, and how much of that may be rounding; one number a target.
 
     Each of the three points is a pair of coefficients and image; the gradient of the misfit is that at `middle`.
     """
     linear = to_numpy(problem.in_total(inner(gradient, new[0] - old[0])))
-    bends = [to_numpy(problem.bregman(coef - middle[0], image, middle[1])) for coef, image in (new, old)]
+    bends = [to_numpy(reference.bregman(coef - middle[0], image, middle[1])) for coef, image in (new, old)]
     prices = [to_numpy(problem.penalty_value(coef)) for coef, _ in (new, old)]
     narrow, wide = float(problem.xp.finfo(problem.target.dtype).eps), np.finfo(np.float64).eps
     rounding = 4 * narrow * (np.abs(linear) + sum(bends)) + 4 * wide * prices[0]
@@ -157,7 +157,7 @@ def _steps(problem, start):
     """Yield the iterates, for ever; one damping a target, one step for all."""
     xp, split, reference = problem.xp, _Split(problem), Reference(problem)
     coef = ahead = as_double(split.feasible(start))
-    image = problem.image(split.feasible(start))
+    image = reference.image(split.feasible(start))
     certificate = yield State(split.feasible(start))
     gradient = problem.gradient_from(certificate, image)
     curvature = max(first_curvature(problem, gradient, image), split.concavity)
@@ -180,7 +180,7 @@ def _steps(problem, start):
         ahead = split.convex.prox(ahead - length * slope, length)
         curvature = max(curvature, split.concavity)
 
-        rise, rounding = _rise(problem, gradient, (middle, middle_image), (new, new_image), (coef, image))
+        rise, rounding = _rise(problem, reference, gradient, (middle, middle_image), (new, new_image), (coef, image))
         higher = ~(rise <= rounding)
         turned = to_numpy(problem.in_total(inner(change, new - coef))) < 0
         moved = to_numpy(problem.in_total(sq_norm(new - coef) + sq_norm(change))) > 0

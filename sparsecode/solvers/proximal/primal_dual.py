@@ -168,7 +168,8 @@ def _rebalanced(balance, moved):
 def _suits(problem):
     """Whether both have a prox, the loss one at the fitted values themselves."""
     loss = getattr(problem.loss, "loss", problem.loss)
-    return hasattr(loss, "prox") and not isinstance(problem.design, GramDesign)
+    both = hasattr(loss, "prox") and hasattr(problem.penalty, "prox")
+    return both and not isinstance(problem.design, GramDesign)
 
 
 def _run(problem, coef, memory, *, tol, max_iter, callback=None, screening=False):
