@@ -11,7 +11,7 @@ __all__ = ["bracketed_constant", "class_constants", "widest"]
 
 _STEPS = 100
 _SETTLED = {True: 1e-13, False: 1e-6}  # decreases of a value of size one, in double and single precision
-_NEAR = 1.0  # Newton's step never raises the loss where it changes log-odds by less (Bach, arXiv 0910.4627, lemma 1)
+_NEAR = 1.0  # Newton's step never raises the loss where it changes log-odds by less (Bach, arXiv 0910.4627)
 _RIDGE = 8  # in units of rounding, for blocks of classes that are certain
 _ROUNDING = 4  # of the terms that a gradient is the sum of
 

@@ -124,7 +124,8 @@ class Multinomial(NamedTuple):
 
         inf = xp.full_like(pull, float("inf"))
         down = pull > 0
-        room = xp.min(xp.where(down, target / xp.where(down, pull, xp.ones_like(pull)), inf))
+        # a share of zero that rounding carries out of the domain, by as much as `dual_value` forgives, leaves room
+        room = xp.min(xp.where(down, (target + slack(pull)) / xp.where(down, pull, xp.ones_like(pull)), inf))
         return best_scale(slope, xp.minimum(limit, room))
 
     def into_domain(self, target, dual, weights):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sparsecode import L1, Logistic, Poisson, Status, WithIntercept, alpha_max, solve
+from sparsecode import L1, Logistic, Multinomial, Poisson, Status, WithIntercept, alpha_max, solve
 
 
 @pytest.mark.parametrize("intercept", [False, True])
@@ -49,3 +49,14 @@ def test_counts_of_zero_and_clear_labels_stay_in_the_domain_with_an_intercept(lo
     assert abs(np.sum(gradient)) <= 1e-16
     assert np.isfinite(WithIntercept(loss).dual_value(target, -gradient, 0.2))
     assert float(loss.dual_scaling(target, -gradient, np.asarray(1.0), 0.2)) > 0.5
+
+
+def test_classes_that_are_certain_leave_the_dual_point_room():
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((150, 40))
+    scores = np.c_[2 * A[:, 3] - 2 * A[:, 10] + 1.5 * A[:, 30], 2 * A[:, 5], 2 * A[:, 7]] + rng.gumbel(size=(150, 3))
+    A, Y = A[30:], np.eye(3)[np.argmax(scores, axis=1)][30:]
+    loss = WithIntercept(Multinomial())
+    result = solve(A, Y, loss, L1(1e-3 * alpha_max(A, Y, loss)), max_iter=1000)
+    assert result.status is Status.CONVERGED
+    assert result.certificate <= 1e-6
