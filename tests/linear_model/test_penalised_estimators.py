@@ -32,6 +32,7 @@ from sparsecode import (
     WithIntercept,
     solve,
 )
+from tests._peers import sparse_logistic
 from tests.planted import planted
 
 
@@ -87,8 +88,8 @@ def test_binary_logistic_equals_scikit_learn(data):
     X, y = data
     label = np.where(y > np.median(y), "b", "a")
     ours = SparseLogisticRegression(0.03, fit_intercept=False, tol=1e-10).fit(X, label)
-    peer = peers.LogisticRegression(
-        C=1 / (0.03 * len(y)), l1_ratio=1.0, solver="liblinear", fit_intercept=False, tol=1e-10, max_iter=10**5
+    peer = sparse_logistic(
+        C=1 / (0.03 * len(y)), solver="liblinear", fit_intercept=False, tol=1e-10, max_iter=10**5
     ).fit(X, label)
     np.testing.assert_allclose(ours.coef_, peer.coef_[0], atol=1e-4)
     np.testing.assert_allclose(ours.predict_proba(X), peer.predict_proba(X), atol=1e-4)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-import sklearn.linear_model as peers
 from sklearn.base import is_classifier, is_regressor
 from sklearn.model_selection import StratifiedKFold
 
 from sparsecode import SparseLogisticRegression, SparseLogisticRegressionCV
+from tests._peers import sparse_logistic
 from tests.planted import planted
 
 
@@ -25,9 +25,9 @@ def test_they_are_classifiers(data):
 def test_multinomial_equals_scikit_learn_without_an_intercept(data):
     X, label = data
     ours = SparseLogisticRegression(0.02, fit_intercept=False, tol=1e-9).fit(X, label)
-    peer = peers.LogisticRegression(
-        C=1 / (0.02 * len(label)), l1_ratio=1.0, solver="saga", fit_intercept=False, tol=1e-9, max_iter=10**5
-    ).fit(X, label)
+    peer = sparse_logistic(C=1 / (0.02 * len(label)), solver="saga", fit_intercept=False, tol=1e-9, max_iter=10**5).fit(
+        X, label
+    )
     np.testing.assert_allclose(ours.predict_proba(X), peer.predict_proba(X), atol=1e-4)
     np.testing.assert_array_equal(ours.predict(X), peer.predict(X))
     assert ours.coef_.shape == (3, 20) and ours.sparse_coef_.shape == (3, 20)
@@ -69,9 +69,9 @@ def test_weights_of_classes_are_weights_of_their_samples(data):
 def test_a_ridge_is_added_by_the_ratio(data):
     X, label = data
     ours = SparseLogisticRegression(0.05, l1_ratio=0.3, tol=1e-10).fit(X, label == "mid")
-    peer = peers.LogisticRegression(
-        C=1 / (0.05 * len(label)), l1_ratio=0.3, solver="saga", tol=1e-9, max_iter=10**5
-    ).fit(X, label == "mid")
+    peer = sparse_logistic(C=1 / (0.05 * len(label)), l1_ratio=0.3, solver="saga", tol=1e-9, max_iter=10**5).fit(
+        X, label == "mid"
+    )
     np.testing.assert_allclose(ours.coef_, peer.coef_[0], atol=1e-3)
 
 

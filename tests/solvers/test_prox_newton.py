@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression, PoissonRegressor
+from sklearn.linear_model import PoissonRegressor
 
 from sparsecode import (
     L0,
@@ -32,6 +32,7 @@ from sparsecode import (
 from sparsecode.losses import scalar_loss
 from sparsecode.solvers.methods import choose
 from sparsecode.solvers.problem import make_problem
+from tests._peers import sparse_logistic
 from tests.planted import planted
 
 cvxpy = pytest.importorskip("cvxpy")
@@ -123,8 +124,8 @@ def test_it_is_scikit_learns_logistic_regression(solver, share):
     loss = WithIntercept(Logistic()) if intercept else Logistic()
     alpha = share * alpha_max(A, labels, loss)
     result = newton(A, labels, loss, L1(alpha))
-    peer = LogisticRegression(
-        l1_ratio=1.0, C=1 / (len(labels) * alpha), solver=solver, fit_intercept=intercept, tol=1e-9, max_iter=20_000
+    peer = sparse_logistic(
+        C=1 / (len(labels) * alpha), solver=solver, fit_intercept=intercept, tol=1e-9, max_iter=20_000
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
