@@ -15,6 +15,7 @@ __all__ = [
     "as_double",
     "as_float",
     "asarray_like",
+    "attainable",
     "conj",
     "dagger",
     "device",
@@ -23,9 +24,11 @@ __all__ = [
     "is_array_api_obj",
     "is_complex",
     "is_numpy",
+    "is_single",
     "norm",
     "plain",
     "real_dtype",
+    "real_part",
     "sq_norm",
     "to_numpy",
 ]
@@ -45,6 +48,17 @@ _NUMPY = array_api_compat.array_namespace(np.empty(0))
 def is_numpy(array) -> bool:
     """Whether the array lives in NumPy (and may go to the compiled kernels)."""
     return type(array) is np.ndarray or is_numpy_namespace(array_namespace(array))
+
+
+def is_single(array) -> bool:
+    """Whether the array holds numbers of single precision."""
+    xp = array_namespace(array)
+    return real_dtype(xp, array.dtype) == xp.float32
+
+
+def attainable(tol, data, least=1e-6):
+    """The tolerance, but no less than `least` where the data are of single precision."""
+    return max(tol, least) if is_single(data) else tol
 
 
 def is_complex(array) -> bool:
@@ -109,6 +123,11 @@ def to_numpy(array):
 def conj(array):
     """Complex conjugate; a real array is returned as it is."""
     return array_namespace(array).conj(array) if is_complex(array) else array
+
+
+def real_part(array):
+    """Real part; a real array is returned as it is."""
+    return array_namespace(array).real(array) if is_complex(array) else array
 
 
 def dagger(matrix):

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ._array import array_namespace
 from ._warnings import warn
 
-__all__ = ["SolveResult", "Status", "announce"]
+__all__ = ["PosteriorResult", "SolveResult", "Status", "announce"]
 
 
 class Status(enum.Enum):
@@ -110,6 +110,39 @@ class SolveResult:
             f"SolveResult({self.status.name}, {self.certificate_name}={worst:.2e} (tol={self.tol:.1e}), "
             f"n_iter={self.n_iter}, coef.shape={tuple(self.coef.shape)})"
         )
+
+
+@dataclass(frozen=True, repr=False)
+class PosteriorResult(SolveResult):
+    """A posterior distribution of the coefficients with its certificate; `coef` is its mean.
+
+    It has the attributes of `SolveResult`, and those below.
+
+    Attributes
+    ----------
+    variance : array of the shape of `coef`
+        Marginal posterior variances of the coefficients; of complex ones ``E |x - mean|^2``.
+    noise_variance : float, or array of shape (n_targets,) where each target has its own
+        Variance of the noise, as given or as learned.
+    log_evidence : float or None
+        Logarithm of the density of the data with the coefficients integrated out; None where the method does not know it.
+    inclusion : array of the shape of `coef`, or None
+        Posterior probability that a coefficient is not zero, for priors that let it be; `support` is where it exceeds 1/2.
+    parameters : dict
+        What was learned beside: prior variances, rates, means ... by name.
+    """
+
+    variance: Any = None
+    noise_variance: Any = None
+    log_evidence: float | None = None
+    inclusion: Any = None
+    parameters: dict = field(default_factory=dict)
+
+    @property
+    def support(self):
+        """Where the coefficients are not zero, more likely than not."""
+        chosen = self.coef != 0 if self.inclusion is None else self.inclusion > 0.5
+        return array_namespace(chosen).nonzero(chosen)[0] if chosen.ndim == 1 else chosen
 
 
 def announce(result: SolveResult, missed: str | None = None, advice: str = "") -> SolveResult:
