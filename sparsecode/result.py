@@ -130,6 +130,14 @@ class PosteriorResult(SolveResult):
         Posterior probability that a coefficient is not zero, for priors that let it be; `support` is where it exceeds 1/2.
     parameters : dict
         What was learned beside: prior variances, rates, means ... by name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode import sbl
+    >>> result = sbl(np.eye(3), np.array([0.0, 8.0, 1.0]), noise_variance=1.0)
+    >>> result.coef.round(3), result.variance.round(3)
+    (array([0.   , 7.875, 0.   ]), array([0.   , 0.984, 0.   ]))
     """
 
     variance: Any = None

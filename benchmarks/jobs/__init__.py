@@ -30,6 +30,8 @@ _MODULES = {
     "lasso-cv": "lasso_cv",
     "square-root": "square_root",
     "lad": "lad",
+    "sbl": "sbl",
+    "kronecker": "kronecker",
     "dictionary": "dictionary",
     "iteration": "iteration",
     "memory": "memory",

@@ -4,7 +4,8 @@ from .base import Design
 from .centered import CenteredDesign
 from .dense import DenseDesign
 from .gram import GramDesign
+from .kronecker import KroneckerDesign
 from .operator import OperatorDesign
 from .sparse import SparseDesign
 
-__all__ = ["CenteredDesign", "DenseDesign", "Design", "GramDesign", "OperatorDesign", "SparseDesign"]
+__all__ = ["CenteredDesign", "DenseDesign", "Design", "GramDesign", "KroneckerDesign", "OperatorDesign", "SparseDesign"]

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from .._array import asarray_like, is_array_api_obj, sq_norm, to_numpy
 from .._estimators import all_or_nothing
 from .._validation import as_design, as_sample_weight, as_target, refuse_lazy, weighted
-from ..designs import CenteredDesign, GramDesign
+from ..designs import CenteredDesign, DenseDesign, Design, GramDesign
 from ..designs.centered import constant_level
 
 __all__ = [
@@ -73,6 +73,11 @@ def center(design, target, *, fit_intercept=True, sample_weight=None) -> Centere
 
 
 def _center_copy(design, target, fit_intercept, weight):
+    if not isinstance(design, DenseDesign):
+        raise ValueError(
+            f"a {type(design).__name__} of {design.xp.__name__} cannot be centred or weighted; use fit_intercept=False and no "
+            "sample_weight, or factors of NumPy."
+        )
     xp, array = design.xp, design.array
     share = np.full(design.shape[0], 1.0 / design.shape[0]) if weight is None else weight / design.shape[0]
     feature_mean = target_mean = None
@@ -122,7 +127,7 @@ class LinearBase(BaseEstimator):
             )
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        if isinstance(X, LinearOperator) or (is_array_api_obj(X) and not isinstance(X, np.ndarray)):
+        if isinstance(X, (LinearOperator, Design)) or (is_array_api_obj(X) and not isinstance(X, np.ndarray)):
             design = as_design(X, "X")
             self.n_features_in_ = design.shape[1]
             return design, as_target(y, design)
@@ -171,7 +176,9 @@ class LinearBase(BaseEstimator):
         """``X @ coef_ + intercept_``."""
         check_is_fitted(self)
         refuse_lazy(X, "X")
-        if isinstance(X, (np.ndarray, list, tuple)) or sp.issparse(X) or hasattr(X, "columns"):
+        if not isinstance(X, Design) and (
+            isinstance(X, (np.ndarray, list, tuple)) or sp.issparse(X) or hasattr(X, "columns")
+        ):
             if _is_complex(X):
                 X = as_design(X, "X")
             else:

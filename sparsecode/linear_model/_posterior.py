@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._array import asarray_like, real_dtype, to_numpy
+from .._array import as_double, asarray_like, real_dtype, to_numpy
 from .._validation import as_design
 from ._base import SparseLinearModel
 
@@ -59,7 +59,9 @@ class PosteriorRegressor(SparseLinearModel):
         """
         variance = to_numpy(self.variance_).T
         used = np.flatnonzero(variance if variance.ndim == 1 else variance.any(axis=1))
-        columns = to_numpy(design.columns(used)).astype(np.result_type(np.float64, design.dtype), copy=False)
-        if self._feature_mean is not None:
-            columns = columns - to_numpy(self._feature_mean)[used]
-        return np.abs(columns) ** 2 @ variance[used]
+        return np.abs(self._centered(design, used)) ** 2 @ variance[used]
+
+    def _centered(self, design, used):
+        """The columns `used`, NumPy in double precision, about the means that the fit saw."""
+        columns = as_double(to_numpy(design.columns(used)))
+        return columns if self._feature_mean is None else columns - to_numpy(self._feature_mean)[used]

@@ -1,4 +1,4 @@
-"""Pictures of dictionaries, recoveries, paths, convergence and phase transitions, in the manner of scikit-learn's Display classes.
+"""Pictures of dictionaries, recoveries, posteriors, paths, convergence and phase transitions, in the manner of scikit-learn's Display classes.
 
 matplotlib is imported when a picture is drawn, not before; a figure is returned, never shown.
 """
@@ -8,5 +8,13 @@ from ._dictionary import DictionaryDisplay
 from ._path import PathDisplay
 from ._phase_transition import PhaseTransitionDisplay
 from ._recovery import RecoveryDisplay
+from ._uncertainty import UncertaintyDisplay
 
-__all__ = ["ConvergenceDisplay", "DictionaryDisplay", "PathDisplay", "PhaseTransitionDisplay", "RecoveryDisplay"]
+__all__ = [
+    "ConvergenceDisplay",
+    "DictionaryDisplay",
+    "PathDisplay",
+    "PhaseTransitionDisplay",
+    "RecoveryDisplay",
+    "UncertaintyDisplay",
+]

@@ -19,28 +19,34 @@ from sparsecode import (
     SLOPE,
     Absolute,
     BasisPursuit,
+    BernoulliGaussian,
     Box,
     CappedL1,
+    CompoundGaussianRegressor,
     CoSaMP,
     DictionaryLearning,
     ElasticNet,
     ElasticNetCV,
     ElasticNetIC,
+    GAMPRegressor,
     GeneralizedOMP,
     GroupL1,
     GroupLasso,
     GroupLassoCV,
     GroupSparseEnvelope,
     HardThresholdingPursuit,
+    HierarchicalBayesRegressor,
     Huber,
     HuberLasso,
     HuberLassoCV,
     IterativeHardThresholding,
+    KroneckerSBL,
     KSupport,
     L0Ball,
     L1Ridge,
     LADLasso,
     LADLassoCV,
+    LaplacePrior,
     Lasso,
     LassoCV,
     LassoIC,
@@ -62,6 +68,7 @@ from sparsecode import (
     Quantile,
     RowL2,
     SimultaneousOMP,
+    SparseBayesianRegressor,
     SparseCoder,
     SparseEnvelope,
     SparseGLM,
@@ -81,14 +88,19 @@ from sparsecode import (
     SubspacePursuit,
     TotalVariation1D,
     TotalVariation2D,
+    VAMPRegressor,
     WithIntercept,
     basis_pursuit,
+    compound_gaussian,
     cosamp,
     fista,
+    gamp,
     gomp,
+    hierarchical_bayes,
     htp,
     iht,
     ista,
+    kronecker_sbl,
     lasso,
     lasso_path,
     loss_omp,
@@ -97,11 +109,13 @@ from sparsecode import (
     null_space_tuning,
     omp,
     regularization_path,
+    sbl,
     solve,
     somp,
     sparse_phase_retrieval,
     stomp,
     subspace_pursuit,
+    vamp,
 )
 from sparsecode._array import asarray_like, inner, is_complex
 from sparsecode._validation import as_design
@@ -110,7 +124,8 @@ from tests.planted import planted
 QUICK = {"alphas": 5, "eps": 0.1, "cv": 3}  # a cross-validation of fifteen fits
 ALPHA = 0.2  # about a tenth of the strength at which the Lasso's answer to the planted problems is zero
 SPARSITY = 4
-EVERY_KIND = frozenset({"dense", "csc", "csr", "operator", "gram"})
+NOISE = 1e-2  # variance of the noise that Bayesian methods are told of
+EVERY_KIND = frozenset({"dense", "csc", "csr", "operator", "kronecker", "gram"})
 
 
 class SolverCase(NamedTuple):
@@ -128,6 +143,9 @@ class SolverCase(NamedTuple):
     descends: bool = False  # the objective never rises
     phaseless: bool = False  # sees only the magnitudes of y
     squared: bool = True  # minimises the squared loss, whose certificate and scaling the laws know
+    circular: bool = (
+        True  # a complex target without imaginary part gives the real answer (not so where it counts as two numbers)
+    )
     options: tuple = ("max_iter", "tol", "callback", "init")
     limit: dict = {}  # options with which it stops before it is done
     accuracy: float = 1e-5  # of coefficients, relative, between two ways of posing one problem
@@ -459,6 +477,94 @@ def solve_basis_pursuit(A, y, scale=1.0, **options):
     return basis_pursuit(A, y, noise=0.5 * scale, **{"tol": 1e-7, **options})
 
 
+def solve_compound(A, y, scale=1.0, **options):
+    """The LASSO by half-normal textures."""
+    return compound_gaussian(A, y, ALPHA * scale, **{"tol": 1e-11, **options})
+
+
+def solve_compound_exponential(A, y, scale=1.0, **options):
+    """The l_2/3 penalty by exponential textures."""
+    return compound_gaussian(A, y, ALPHA * scale ** (4 / 3), texture="exponential", **{"tol": 1e-10, **options})
+
+
+def solve_hierarchical(A, y, scale=1.0, **options):
+    """Variational Bayes with three layers; the noise is learned."""
+    return hierarchical_bayes(A, y, rate=0.05, **{"tol": 1e-8, **options})
+
+
+def solve_hierarchical_subspace(A, y, scale=1.0, **options):
+    """The same without a large inverse."""
+    return hierarchical_bayes(A, y, rate=0.05, method="subspace", **{"tol": 1e-8, **options})
+
+
+def solve_kronecker_sbl(A, y, scale=1.0, **options):
+    """Sparse Bayesian learning of a single factor."""
+    return kronecker_sbl(A, y, **{"noise_variance": NOISE * scale**2, "tol": 1e-6, "max_iter": 20_000, **options})
+
+
+MESSAGES = {
+    "certificate": "change",
+    "kinds": EVERY_KIND - {"gram"},
+    "weights": False,
+    "squared": False,
+    "options": ("max_iter", "tol", "callback"),
+    "limit": {"max_iter": 1},
+}  # what message passing supports
+
+GIVEN = {
+    "prior": BernoulliGaussian(0.5),
+    "noise_variance": 0.1,
+    "tol": 1e-12,
+}  # little can be learned from random labels
+
+
+def _prior(scale):
+    """What the planted coefficients are like."""
+    return BernoulliGaussian(0.05, 0.0, 2.5 * scale**2)
+
+
+def solve_gamp(A, y, scale=1.0, **options):
+    """The LASSO by approximate message passing with a variance for every coefficient; of 60 samples its strength is `ALPHA`."""
+    prior = LaplacePrior(scale / (60 * ALPHA))
+    return gamp(A, y, prior=prior, noise_variance=scale**2, **{"tol": 1e-10, **options})
+
+
+def solve_gamp_uniform(A, y, scale=1.0, **options):
+    """Approximate message passing with one variance for all, prior and noise learned."""
+    return gamp(A, y, variances="uniform", **{"tol": 1e-10, **options})
+
+
+def solve_vamp(A, y, scale=1.0, **options):
+    """The LASSO by vector approximate message passing."""
+    prior = LaplacePrior(scale / (60 * ALPHA))
+    return vamp(A, y, prior=prior, noise_variance=scale**2, **{"tol": 1e-10, **options})
+
+
+def solve_sbl(A, y, scale=1.0, **options):
+    """Sparse Bayesian learning, one variance at a time."""
+    return sbl(A, y, **{"tol": 1e-8, **options})
+
+
+def solve_sbl_learn(A, y, scale=1.0, **options):
+    """The same, with a noise variance that is learned on and on."""
+    return sbl(A, y, noise_variance="learn", **{"tol": 1e-8, **options})
+
+
+def solve_sbl_em(A, y, scale=1.0, **options):
+    """Sparse Bayesian learning by expectation-maximisation, told the noise."""
+    return sbl(A, y, method="em", **{"tol": 1e-8, **options})
+
+
+def solve_sbl_mackay(A, y, scale=1.0, **options):
+    """Sparse Bayesian learning by MacKay's fixed point."""
+    return sbl(A, y, method="mackay", **{"tol": 1e-8, **options})
+
+
+def solve_sbl_gamp(A, y, scale=1.0, **options):
+    """Sparse Bayesian learning by message passing."""
+    return sbl(A, y, method="gamp", **{"tol": 1e-8, **options})
+
+
 SOLVERS = [
     SolverCase("ista", solve_ista, "gap", descends=True, limit={"max_iter": 3}),
     SolverCase("fista", solve_fista, "gap", limit={"max_iter": 3}),
@@ -577,6 +683,86 @@ SOLVERS = [
         options=("max_iter", "tol", "callback"),
         limit={"max_iter": 1},
     ),
+    *(
+        SolverCase(
+            name,
+            solve,
+            "gain",
+            kinds=EVERY_KIND - {"gram"},
+            weights=False,
+            squared=False,
+            options=("max_iter", "tol", "callback"),
+            limit={"max_iter": 1},
+        )
+        for name, solve in (
+            ("sbl", solve_sbl),
+            ("sbl-learn", solve_sbl_learn),
+            ("sbl-em", solve_sbl_em),
+            ("sbl-mackay", solve_sbl_mackay),
+        )
+    ),
+    SolverCase(
+        "sbl-gamp",
+        solve_sbl_gamp,
+        "gain",
+        kinds=EVERY_KIND
+        - {"gram", "operator", "kronecker"},  # of these it sees the norms of columns alone, not their entries
+        weights=False,
+        squared=False,
+        options=("max_iter", "tol", "callback"),
+        limit={"max_iter": 1},
+    ),
+    SolverCase(
+        "compound-gaussian",
+        solve_compound,
+        "gap",
+        kinds=EVERY_KIND - {"gram"},
+        weights=False,
+        descends=True,
+        options=("max_iter", "tol", "callback"),
+        limit={"max_iter": 1},
+    ),
+    SolverCase(
+        "compound-gaussian-exponential",
+        solve_compound_exponential,
+        "prox",
+        kinds=EVERY_KIND - {"gram"},
+        weights=False,
+        descends=True,
+        squared=False,
+        options=("max_iter", "tol", "callback"),
+        limit={"max_iter": 1},
+    ),
+    *(
+        SolverCase(
+            name,
+            solve,
+            "change",
+            kinds=EVERY_KIND - {"gram"},
+            weights=False,
+            many=False,  # targets share precisions and support
+            squared=False,
+            circular=False,
+            options=("max_iter", "tol", "callback"),
+        )
+        for name, solve in (
+            ("hierarchical-bayes", solve_hierarchical),
+            ("hierarchical-bayes-subspace", solve_hierarchical_subspace),
+        )
+    ),
+    SolverCase(
+        "kronecker-sbl",
+        solve_kronecker_sbl,
+        "change",
+        kinds=EVERY_KIND - {"gram"},
+        weights=False,
+        many=False,  # targets share their prior variances
+        squared=False,
+        options=("max_iter", "tol", "callback"),
+    ),
+    SolverCase("gamp", solve_gamp, **MESSAGES),
+    SolverCase("gamp-uniform", solve_gamp_uniform, **MESSAGES),
+    SolverCase("vamp", solve_vamp, **MESSAGES),
 ]
 
 PENALTIES = [
@@ -647,6 +833,81 @@ ESTIMATORS = [
         namespaces=True,
         scaled=lambda model, factor: {"noise": model.noise * factor},
         limit={"max_iter": 1},
+    ),
+    *(
+        EstimatorCase(
+            f"SparseBayesianRegressor-{method}",
+            SparseBayesianRegressor(method, tol=1e-7),
+            complex=True,
+            namespaces=True,
+            weights=False,
+            euclidean=False,
+            limit={"max_iter": 1},
+        )
+        for method in ("fast", "em")
+    ),
+    EstimatorCase(
+        "CompoundGaussianRegressor",
+        CompoundGaussianRegressor(ALPHA, tol=1e-11),
+        complex=True,
+        namespaces=True,
+        weights=False,
+        limit={"max_iter": 1},
+    ),
+    EstimatorCase(
+        "CompoundGaussianRegressor-exponential",
+        CompoundGaussianRegressor(ALPHA, texture="exponential", tol=1e-10),
+        complex=True,
+        namespaces=True,
+        weights=False,
+        scaled=lambda model, factor: {"alpha": ALPHA * factor ** (4 / 3)},
+        limit={"max_iter": 1},
+    ),
+    *(
+        EstimatorCase(
+            f"HierarchicalBayesRegressor-{method}",
+            HierarchicalBayesRegressor(rate=0.05, method=method, tol=1e-7),
+            complex=True,
+            namespaces=True,
+            weights=False,
+            alone=False,
+            euclidean=False,
+            limit={"max_iter": 1},
+        )
+        for method in ("full", "subspace")
+    ),
+    EstimatorCase(
+        "KroneckerSBL",
+        KroneckerSBL(noise_variance=NOISE, fit_intercept=True, tol=1e-6, max_iter=20_000),
+        complex=True,
+        namespaces=True,
+        weights=False,
+        alone=False,
+        euclidean=False,
+        scaled=lambda model, factor: {"noise_variance": model.noise_variance * factor**2},
+        limit={"max_iter": 1},
+    ),
+    EstimatorCase(
+        "GAMPRegressor",
+        GAMPRegressor(prior=_prior(1.0), noise_variance=NOISE, tol=1e-9),
+        complex=True,
+        namespaces=True,
+        weights=False,
+        euclidean=False,
+        scaled=lambda model, factor: {"prior": _prior(factor), "noise_variance": NOISE * factor**2},
+        limit={"max_iter": 1},
+        quick=GIVEN,
+    ),
+    EstimatorCase(
+        "VAMPRegressor",
+        VAMPRegressor(prior=_prior(1.0), noise_variance=NOISE, tol=1e-9),
+        complex=True,
+        namespaces=True,
+        weights=False,
+        euclidean=False,
+        scaled=lambda model, factor: {"prior": _prior(factor), "noise_variance": NOISE * factor**2},
+        limit={"max_iter": 1},
+        quick=GIVEN,
     ),
     EstimatorCase(
         "IterativeHardThresholding",

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from sparsecode import GramDesign, omp
 from sparsecode._array import to_numpy
 from sparsecode._validation import as_design
-from sparsecode.designs import CenteredDesign
+from sparsecode.designs import CenteredDesign, KroneckerDesign
 from tests._backends import FOREIGN, put
 
 N_SAMPLES, N_FEATURES = 9, 6
@@ -48,6 +48,10 @@ def kinds(A):
         yield f"centred {name}", CenteredDesign(as_design(base), mean, scale), centred(A, mean, scale)
         yield f"only centred {name}", CenteredDesign(as_design(base), mean), A - mean
         yield f"only weighted {name}", CenteredDesign(as_design(base), None, scale), scale[:, None] * A
+    factors = A[:3, 1:3], A[3:6, 3:6]
+    product, mean, scale = np.kron(*factors), mean[:N_FEATURES], scale[:N_SAMPLES]
+    yield "Kronecker", KroneckerDesign(factors), product
+    yield "centred Kronecker", CenteredDesign(KroneckerDesign(factors), mean, scale), centred(product, mean, scale)
 
 
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
@@ -141,6 +145,48 @@ def test_in_double_splits_large_arrays_into_blocks_without_a_seam():
         assert len(list(design._blocks())) > 1
         np.testing.assert_allclose(design.matvec(coef), A.astype(float) @ coef, atol=1e-10)
         np.testing.assert_allclose(design.rmatvec(residual), A.astype(float).T @ residual, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["numpy", *FOREIGN])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "complex128"])
+def test_a_kronecker_product_is_that_of_numpy_in_every_namespace(name, dtype):
+    rng = np.random.default_rng(0)
+    factors = [rng.standard_normal(shape).astype(dtype) for shape in ((2, 3), (4, 2), (3, 3))]
+    if dtype == "complex128":
+        factors[1] = factors[1] + 1j * rng.standard_normal((4, 2))
+        factors[2] = factors[2].real  # a real factor beside complex ones
+    A = np.kron(factors[0], np.kron(factors[1], factors[2]))
+    design = KroneckerDesign([put(factor, name) for factor in factors])
+    assert (design.sample_shape, design.feature_shape, design.shape) == ((2, 4, 3), (3, 2, 3), A.shape)
+    coef, residual = rng.standard_normal((A.shape[1], 2)).astype(dtype), rng.standard_normal(len(A)).astype(dtype)
+    accuracy = {"rtol": 1e-4, "atol": 1e-4} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-12}
+    for found, expected in (
+        (design.matvec(put(coef, name)), A @ coef),
+        (design.matvec(put(coef[:, 0].copy(), name)), A @ coef[:, 0]),
+        (design.rmatvec(put(residual, name)), A.conj().T @ residual),
+        (design.matvec(put(coef[:, :0].copy(), name)), A @ coef[:, :0]),
+        (design.columns([7, 2, 7]), A[:, [7, 2, 7]]),
+        (design.columns([]), A[:, :0]),
+        (design.column_sq_norms(), np.sum(np.abs(A) ** 2, axis=0)),
+        (design.spectral_sq_norm(), np.linalg.norm(A, 2) ** 2),
+        (design.in_double().matvec(put(coef.astype(A.dtype), name)), A @ coef),
+    ):
+        np.testing.assert_allclose(to_numpy(found), expected, **accuracy)
+
+
+@pytest.mark.parametrize(
+    ("factors", "text"),
+    [
+        ([], "at least one factor"),
+        ([np.eye(2), np.ones(3)], "factor 1 has shape"),
+        ([np.empty((0, 2))], "factor 0 has shape"),
+        ([np.eye(2), np.full((2, 2), np.nan)], "factor 1 contains NaN"),
+        ([np.eye(2), sp.csc_array(np.eye(2))], "dense arrays of one namespace"),
+    ],
+)
+def test_bad_factors_get_an_error_that_names_them(factors, text):
+    with pytest.raises(ValueError, match=text):
+        KroneckerDesign(factors)
 
 
 @pytest.mark.parametrize("name", FOREIGN)

@@ -36,7 +36,7 @@ def drive_beliefs(steps, certify, *, callback=None, **limits) -> PosteriorResult
     return PosteriorResult(
         **common,
         variance=belief.variance,
-        noise_variance=plain(noise),
+        noise_variance=None if noise is None else plain(noise),
         log_evidence=None if belief.log_evidence is None else float(belief.log_evidence),
         inclusion=belief.inclusion,
         parameters=dict(belief.parameters),

@@ -1,0 +1,33 @@
+"""Tails of the normal distribution, exact far out: what truncated Gaussians need.
+
+With t = x / sd and h(t) = density(t) / cdf(t), a normal variable of mean x and standard deviation sd that is known to be
+positive has mean ``sd (t + h(t))`` and variance ``sd**2 (1 - h(t) (t + h(t)))``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import erfcx, log_ndtr
+
+from ._array import as_double, asarray_like, to_numpy
+
+__all__ = ["positive_part"]
+
+_FAR = -50.0  # below, differences of large numbers would lose more digits than the asymptotic series
+
+
+def positive_part(t):
+    """Mean and variance of N(t, 1) given that it is positive, and the logarithm of that event's probability.
+
+    Real arrays of any namespace; the special functions are SciPy's, in double precision.
+    """
+    place = np.asarray(to_numpy(as_double(t)))
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        hazard = np.sqrt(2 / np.pi) / erfcx(-place / np.sqrt(2))
+        inverse = 1.0 / np.minimum(place, _FAR)
+    square = inverse**2
+    far = place < _FAR
+    mean = np.where(far, -inverse * (1 - square * (2 - square * (10 - 74 * square))), place + hazard)
+    near = 1.0 - hazard * np.where(far, 0.0, place + hazard)
+    variance = np.where(far, square * (1 - square * (6 - square * (50 - 518 * square))), np.maximum(near, 0.0))
+    return tuple(asarray_like(np.asarray(part), t, dtype=t.dtype) for part in (mean, variance, log_ndtr(place)))

@@ -1,0 +1,111 @@
+"""Bernoulli-Gaussian prior (spike and slab): a coefficient is zero, or normal.
+
+    density(x) = (1 - rate) delta(x) + rate N(x; mean, variance)
+
+Seen as r = x + N(0, v), the coefficient is not zero with probability pi, and then N(m, u):
+
+    logit pi = log(rate / (1 - rate)) + 1/2 log(v / (v + variance)) + 1/2 (r^2 / v - (r - mean)^2 / (v + variance))
+    m = (r variance + mean v) / (variance + v),    u = variance v / (variance + v)
+
+Complex coefficients are circular; their log densities have no halves.
+
+Vila and Schniter, "Expectation-maximization Gaussian-mixture approximate message passing", 2013 (arXiv 1207.3107).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._array import array_namespace
+from ._numbers import average, check_number, halves, parameter, power, sigmoid
+
+__all__ = ["BernoulliGaussian"]
+
+
+class BernoulliGaussian(NamedTuple):
+    """Coefficients that are zero with probability ``1 - rate`` and ``N(mean, variance)`` otherwise.
+
+    Each parameter may also be an array (n_targets,), as it is after learning.
+
+    Parameters
+    ----------
+    rate : float, default=0.1
+        Probability that a coefficient is not zero, from 0 to 1.
+    mean : float, default=0.0
+        Mean of those that are not zero; complex for complex data.
+    variance : float, default=1.0
+        Their variance, in the squared units of a coefficient; of complex ones ``E |x - mean|^2``. Greater than zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode import BernoulliGaussian
+    >>> mean, variance = BernoulliGaussian(0.1).denoise(np.array([0.1, 3.0]), 0.01)
+    >>> mean.round(3)
+    array([2.00e-03, 2.97e+00])
+    """
+
+    rate: Any = 0.1
+    mean: Any = 0.0
+    variance: Any = 1.0
+
+    @property
+    def supports_complex(self):
+        """Whether coefficients may be complex."""
+        return True
+
+    @property
+    def is_learnable(self):
+        """Whether `learned` knows how to fit the parameters."""
+        return True
+
+    def check(self):
+        """Raise a ValueError if a parameter is out of range."""
+        check_number(self, "rate", self.rate, least=0.0, most=1.0)
+        check_number(self, "mean", self.mean)
+        check_number(self, "variance", self.variance, least=0.0, strict=True)
+
+    def moments(self):
+        """Mean and variance of a coefficient before the data are seen."""
+        mean, rate = np.asarray(self.mean), np.asarray(self.rate, dtype=float)
+        return rate * mean, rate * self.variance + rate * (1 - rate) * np.abs(mean) ** 2
+
+    def components(self):
+        """Weights, means and variances of the normal distributions it is a mixture of."""
+        return (1 - self.rate, self.rate), (0.0, self.mean), (0.0, self.variance)
+
+    def denoise(self, pseudo, variance):
+        """Posterior mean and variance of coefficients seen as ``pseudo = x + N(0, variance)``, arrays that broadcast."""
+        chance, mean, spread = self._posterior(pseudo, variance)
+        return chance * mean, chance * spread + chance * (1.0 - chance) * power(mean)
+
+    def inclusion(self, pseudo, variance):
+        """Posterior probability that a coefficient is not zero."""
+        return self._posterior(pseudo, variance)[0]
+
+    def learned(self, pseudo, variance):
+        """The prior with the parameters that expectation maximisation moves to, one set a target; a mean of zero stays zero."""
+        chance, mean, spread = self._posterior(pseudo, variance)
+        rate = average(chance)
+        safe = np.where(rate > 0, rate, 1.0)
+        center = self.mean
+        if np.any(np.asarray(center) != 0):
+            center = np.where(rate > 0, average(chance * mean) / safe, center)
+        slab = average(chance * (power(mean - parameter(center, pseudo)) + spread)) / safe
+        least = 0.1 / pseudo.shape[0]  # a rate of zero could never grow again
+        return BernoulliGaussian(np.clip(rate, least, 1.0), center, np.where(slab > 0, slab, self.variance))
+
+    def _posterior(self, pseudo, variance):
+        """Probability of the slab, and mean and variance given the slab."""
+        xp = array_namespace(pseudo)
+        slab, center = parameter(self.variance, pseudo), parameter(self.mean, pseudo)
+        with np.errstate(divide="ignore"):
+            odds = parameter(np.log(self.rate) - np.log1p(-np.asarray(self.rate)), pseudo)
+        variance = variance + 0 * xp.real(pseudo) if not hasattr(variance, "dtype") else variance
+        total = variance + slab
+        gain = xp.log(variance / total) + power(pseudo) / variance - power(pseudo - center) / total
+        shrink = variance / total
+        mean = pseudo + shrink * (center - pseudo)
+        return sigmoid(odds + halves(pseudo) * gain), mean, slab * shrink

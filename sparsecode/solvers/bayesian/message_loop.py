@@ -1,0 +1,76 @@
+"""The loop of message-passing iterations: damping, restarts of what diverged, learning, and when to ask for a certificate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..._array import array_namespace, asarray_like, inner, norm, real_dtype, to_numpy
+from ..certificates import relative
+from ..driver import State
+
+__all__ = ["change", "message_steps"]
+
+_CERTIFY_EVERY = 50
+
+
+def message_steps(iteration, damper, tol):
+    """Yield beliefs, for ever.
+
+    `iteration` gives the messages of a `start`, those `after` others by steps of given lengths, tells which targets are `blown`,
+    lets its `learners` learn, and forms a `belief`; the messages' first field is the mean, and each has a column a target.
+    """
+    now = iteration.start()
+    yield State(iteration.belief(now))
+    n_targets = now.mean.shape[1]
+    moved, fresh = None, np.ones(n_targets, dtype=bool)
+    count = 0
+    while True:
+        step = np.where(fresh, 1.0, damper.step)
+        with np.errstate(all="ignore"):  # of targets that diverge, which start again
+            after = iteration.after(now, _row(step, now.mean))
+            before, moved = moved, after.mean - now.mean
+            size, length = to_numpy(norm(moved)) / step, to_numpy(norm(after.mean))
+            blown = (iteration.blown(after) | ~np.isfinite(length)) & ~damper.given_up
+        if np.any(blown):
+            damper.restart(blown)
+            for learner in iteration.learners:
+                learner.restart(blown)
+        fresh = blown | damper.given_up
+        if np.any(fresh):
+            after = _merged(fresh, iteration.start(), after)
+            moved = after.mean - now.mean
+        size = relative(size, length)
+        if damper.adaptive:
+            damper.observe(size, _opposed(before, moved))
+        iteration.learn(after)
+        now, count = after, count + 1
+        held = np.all([learner.is_held for learner in iteration.learners], axis=0)
+        done = bool(np.all(((size <= tol) & held & ~fresh) | damper.given_up))
+        if done and np.any(
+            damper.given_up
+        ):  # no number certifies them: the loop returns the best state before, as diverged
+            now = now._replace(mean=now.mean * float("nan"))
+        yield State(iteration.belief(now), certify=done or count % _CERTIFY_EVERY == 0)
+
+
+def change(old, new):
+    """How far the columns moved, relative to the longer of the two."""
+    return relative(norm(new - old), np.maximum(to_numpy(norm(old)), to_numpy(norm(new))))
+
+
+def _opposed(before, moved):
+    if before is None:
+        return np.zeros(moved.shape[1], dtype=bool)
+    return np.asarray(to_numpy(inner(before, moved))) < 0
+
+
+def _row(values, like):
+    return asarray_like(np.asarray(values)[None, :], like, dtype=real_dtype(array_namespace(like), like.dtype))
+
+
+def _merged(mask, first, second):
+    """The messages of `first` for the targets in `mask`, those of `second` for the others."""
+    xp = array_namespace(second.mean)
+    chosen = asarray_like(np.asarray(mask)[None, :], second.mean)
+    pairs = zip(first, second, strict=True)
+    return type(second)(*(b if a is None or b is None else xp.where(chosen, a, b) for a, b in pairs))

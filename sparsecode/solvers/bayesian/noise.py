@@ -1,0 +1,70 @@
+"""The noise variance: as given, or learned beside the prior variances, with what keeps learning from collapse.
+
+    expectation-maximisation   s <- (sum |y - A mean|^2 / L + s m) / M
+    MacKay                     s <- sum |y - A mean|^2 / L / (M - m)
+
+for L targets of M samples and ``m = sum_n (1 - variance_n / g_n)`` coefficients that the data determine. The second is far the
+faster where m is well below M; the first never lowers the evidence.
+
+MacKay, "Bayesian interpolation", 1992.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..._validation import as_number
+
+__all__ = ["FLOOR", "STARTS", "Noise", "as_noise_variance", "least_learned"]
+
+FLOOR = 1e-6  # of the mean square of the target: the least that is learned
+FLOOR_PAID = 1e-10  # the same where coefficients pay, so that they cannot take the place of noise
+_PAID = 1.0  # nats from which they do
+LEAST = 1e-13  # of the mean square of the target: below, double precision cannot tell noise from rounding
+STARTS = (
+    0.1,
+    1e-2,
+    1e-3,
+    1e-4,
+)  # where learning starts from; lower ones see columns that the noise of higher ones hides
+_FACTOR = 10.0  # the largest change of a round
+_CAREFUL = 40  # rounds after which only steps are made that never lower the evidence
+
+
+class Noise(NamedTuple):
+    """A noise variance in units of the mean square of the target, and whether it is learned."""
+
+    value: float
+    learned: bool = False
+    held: bool = False
+
+    @classmethod
+    def known(cls, value):
+        """A value that is not learned."""
+        return cls(max(value, LEAST))
+
+    def after(self, sq_residual, effective, setting, rounds=0, cautious=False):
+        """The noise after a round; the same where it is not learned."""
+        if not self.learned:
+            return self
+        mean_sq = sq_residual / setting.n_targets
+        if cautious or rounds > _CAREFUL or effective > 0.9 * setting.counted:
+            value = (mean_sq + self.value * effective) / setting.counted
+        else:
+            value = mean_sq / (setting.counted - effective)
+        value = min(max(value, self.value / _FACTOR), self.value * _FACTOR)
+        return self._replace(value=max(value, least_learned(setting)))
+
+
+def least_learned(setting):
+    """The least noise variance that is learned."""
+    return (FLOOR if setting.charge < _PAID else FLOOR_PAID) * setting.unit
+
+
+def as_noise_variance(noise_variance):
+    """None, "learn", or a number greater than zero."""
+    if noise_variance is None or (isinstance(noise_variance, str) and noise_variance == "learn"):
+        return noise_variance
+    if isinstance(noise_variance, str):
+        raise ValueError(f"noise_variance must be a number greater than 0, None or 'learn'; got {noise_variance!r}.")
+    return as_number(noise_variance, "noise_variance", strict=True)

@@ -1,0 +1,93 @@
+"""`SparseBayesianRegressor`: uncertainty of predictions against the density of the data, written out."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.sparse.linalg import aslinearoperator
+
+from sparsecode import SparseBayesianRegressor, sbl
+from tests._backends import FOREIGN, get, put
+from tests.planted import planted
+
+
+def dense_prediction(X, y, new, prior, noise, weights=None, complex_=False):
+    """Mean and variance of new observations with a flat prior on the constant, from the joint density."""
+    broad = 1e7
+    weights = np.ones(len(X)) if weights is None else weights
+    ones, prior = np.ones((len(X), 1)), np.append(prior, broad)
+    A, B = np.hstack([X, ones]), np.hstack([new, np.ones((len(new), 1))])
+    C = noise * np.diag(1 / weights) + (A * prior) @ A.conj().T
+    gain = np.linalg.solve(C, (A * prior) @ B.conj().T).conj().T
+    spread = np.real(np.diag((B * prior) @ B.conj().T - gain @ (A * prior) @ B.conj().T))
+    return gain @ y, np.sqrt(spread + noise)
+
+
+@pytest.mark.parametrize("method", ["fast", "em"])
+@pytest.mark.parametrize("complex_", [False, True])
+@pytest.mark.parametrize("convert", [np.asarray, sp.csc_array, aslinearoperator], ids=["dense", "csc", "operator"])
+def test_predictions_have_the_mean_and_spread_of_the_joint_density(method, complex_, convert):
+    X, y, _ = planted(40, 30, 4, noise=0.3, complex_=complex_)
+    X, y = X + 0.5, y + 3
+    new = planted(7, 30, seed=1, complex_=complex_).A
+    model = SparseBayesianRegressor(method).fit(convert(X), y)
+    mean, std = model.predict(convert(new), return_std=True)
+    expected = dense_prediction(X, y, new, model.prior_variance_, model.noise_variance_)
+    np.testing.assert_allclose(mean, expected[0], atol=1e-3)
+    np.testing.assert_allclose(std, expected[1], rtol=1e-4)
+    assert std.dtype == np.float64
+
+
+def test_weights_of_samples_divide_their_noise():
+    X, y, _ = planted(40, 30, 4, noise=0.3)
+    weights = np.random.default_rng(0).uniform(0.5, 2.0, 40)
+    model = SparseBayesianRegressor(noise_variance=0.09).fit(X, y, sample_weight=weights)
+    mean, std = model.predict(X[:5], return_std=True)
+    expected = dense_prediction(X, y, X[:5], model.prior_variance_, 0.09, weights)
+    np.testing.assert_allclose(mean, expected[0], atol=1e-3)
+    np.testing.assert_allclose(std, expected[1], rtol=1e-4)
+
+
+def test_intervals_hold_what_they_promise():
+    held = []
+    for seed in range(20):
+        X, y, _ = planted(60, 40, 4, noise=0.5, seed=seed)
+        model = SparseBayesianRegressor(noise_variance="learn").fit(X[:50], y[:50])
+        mean, std = model.predict(X[50:], return_std=True)
+        held.append(np.abs(y[50:] - mean) < 1.96 * std)
+    assert 0.88 < np.mean(held) < 0.99
+
+
+@pytest.mark.parametrize("options", [{}, {"joint": True}, {"correlation": 0.5}])
+def test_many_targets_have_shapes_as_documented(options):
+    X, Y, _ = planted(n_targets=3)
+    model = SparseBayesianRegressor(**options).fit(X, Y)
+    mean, std = model.predict(X[:5], return_std=True)
+    assert mean.shape == std.shape == (5, 3)
+    assert model.coef_.shape == model.variance_.shape == (3, 80)
+    own = not options
+    assert model.prior_variance_.shape == model.pruned_at_.shape == ((3, 80) if own else (80,))
+    assert np.shape(model.noise_variance_) == ((3,) if own else ())
+    covariances = model.covariance_ if own or "correlation" in options else [model.covariance_] * 3
+    for covariance, variance, prior in zip(
+        covariances, model.variance_, np.broadcast_to(model.prior_variance_, (3, 80)), strict=True
+    ):
+        np.testing.assert_allclose(np.diag(covariance), variance[prior > 0], rtol=1e-6)
+
+
+def test_the_estimator_gives_the_answer_of_the_function():
+    X, y, _ = planted()
+    model = SparseBayesianRegressor("mackay", noise_variance=0.01, prune=1.0, fit_intercept=False).fit(X, y)
+    found = sbl(X, y, method="mackay", noise_variance=0.01, prune=1.0)
+    np.testing.assert_array_equal(model.coef_, found.coef)
+    assert model.log_evidence_ == found.log_evidence
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_correlated_targets_and_their_spread_are_the_same_in_every_namespace(name):
+    X, Y, _ = planted(n_targets=2)
+    model = SparseBayesianRegressor(correlation="learn", noise_variance=0.01).fit(X, Y)
+    other = SparseBayesianRegressor(correlation="learn", noise_variance=0.01).fit(put(X, name), put(Y, name))
+    np.testing.assert_allclose(get(other.coef_), model.coef_, atol=1e-5)
+    np.testing.assert_allclose(get(other.variance_), model.variance_, atol=1e-8)
+    std = other.predict(put(X, name), return_std=True)[1]
+    np.testing.assert_allclose(get(std), model.predict(X, return_std=True)[1], rtol=1e-6)

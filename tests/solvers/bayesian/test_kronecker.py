@@ -1,0 +1,324 @@
+"""Kronecker-structured sparse Bayesian learning against algebra with the product written out, and against what it generalises."""
+
+from functools import reduce
+
+import numpy as np
+import pytest
+from scipy.optimize import nnls
+from sklearn.exceptions import ConvergenceWarning
+
+from sparsecode import KroneckerDesign, KroneckerSBL, Status, kronecker_sbl, omp
+from tests._backends import FOREIGN, get, put
+
+SHAPES = (4, 5), (5, 6), (6, 7)
+
+
+def problem(shapes=SHAPES, n_nonzero=2, noise=0.02, complex_=False, n_targets=None, seed=0):
+    """Factors of unit columns, a target, and coefficients whose support is a product."""
+    rng = np.random.default_rng(seed)
+
+    def gaussian(*shape):
+        values = rng.standard_normal(shape)
+        return (values + 1j * rng.standard_normal(shape)) / np.sqrt(2) if complex_ else values
+
+    factors = [gaussian(*shape) for shape in shapes]
+    factors = [factor / np.linalg.norm(factor, axis=0) for factor in factors]
+    masks = [np.isin(np.arange(shape[1]), rng.choice(shape[1], n_nonzero, replace=False)) for shape in shapes]
+    x = reduce(np.kron, masks)[:, None] * gaussian(int(np.prod([shape[1] for shape in shapes])), n_targets or 1)
+    y = reduce(np.kron, factors) @ x
+    y = y + noise * gaussian(*y.shape)
+    return (factors, y, x) if n_targets else (factors, y[:, 0], x[:, 0])
+
+
+def dense_moments(A, Y, g, s):
+    """Mean, variances, log evidence and the next noise variance, by inverses."""
+    C = s * np.eye(len(A)) + (A * g) @ A.conj().T
+    inverse = np.linalg.inv(C)
+    mean = g[:, None] * (A.conj().T @ inverse @ Y)
+    covariance = np.diag(g) - (g[:, None] * A.conj().T) @ inverse @ (A * g)
+    factor = 1.0 if np.iscomplexobj(A) else 0.5
+    norm = np.pi if np.iscomplexobj(A) else 2 * np.pi
+    quadratic = np.real(np.trace(Y.conj().T @ inverse @ Y))
+    evidence = -factor * (Y.shape[1] * (len(A) * np.log(norm) + np.linalg.slogdet(C)[1]) + quadratic)
+    misfit = np.mean(np.sum(np.abs(Y - A @ mean) ** 2, axis=0)) + np.real(np.trace(A @ covariance @ A.conj().T))
+    return mean, np.real(np.diag(covariance)), evidence, misfit / len(A)
+
+
+def naive(factors, Y, iterations, method, noise):
+    """The algorithm from its definition, on the product written out, without pruning; axes one after another."""
+    A = reduce(np.kron, factors)
+    shape = [factor.shape[1] for factor in factors]
+    s = 0.1 * np.mean(np.abs(Y) ** 2) if noise is None else noise
+    power = np.sum(np.abs(A) ** 2) / len(A)
+    g = [np.ones(size) for size in shape]
+    g[-1] = g[-1] * np.mean(np.abs(Y) ** 2) / power
+    for iteration in range(iterations + 1):
+        mean, variance, evidence, next_noise = dense_moments(A, Y, reduce(np.kron, g), s)
+        if iteration == iterations:
+            return mean, variance, evidence, g, s
+        second = (variance + np.mean(np.abs(mean) ** 2, axis=1)).reshape(shape)
+        if method == "am":
+            for axis in range(len(shape)):
+                rest = [np.ones(size) if j == axis else g[j] for j, size in enumerate(shape)]
+                ratio = second / reduce(np.multiply.outer, rest)
+                g[axis] = ratio.mean(axis=tuple(j for j in range(len(shape)) if j != axis))
+        else:
+            g = [np.ones(size) for size in shape]
+            for _ in range(200):  # the nearest tensor of rank one, by least squares in one factor after another
+                g[0] = np.einsum("ijk,j,k->i", second, g[1], g[2]) / (g[1] @ g[1] * (g[2] @ g[2]))
+                g[1] = np.einsum("ijk,i,k->j", second, g[0], g[2]) / (g[0] @ g[0] * (g[2] @ g[2]))
+                g[2] = np.einsum("ijk,i,j->k", second, g[0], g[1]) / (g[0] @ g[0] * (g[1] @ g[1]))
+        s = next_noise if noise is None else s
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("noise", [None, 0.003])
+@pytest.mark.parametrize("complex_", [False, True])
+@pytest.mark.parametrize("method", ["am", "svd"])
+def test_iterations_are_those_of_the_product_written_out(method, complex_, noise):
+    factors, Y, _ = problem(complex_=complex_, n_targets=2)
+    known = "learn" if noise is None else noise
+    found = kronecker_sbl(factors, Y, method=method, noise_variance=known, prune=0.0, max_iter=10, tol=0)
+    mean, variance, evidence, g, s = naive(factors, Y, 10, method, noise)
+    accuracy = 1e-9 if method == "am" else 1e-4  # where the search for rank one is stopped
+    np.testing.assert_allclose(found.coef, mean, atol=accuracy)
+    np.testing.assert_allclose(found.variance[:, 1], variance, atol=accuracy)
+    np.testing.assert_allclose(found.log_evidence, evidence, rtol=accuracy)
+    np.testing.assert_allclose(found.noise_variance, s, rtol=10 * accuracy)
+    np.testing.assert_allclose(reduce(np.kron, found.parameters["prior_variances"]), reduce(np.kron, g), atol=accuracy)
+    np.testing.assert_allclose([np.linalg.norm(part) for part in found.parameters["prior_variances"][:-1]], 1.0)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("max_iter", [1, 5, 10, 20])
+def test_the_certificate_is_what_one_more_iteration_changes(max_iter):
+    factors, y, _ = problem(noise=0.3)
+    found = kronecker_sbl(factors, y, method="am", prune=0.0, max_iter=max_iter, tol=0)
+    before, s = found.parameters["prior_variances"], found.noise_variance
+    mean, variance, _, noise = dense_moments(reduce(np.kron, factors), y[:, None], reduce(np.kron, before), s)
+    second = (variance + mean[:, 0] ** 2).reshape([factor.shape[1] for factor in factors])
+    after = list(before)
+    for axis in range(3):
+        rest = [np.ones(part.size) if j == axis else part for j, part in enumerate(after)]
+        ratio = second / reduce(np.multiply.outer, rest)
+        after[axis] = ratio.mean(axis=tuple(j for j in range(3) if j != axis))
+    total = np.prod([np.linalg.norm(part) for part in after])
+    after = [part / np.linalg.norm(part) for part in after]
+    after[-1] = after[-1] * total
+    changes = [np.linalg.norm(new - old) / np.linalg.norm(old) for new, old in zip(after, before, strict=True)]
+    np.testing.assert_allclose(found.certificate, max(*changes, abs(noise / s - 1)), rtol=1e-6)
+    if max_iter == 1:
+        assert abs(noise / s - 1) > max(changes)
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+@pytest.mark.parametrize("method", ["am", "svd"])
+def test_the_planted_tensor_is_found(method, complex_):
+    factors, y, x = problem(complex_=complex_)
+    found = kronecker_sbl(factors, y, method=method)
+    assert found.status is Status.CONVERGED
+    assert set(np.flatnonzero(x)) <= set(found.support)
+    columns = reduce(np.kron, factors)[:, x != 0]
+    oracle = np.linalg.lstsq(columns, y)[0]
+    assert np.linalg.norm(found.coef - x) < 3 * np.linalg.norm(oracle - x[x != 0]) + 1e-3
+    assert 0.5 < found.noise_variance / 0.02**2 < 1.5
+
+
+def test_the_evidence_never_falls_with_exact_updates():
+    for seed in range(4):
+        factors, y, _ = problem(seed=seed, noise=0.1)
+        with pytest.warns(ConvergenceWarning):
+            found = kronecker_sbl(factors, y, method="am", prune=0.0, max_iter=150, tol=1e-9)
+        assert np.all(np.diff(found.history["objective"]) <= 1e-8)
+        assert found.history["objective"][-1] < found.history["objective"][0] - 10
+
+
+@pytest.mark.parametrize("method", ["am", "svd"])
+def test_one_factor_is_sparse_bayesian_learning_by_expectation_maximisation(method):
+    factors, y, _ = problem(shapes=((12, 20),))
+    A, s = factors[0], 0.01
+    g = np.full(20, np.mean(y**2) / (np.sum(A**2) / len(A)))
+    for _ in range(30):
+        mean, variance, evidence, _ = dense_moments(A, y[:, None], g, s)
+        g = variance + mean[:, 0] ** 2
+    with pytest.warns(ConvergenceWarning):
+        found = kronecker_sbl(A, y, method=method, noise_variance=s, prune=0.0, max_iter=30, tol=1e-12)
+    mean, _, evidence, _ = dense_moments(A, y[:, None], g, s)
+    np.testing.assert_allclose(found.coef, mean[:, 0], atol=1e-10)
+    np.testing.assert_allclose(found.parameters["prior_variances"][0], g, rtol=1e-8)
+
+
+def test_a_rank_one_second_moment_makes_both_methods_one():
+    factors = [np.eye(3), np.eye(4)]  # white factors and a rank-one |y|^2: the posterior is nearly rank one itself
+    y = np.kron([1.0, 3.0, 2.0], [2.0, 1.0, 1.0, 4.0])
+    settings = {"noise_variance": 1e-9, "prune": 0.0, "tol": 1e-7}
+    am, svd = (kronecker_sbl(factors, y, method=method, **settings) for method in ("am", "svd"))
+    for one, other in zip(am.parameters["prior_variances"], svd.parameters["prior_variances"], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+    np.testing.assert_allclose(np.kron(*am.parameters["prior_variances"]), y**2, rtol=1e-6)
+
+
+def test_permuting_the_modes_permutes_the_coefficients():
+    factors, y, _ = problem()
+    sizes = [len(factor) for factor in factors]
+    turned = y.reshape(sizes).transpose(2, 0, 1).ravel()
+    for method, accuracy in (("am", 1e-2), ("svd", 1e-2)):  # axes are updated, and unfolded, in their order
+        one = kronecker_sbl(factors, y, method=method, tol=1e-5, max_iter=5_000)
+        other = kronecker_sbl([factors[2], factors[0], factors[1]], turned, method=method, tol=1e-5, max_iter=5_000)
+        tensor = one.coef.reshape([factor.shape[1] for factor in factors]).transpose(2, 0, 1)
+        assert np.linalg.norm(other.coef - tensor.ravel()) < accuracy * np.linalg.norm(one.coef)
+
+
+def test_permuting_and_scaling_columns_of_a_factor_permutes_and_scales_coefficients():
+    factors, y, _ = problem()
+    order = np.random.default_rng(0).permutation(6)
+    one = kronecker_sbl(factors, y)
+    other = kronecker_sbl([factors[0], factors[1][:, order], factors[2]], y)
+    sizes = [factor.shape[1] for factor in factors]
+    np.testing.assert_allclose(other.coef.reshape(sizes), one.coef.reshape(sizes)[:, order], atol=1e-8)
+    scaled = kronecker_sbl([4 * factors[0], factors[1], factors[2]], y)
+    np.testing.assert_allclose(4 * scaled.coef, one.coef, atol=1e-8)
+
+
+@pytest.mark.parametrize("method", ["am", "svd"])
+def test_coupled_variances_are_a_step_to_the_nearest_coupled_ones(method):
+    factors, y, _ = problem(shapes=((4, 5), (5, 6)), noise=0.2)
+    run = {"method": method, "noise_variance": 0.04, "prune": 0.0, "tol": 0}
+    with pytest.warns(ConvergenceWarning):
+        found = kronecker_sbl(factors, y, coupling=[0.0, 0.6], max_iter=1, **run)
+    with pytest.warns(ConvergenceWarning):
+        wanted = kronecker_sbl(factors, y, max_iter=1, **run).parameters["prior_variances"]
+    coupling = np.eye(6) + 0.6 * (np.eye(6, k=1) + np.eye(6, k=-1))
+    direction = coupling @ nnls(coupling, wanted[1])[0] + 1e-5 * wanted[1].max()
+    got = found.parameters["prior_variances"]
+    np.testing.assert_allclose(got[1] / np.linalg.norm(got[1]), direction / np.linalg.norm(direction), rtol=1e-6)
+    np.testing.assert_allclose(got[0] / np.linalg.norm(got[0]), wanted[0] / np.linalg.norm(wanted[0]), rtol=1e-6)
+
+
+def one_block_an_axis(seed):
+    """Neighbours that are not zero on each of three axes, in noise of 20 dB."""
+    rng = np.random.default_rng(seed)
+    factors = [rng.standard_normal(shape) for shape in ((6, 18), (9, 18), (9, 18))]
+    factors = [factor / np.linalg.norm(factor, axis=0) for factor in factors]
+    parts = np.zeros((3, 18))
+    for part, size in zip(parts, (3, 4, 4), strict=True):
+        first = rng.integers(0, 18 - size)
+        part[first : first + size] = rng.standard_normal(size)
+    x = reduce(np.kron, parts)
+    y = reduce(np.kron, factors) @ x
+    return factors, y + 0.1 * np.sqrt(np.mean(y**2)) * rng.standard_normal(y.size), x
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_coupling_helps_exact_updates_to_find_blocks():
+    def error(seed, coupling):
+        factors, y, x = one_block_an_axis(seed)
+        found = kronecker_sbl(factors, y, method="am", coupling=coupling, max_iter=150)
+        return np.sum((found.coef - x) ** 2) / np.sum(x**2)
+
+    plain, coupled = ([error(seed, coupling) for seed in range(6)] for coupling in (None, 0.8))
+    assert np.median(coupled) < np.median(plain)
+
+
+@pytest.mark.parametrize("snr", [5, 15, 30])
+def test_it_beats_kronecker_pursuit_and_plain_sparse_bayesian_learning(snr):
+    errors = {"svd": [], "omp": [], "plain": []}
+    for seed in range(5):
+        factors, clean, x = problem(((5, 8), (6, 8), (7, 8)), n_nonzero=2, noise=0.0, seed=seed)
+        s = np.mean(clean**2) * 10 ** (-snr / 10)
+        y = clean + np.sqrt(s) * np.random.default_rng(seed).standard_normal(clean.size)
+        design = KroneckerDesign(factors)
+        A, g = reduce(np.kron, factors), np.full(x.size, np.mean(y**2))
+        for _ in range(60):  # MacKay's fixed point
+            mean, variance, _, _ = dense_moments(A, y[:, None], g, s)
+            g = mean[:, 0] ** 2 / np.maximum(1 - variance / np.maximum(g, 1e-300), 1e-12)
+        for name, coef in (
+            ("svd", kronecker_sbl(design, y).coef),
+            ("omp", omp(design, y, n_nonzero=8).coef),
+            ("plain", mean[:, 0]),
+        ):
+            errors[name].append(np.sum((coef - x) ** 2) / np.sum(x**2))
+    assert np.median(errors["svd"]) < min(np.median(errors["omp"]), np.median(errors["plain"]))
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("method", ["am", "svd"])
+def test_every_namespace_gives_numpys_answer(name, method):
+    factors, Y, _ = problem(n_targets=2, complex_=True)
+    expected = kronecker_sbl(factors, Y, method=method, coupling=0.2)
+    found = kronecker_sbl([put(factor, name) for factor in factors], put(Y, name), method=method, coupling=0.2)
+    assert type(found.coef) is type(put(Y, name))
+    np.testing.assert_allclose(get(found.coef), expected.coef, atol=1e-7)
+    np.testing.assert_allclose(get(found.variance), expected.variance, atol=1e-7)
+
+
+def test_single_precision_comes_back_single():
+    factors, y, _ = problem()
+    found = kronecker_sbl([factor.astype(np.float32) for factor in factors], y.astype(np.float32))
+    assert found.coef.dtype == found.variance.dtype == np.float32
+    np.testing.assert_allclose(found.coef, kronecker_sbl(factors, y).coef, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"method": "em"}, "method must be 'svd' or 'am'"),
+        ({"coupling": [0.5]}, "coupling has 1 entries; it needs one for each of the 3"),
+        ({"coupling": 2.0}, "coupling must be"),
+        ({"noise_variance": 0.0}, "noise_variance must be greater than 0"),
+        ({"noise_variance": "guess"}, "noise_variance"),
+        ({"prune": -1.0}, "prune must be"),
+        ({"sample_weight": np.arange(120.0)}, "sample_weight is not possible with several factors"),
+    ],
+)
+def test_bad_arguments_get_an_error_that_names_them(change, text):
+    factors, y, _ = problem()
+    with pytest.raises(ValueError, match=text):
+        kronecker_sbl(factors, y, **change)
+
+
+def test_a_target_of_another_shape_gets_an_error():
+    factors, y, _ = problem()
+    with pytest.raises(ValueError, match=r"y has shape \(119,\)"):
+        kronecker_sbl(factors, y[1:])
+
+
+def test_zero_targets_zero_factors_and_zero_columns_end_well():
+    factors, y, _ = problem()
+    for noise in ("learn", 0.1):
+        for found in (
+            kronecker_sbl(factors, 0 * y, noise_variance=noise),
+            kronecker_sbl([0 * factors[0], *factors[1:]], y, noise_variance=noise),
+        ):
+            assert found.status is Status.CONVERGED
+            assert np.all(found.coef == 0)
+            assert np.isfinite(found.log_evidence)
+    gone = factors[0].copy()
+    gone[:, 1] = 0
+    found = kronecker_sbl([gone, *factors[1:]], y)
+    assert np.all(found.coef.reshape(5, -1)[1] == 0)
+    assert np.all(np.isfinite(found.coef))
+
+
+@pytest.mark.parametrize("return_to", ["design", "matrix"])
+def test_the_estimator_predicts_with_the_exact_spread(return_to):
+    factors, y, _ = problem(noise=0.1)
+    model = KroneckerSBL().fit(KroneckerDesign(factors), y)
+    new = [np.random.default_rng(1).standard_normal((2, factor.shape[1])) for factor in factors]
+    mean, std = model.predict(KroneckerDesign(new), return_std=True)
+    A, B, s = reduce(np.kron, factors), reduce(np.kron, new), model.noise_variance_
+    g = reduce(np.kron, model.prior_variances_)
+    covariance = np.diag(g) - (g[:, None] * A.T) @ np.linalg.inv(s * np.eye(len(A)) + (A * g) @ A.T) @ (A * g)
+    np.testing.assert_allclose(mean, B @ model.coef_, atol=1e-10)
+    np.testing.assert_allclose(std**2, np.einsum("ij,jk,ik->i", B, covariance, B) + s, rtol=1e-8)
+    if return_to == "matrix":
+        np.testing.assert_allclose(model.predict(B), mean, atol=1e-10)
+        assert np.all(model.predict(B, return_std=True)[1] > 0)
+
+
+def test_an_intercept_needs_a_single_factor():
+    factors, y, _ = problem()
+    with pytest.raises(ValueError, match="only possible with a single factor"):
+        KroneckerSBL(fit_intercept=True).fit(KroneckerDesign(factors), y)
+    with pytest.raises(ValueError, match="only possible with a single factor"):
+        KroneckerSBL().fit(KroneckerDesign(factors), y, sample_weight=np.ones(y.size))
