@@ -18,11 +18,12 @@ from ._array import (
     is_complex,
     is_numpy,
     real_dtype,
+    sq_norm,
     to_numpy,
 )
 from ._parallel import single_threaded_blas
 from ._warnings import warn
-from .designs import CenteredDesign, DenseDesign, Design, GramDesign, OperatorDesign, SparseDesign
+from .designs import CenteredDesign, DenseDesign, Design, GramDesign, KroneckerDesign, OperatorDesign, SparseDesign
 
 __all__ = [
     "as_count",
@@ -115,6 +116,25 @@ def check_columns(design, name="A"):
         check_range(base.column_sq_norms(), base.matrix.T, name, "column")
     elif isinstance(base, SparseDesign):
         check_range(base.column_sq_norms(), _StoredColumns(base.matrix), name, "column")
+    elif isinstance(base, KroneckerDesign):
+        _check_factors(base, name)
+
+
+def _check_factors(design, name):
+    """The same for the columns of each factor, and for their products."""
+    sizes = np.zeros(2)
+    for i, factor in enumerate(design.factors):
+        with np.errstate(over="ignore", under="ignore"):
+            sq_norms = to_numpy(sq_norm(factor)).astype(np.float64)
+        check_range(sq_norms, factor.T, f"factor {i} of {name}", "column")
+        longer = sq_norms[sq_norms > 0]
+        sizes += np.log10([longer.min(), longer.max()]) if longer.size else 0.0
+    least = np.log10(_LEAST_SQUARES[_is_double(design.dtype)])
+    if sizes[0] < least or sizes[1] > -least:
+        raise ValueError(
+            f"the columns of {name} have norms from 1e{sizes[0] / 2:.0f} to 1e{sizes[1] / 2:.0f}, which leaves the range of {design.dtype} "
+            "in which products of squares keep their digits; scale the factors, the coefficients scale along."
+        )
 
 
 class _StoredColumns:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._array import array_namespace, as_double, to_numpy
+from .._array import array_namespace, as_double, as_float, to_numpy
 from ._numbers import average
 
 __all__ = ["PoissonChannel"]
@@ -50,18 +50,22 @@ class PoissonChannel(NamedTuple):
     def score(self, target, mean, variance):
         """``(E[z | y] - mean) / variance`` and ``(1 - Var[z | y] / variance) / variance`` for ``z ~ N(mean, variance)``."""
         xp = array_namespace(mean)
-        dtype = mean.dtype
-        target, mean = as_double(target), as_double(mean)
-        variance = (as_double(variance) if hasattr(variance, "dtype") else variance) + 0 * mean
+        dtype = as_float(mean).dtype
+        target, mean, variance = _wide(target, mean, variance)
         mode, moved, spread = _moments(target, mean, variance)
         information = xp.maximum(1.0 - spread / variance, _LEAST * xp.ones_like(mean)) / variance
-        score = target - xp.exp(mode) + moved / variance  # the mode itself is mean + variance (target - exp(mode))
+        peak = xp.exp(
+            mode
+        )  # the mode itself is mean + variance (target - peak), which has the fewer digits for large counts
+        score = xp.where(variance * peak > 1.0, (mode - mean) / variance, target - peak) + moved / variance
         return xp.astype(score, dtype), xp.astype(information, dtype)
 
     def posterior(self, target, mean, variance):
         """Mean and variance of z given the count `target`, for ``z ~ N(mean, variance)``."""
-        score, information = self.score(target, mean, variance)
-        return mean + variance * score, variance * (1.0 - variance * information)
+        xp = array_namespace(mean)
+        dtype = as_float(mean).dtype
+        mode, moved, spread = _moments(*_wide(target, mean, variance))
+        return xp.astype(mode + moved, dtype), xp.astype(spread, dtype)
 
     def learned(self, target, mean, variance, weights=None):
         """The channel itself, which has no parameters."""
@@ -83,6 +87,12 @@ class PoissonChannel(NamedTuple):
         return xp.exp(fitted + 0.5 * spread)
 
 
+def _wide(target, mean, variance):
+    """The question in double precision, the variance as an array."""
+    mean = as_double(mean)
+    return as_double(target), mean, (as_double(variance) if hasattr(variance, "dtype") else variance) + 0 * mean
+
+
 def _moments(target, mean, variance):
     """The mode, and mean less mode and variance of z, float64 arrays of one shape."""
     xp = array_namespace(mean)
@@ -95,7 +105,11 @@ def _moments(target, mean, variance):
         return rise - peak * step + 0.5 * step * step / variance, rise + step / variance
 
     reach = (2.0 * _DEPTH) ** 0.5
-    left = _crossing(fallen, -reach * xp.sqrt(variance))
+    near = xp.sqrt(
+        3.0 * _DEPTH / xp.maximum(peak, _TINY * xp.ones_like(peak))
+    )  # outside, if not beyond 1: e^s - 1 - s > s^2 / 3
+    wide = reach * xp.sqrt(variance)
+    left = _crossing(fallen, -xp.where(near <= 1.0, xp.minimum(near, wide), wide))
     likely = 2.0 + xp.log1p(2.0 * _DEPTH / xp.maximum(peak, _TINY * xp.ones_like(peak)))  # falls as far by itself
     right = _crossing(fallen, xp.minimum(reach / xp.sqrt(1.0 / variance + peak), likely))
     width = right - left

@@ -126,6 +126,9 @@ def _checked(factors):
         xp = array_namespace(*factors)
     except TypeError as error:
         raise ValueError("the factors of a Kronecker product must be dense arrays of one namespace.") from error
+    for i, factor in enumerate(factors):
+        if getattr(factor.dtype, "kind", "f") not in "biufc":
+            raise ValueError(f"factor {i} has dtype {factor.dtype}; it must hold numbers.")
     floating = [as_float(factor) for factor in factors]
     for i, factor in enumerate(floating):
         if not bool(xp.all(xp.isfinite(factor))):

@@ -30,7 +30,7 @@ class SparseBayesianRegressor(PosteriorRegressor):
         designs too large for a matrix of n_samples squared. "auto": "em" with a `correlation`, else "fast".
     noise_variance : float or "learn", default=None
         Variance of the noise; "learn" re-estimates it in every iteration. If None it is learned once, by "fast" with ``prune=3``,
-        and then kept.
+        and then kept; "gamp" learns it itself, and with fewer samples than features and much noise may settle far below the truth.
     joint : bool, default=False
         Whether all targets share one support, their prior variances and the noise variance; by default each has its own.
     correlation : float, array of shape (n_targets, n_targets) or "learn", default=None
@@ -62,8 +62,8 @@ class SparseBayesianRegressor(PosteriorRegressor):
     noise_variance_ : float or array of shape (n_targets,)
         Variance of the noise, as given or as learned.
     log_evidence_ : float
-        Logarithm of the density of the data (about their mean where an intercept is fitted), of all targets together; None where all
-        targets are zero.
+        Logarithm of the density of the data (about their mean where an intercept is fitted), of all targets together; None where a
+        target is zero and its noise is not given.
     pruned_at_ : array of int of the shape of `prior_variance_`
         The iteration at which a column was dropped because the evidence is larger without it; -1 if it never was.
     support_ : array of int64, or of bool of shape (n_targets, n_features)
@@ -158,6 +158,7 @@ class SparseBayesianRegressor(PosteriorRegressor):
             callback=None,
             counted=total - bool(self.fit_intercept),
             total=total,
+            row_weight=problem.weight,
         )
         self._of_intercept = np.asarray(result.noise_variance) / total if self.fit_intercept else 0.0
         return announce(result)

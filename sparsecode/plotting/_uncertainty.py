@@ -7,7 +7,7 @@ from scipy.stats import norm
 from sklearn.utils.validation import check_is_fitted
 
 from .._array import to_numpy
-from .._validation import as_number
+from .._validation import as_count, as_number
 from ..metrics._errors import as_values
 from ..result import PosteriorResult
 from ._style import BLUE, GREY, ORANGE, RED, axes_or_new, strip
@@ -144,6 +144,12 @@ class UncertaintyDisplay:
 
     @classmethod
     def _drawn(cls, coef, variance, known, coef_true, index, kind, level, ax):
+        n_targets = 1 if coef.ndim == 1 else coef.shape[1]
+        index = as_count(index, "index", minimum=0)
+        if index >= n_targets:
+            raise ValueError(
+                f"index is {index}, but there {'is one target' if n_targets == 1 else f'are {n_targets} targets'}."
+            )
         if coef_true is not None:
             coef_true = as_values(coef_true)
             if coef_true.shape != coef.shape:

@@ -84,6 +84,34 @@ def test_noise_is_learned_from_residuals_and_what_is_uncertain():
     np.testing.assert_allclose(channel.noise_variance, np.mean((y - mean) ** 2, axis=0) - 0.2, rtol=1e-3)
 
 
+@pytest.mark.parametrize("count", [1e6, 1e9, 1e12])
+@pytest.mark.parametrize("variance", [1e-3, 1.0, 30.0])
+def test_large_counts_keep_the_digits_of_their_posterior(count, variance):
+    """The posterior is far narrower than what was believed before; its grid is laid around the mode, found here by bisection."""
+    mean, low, high = 5.0, 0.0, 40.0
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if (middle - mean) / variance < count - np.exp(middle) else (low, middle)
+    peak = np.exp(low)
+    step = np.linspace(-30, 30, 60_001) / np.sqrt(peak + 1 / variance)
+    rise = np.where(np.abs(step) < 1e-3, step**2 / 2 + step**3 / 6 + step**4 / 24, np.expm1(step) - step)
+    mass = np.exp(-peak * rise - step**2 / (2 * variance))
+    mass /= mass.sum()
+    found, spread = PoissonChannel().posterior(np.array([count]), np.array([mean]), np.array([variance]))
+    expected = mass @ (step - mass @ step) ** 2
+    np.testing.assert_allclose(spread[0], expected, rtol=1e-4)
+    np.testing.assert_allclose(found[0], low + mass @ step, rtol=0, atol=1e-3 * np.sqrt(expected) + 1e-14)
+
+
+@every_case
+def test_whole_numbers_are_asked_like_others(name):
+    channel, _, _ = CASES[name]
+    y, mean, variance = np.array([1, 0]), np.array([-3, 2]), np.array([10, 1])
+    for asked in (channel.posterior, channel.score):
+        for found, expected in zip(asked(y, mean, variance), asked(1.0 * y, 1.0 * mean, 1.0 * variance), strict=True):
+            np.testing.assert_allclose(found, expected)
+
+
 @every_case
 def test_far_from_what_was_expected_there_are_still_numbers(name):
     channel, _, observations = CASES[name]

@@ -182,6 +182,7 @@ class EstimatorCase(NamedTuple):
     stateless: bool = False  # transforms without a fit
     alone: bool = True  # fits each of many targets as if it were alone
     euclidean: bool = True  # on the support it is a least-squares fit, whose residuals are orthogonal to what is free
+    entries: bool = False  # asks for the entries of the design, which an operator does not have
     linear: bool = True  # predicts X @ coef_ + intercept_; if not, something else, and targets are not negative
     labels: bool = False  # a classifier
     ordered: bool = False  # neighbouring columns belong together
@@ -842,9 +843,10 @@ ESTIMATORS = [
             namespaces=True,
             weights=False,
             euclidean=False,
+            entries=method == "gamp",
             limit={"max_iter": 1},
         )
-        for method in ("fast", "em")
+        for method in ("fast", "em", "mackay", "gamp")
     ),
     EstimatorCase(
         "CompoundGaussianRegressor",

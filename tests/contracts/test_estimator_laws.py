@@ -252,6 +252,8 @@ def test_permuting_the_columns_permutes_the_coefficients(case):
 @pytest.mark.parametrize("kind", ["csc", "csr", "operator"])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_every_kind_of_design_gives_the_same_fit(case, kind, fit_intercept):
+    if kind == "operator" and case.entries:
+        pytest.skip("of an operator it sees the norms of columns alone")
     X, y = case.data()
     X = X + 0.5  # so that centring matters
     convert = {"csc": sp.csc_array, "csr": sp.csr_matrix, "operator": aslinearoperator}[kind]

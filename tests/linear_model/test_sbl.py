@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from scipy.sparse.linalg import aslinearoperator
+from sklearn.base import clone
 
 from sparsecode import SparseBayesianRegressor, sbl
 from tests._backends import FOREIGN, get, put
@@ -91,3 +92,52 @@ def test_correlated_targets_and_their_spread_are_the_same_in_every_namespace(nam
     np.testing.assert_allclose(get(other.variance_), model.variance_, atol=1e-8)
     std = other.predict(put(X, name), return_std=True)[1]
     np.testing.assert_allclose(get(std), model.predict(X, return_std=True)[1], rtol=1e-6)
+
+
+def projected_density(X, y, prior, noise, weights, complex_):
+    """Log density of repeated samples about their mean: of all that is orthogonal to a constant."""
+    X, y = np.repeat(X, weights, axis=0), np.repeat(y, weights)
+    n_samples = len(y)
+    basis = np.linalg.qr(np.hstack([np.ones((n_samples, 1)), np.eye(n_samples)[:, 1:]]))[0][:, 1:].T
+    A, z = basis @ X, basis @ y
+    C = noise * np.eye(n_samples - 1) + (A * prior) @ A.conj().T
+    quadratic = np.real(z.conj() @ np.linalg.solve(C, z))
+    half, constant = (1.0, np.pi) if complex_ else (0.5, 2 * np.pi)
+    return -half * ((n_samples - 1) * np.log(constant) + np.linalg.slogdet(C)[1] + quadratic)
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+@pytest.mark.parametrize("method", ["fast", "em", "mackay", "gamp"])
+def test_a_constant_costs_the_likelihood_one_sample(method, complex_):
+    X, y, _ = planted(80, 20, 3, noise=0.3, complex_=complex_)
+    weights = np.random.default_rng(0).integers(0, 4, 80)
+    model = SparseBayesianRegressor(method, noise_variance="learn", tol=1e-8).fit(X + 1, y + 3, sample_weight=weights)
+    found = [
+        projected_density(X, y, model.prior_variance_, model.noise_variance_ * factor, weights, complex_)
+        for factor in (0.995, 1.0, 1.005)
+    ]
+    np.testing.assert_allclose(model.log_evidence_, found[1], rtol=1e-8)
+    assert method == "gamp" or found[1] == max(found)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("options", [{}, {"noise_variance": "learn", "prune": 0.0}, {"noise_variance": 0.09}])
+def test_learning_by_messages_sees_weighted_samples_as_repeated_ones(options, fit_intercept):
+    X, y, _ = planted(60, 30, 3, noise=0.3)
+    weights = np.random.default_rng(0).integers(0, 5, 60)
+    model = SparseBayesianRegressor("gamp", fit_intercept=fit_intercept, **options)
+    found = clone(model).fit(X, y, sample_weight=weights)
+    repeated = clone(model).fit(np.repeat(X, weights, axis=0), np.repeat(y, weights))
+    np.testing.assert_allclose(found.coef_, repeated.coef_, atol=1e-6)
+    np.testing.assert_allclose(found.noise_variance_, repeated.noise_variance_, rtol=1e-6)
+    assert found.n_iter_ == repeated.n_iter_
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_messages_see_the_weights_of_samples_in_every_namespace(name):
+    X, y, _ = planted(40, 30, 3, noise=0.3)
+    weights = np.random.default_rng(0).integers(0, 5, 40)
+    model = SparseBayesianRegressor("gamp", noise_variance=0.09, prune=0.0, tol=1e-6)
+    found, other = (clone(model).fit(*data, sample_weight=weights) for data in ((X, y), (put(X, name), put(y, name))))
+    np.testing.assert_allclose(get(other.coef_), found.coef_, atol=1e-8)
+    assert other.result_.objective == pytest.approx(found.result_.objective, rel=1e-9)

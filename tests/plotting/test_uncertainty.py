@@ -136,6 +136,8 @@ def test_one_of_many_targets_is_drawn():
         (lambda: UncertaintyDisplay.from_result(RESULT, kind="bars"), "bars"),
         (lambda: UncertaintyDisplay.from_result(RESULT, level=1.0), "level"),
         (lambda: UncertaintyDisplay.from_result(RESULT, level=0.0), "level"),
+        (lambda: UncertaintyDisplay.from_result(RESULT, index=1), "index is 1, but there is one target"),
+        (lambda: UncertaintyDisplay.from_result(RESULT, index=-1), "index"),
         (lambda: UncertaintyDisplay(np.ones(2), np.ones(2)).plot(kind="relevance"), "relevance"),
     ],
 )

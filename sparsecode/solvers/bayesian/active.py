@@ -14,14 +14,13 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import solve_triangular
 
 from ..._array import asarray_like, sq_norm, to_numpy
 from .evidence import cavity, charged_move
+from .gaussian import SPANNED, steady_cholesky
 
 __all__ = ["ActivePosterior", "active_posterior", "covariance_in_use", "gram_block"]
-
-_SPANNED = 1e-12  # share of a column's squared norm that rounding alone leaves of one that those in use span
 
 
 class ActivePosterior(NamedTuple):
@@ -52,7 +51,7 @@ def covariance_in_use(gram, variances, noise):
     root = np.sqrt(variances)
     scaled = root[:, None] * gram * root / noise
     scaled[np.diag_indices(root.size)] += 1.0
-    factor = cholesky(scaled, lower=True, check_finite=False, overwrite_a=True)
+    factor = steady_cholesky(scaled)
     inverse = solve_triangular(factor, np.diag(root).astype(factor.dtype), lower=True, check_finite=False)
     return inverse.conj().T @ inverse, 2.0 * float(np.sum(np.log(np.real(np.diagonal(factor)))))
 
@@ -73,7 +72,7 @@ def active_posterior(setting, active, variances, noise, block=None) -> ActivePos
     quality[active] = mean / variances[:, None]
     explained = np.real(np.einsum("nk,nk->n", block @ covariance, block.conj())) / noise
     left = setting.sq_norms - explained
-    sparsity = np.where(left > _SPANNED * setting.sq_norms, left, 0.0) / noise
+    sparsity = np.where(left > SPANNED * setting.sq_norms, left, 0.0) / noise
     known = 1.0 - np.real(np.diagonal(covariance)) / variances
     sparsity[active] = np.maximum(known, 0.0) / variances
     sq_residual = float(np.sum(to_numpy(sq_norm(residual))))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, NamedTuple
 
-from ..._array import plain
+from ..._array import is_single, plain
 from ...result import PosteriorResult, SolveResult
 from ..driver import drive
 
-__all__ = ["Belief", "drive_beliefs"]
+__all__ = ["Belief", "check_size", "drive_beliefs"]
+
+_LARGEST_EXPONENT = {True: 18, False: 120}  # single, double: squares of coefficients keep their digits
 
 
 class Belief(NamedTuple):
@@ -21,6 +23,15 @@ class Belief(NamedTuple):
     log_evidence: Any = None
     inclusion: Any = None
     parameters: dict = {}
+
+
+def check_size(exponent, like):
+    """Refuse data that coefficients of size 10^exponent would explain, where their variances were no numbers of the precision of `like`."""
+    if abs(exponent) > _LARGEST_EXPONENT[is_single(like)]:
+        raise ValueError(
+            f"coefficients of size 1e{exponent:.0f} would explain y, and their variances leave the range of {like.dtype}; "
+            "scale A or y, the coefficients scale along."
+        )
 
 
 def drive_beliefs(steps, certify, *, callback=None, **limits) -> PosteriorResult:

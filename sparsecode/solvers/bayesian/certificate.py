@@ -6,7 +6,7 @@ import numpy as np
 
 from ..._array import asarray_like, sq_norm, to_numpy
 from ..certificates import Certificate
-from .active import active_posterior, covariance_in_use, gram_block
+from .active import active_posterior, covariance_in_use
 from .evidence import cavity, charged_move, noise_gain
 from .gaussian import posterior
 from .noise import least_learned
@@ -70,7 +70,8 @@ def covariances(setting, learned, noise):
     """Posterior covariance of the coefficients in use (k, k); of each target (L, k, k) where targets are correlated."""
     prior = learned["prior_variance"]
     active = np.flatnonzero(prior)
-    gram = gram_block(setting.design, active)[active]
+    columns = to_numpy(setting.design.columns(active))
+    gram = columns.conj().T @ columns
     if "correlation" not in learned:
         return covariance_in_use(gram, prior[active], noise)[0]
     turn = rotation(learned["correlation"])

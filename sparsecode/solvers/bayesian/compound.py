@@ -37,7 +37,7 @@ from ..certificates import certificate_of
 from ..driver import State
 from ..problem import make_problem
 from ..targets import joined_history, worst_status
-from .belief import Belief, drive_beliefs
+from .belief import Belief, check_size, drive_beliefs
 from .gaussian import posterior
 
 __all__ = ["compound_gaussian", "solve_compound_gaussian"]
@@ -45,6 +45,8 @@ __all__ = ["compound_gaussian", "solve_compound_gaussian"]
 _CERTIFY_EVERY = 10
 _SMALL = 1e-10  # share of the largest coefficient below which one is zero
 _TELLABLE = 1e-14  # of the largest eigenvalue: of a ridge below, double precision knows nothing
+_RANGE = 1e280  # of numbers, for steps
+_PATIENCE = 50  # iterations until an answer worse than none is none
 _RETURN = 1e-4  # of the largest, with which one comes back
 _LEAST_EXPONENT = {"half-normal": 1 / 2, "exponential": 2 / 3}  # of |c|, the texture of the least sum
 
@@ -179,6 +181,8 @@ class _Textures:
         """Textures of the coefficients that each column would have alone."""
         norms = self.design.with_exact_norms().column_sq_norms()
         alone = np.abs(to_numpy(self.design.rmatvec(self.target))[:, 0])
+        if np.any(alone > 0):
+            check_size(0.5 * float(np.log10(to_numpy(sq_norm(self.target))[0]) - np.log10(np.sum(norms))), self.like)
         return self.balanced(np.divide(alone, norms, out=np.zeros_like(alone), where=norms > 0))
 
     def ridge(self, columns, texture):
@@ -192,7 +196,10 @@ class _Textures:
         """Textures after proximal gradient steps for given Gaussian factors; all of the columns in use."""
         xp = array_namespace(self.target)
         u = asarray_like(gaussian, self.target)
-        step = self.n_samples / (lipschitz * float(np.max(np.abs(gaussian))) ** 2)  # sure to descend
+        curvature = lipschitz * float(np.max(np.abs(gaussian))) ** 2
+        if curvature * _RANGE <= self.n_samples * max(1.0, self.strength):  # next to the penalty, the data are nothing
+            return np.zeros_like(texture)
+        step = self.n_samples / curvature  # sure to descend
         z = asarray_like(texture, self.target, dtype=xp.float64)
         threshold = step * self.strength
         for _ in range(self.n_steps):
@@ -201,6 +208,16 @@ class _Textures:
             z = z / (1.0 + threshold) if self.texture == "half-normal" else z - threshold
             z = xp.where(z > 0, z, 0 * z)
         return to_numpy(z)
+
+    def is_worse_than_nothing(self, columns, now):
+        """Whether zeros, which are always a local minimum of the l_2/3 penalty, have the lower objective; the LASSO has one minimum."""
+        if self.texture == "half-normal":
+            return False
+        sizes = to_numpy(now.mean)[:, 0]
+        misfit = float(np.sum(to_numpy(sq_norm(self.target - columns @ now.mean)))) / (2 * self.n_samples)
+        nothing = float(np.sum(to_numpy(sq_norm(self.target)))) / (2 * self.n_samples)
+        with np.errstate(over="ignore"):
+            return misfit + self.alpha * float(np.sum(np.abs(sizes) ** (2 / 3))) > nothing
 
     def zeros(self):
         """The belief where no column has anything to explain."""
@@ -221,7 +238,7 @@ class _Textures:
         mean = np.zeros(n_features, dtype=to_numpy(now.mean).dtype)
         variance, whole = np.zeros(n_features), np.zeros(n_features)
         mean[used], whole[used] = to_numpy(now.mean)[:, 0], texture
-        variance[used] = to_numpy(now.variance) * noise / (self.n_samples * self.strength)
+        variance[used] = to_numpy(now.variance) * (noise / (self.n_samples * self.strength))
         dtype, real = self._dtypes()
         mean, variance = asarray_like(mean, self.like, dtype=dtype), asarray_like(variance, self.like, dtype=real)
         return Belief(mean, variance, noise, parameters={"texture": whole})
@@ -238,7 +255,10 @@ def _steps(model):
         now = model.ridge(columns, texture[used])
         coef = to_numpy(now.mean)[:, 0]
         belief = model.belief(used, columns, texture[used], now)
-        certificate = yield State(belief, certify=iteration % _CERTIFY_EVERY == 0)
+        worse = model.is_worse_than_nothing(columns, now)
+        if worse and iteration >= _PATIENCE:
+            break
+        certificate = yield State(belief, certify=not worse and iteration % _CERTIFY_EVERY == 0)
         textures = model.improved(columns, texture[used], coef / texture[used], lipschitz)
         improved = textures * coef / texture[used]
         kept = np.abs(improved) > _SMALL * np.max(np.abs(improved), initial=0.0)

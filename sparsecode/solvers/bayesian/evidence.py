@@ -108,7 +108,7 @@ def noise_gain(sq_residual, effective, noise_variance, shape, complex_data=False
     """
     n_samples, n_targets = shape
     factor = n_targets * (1.0 if complex_data else 0.5)
-    left = max(n_samples - effective, np.finfo(float).tiny)  # trace of s C^-1
+    left = max(n_samples - effective, np.finfo(float).eps * n_samples)  # trace of s C^-1
     score = factor * (sq_residual / (n_targets * noise_variance) - left)
     if score < 0 and noise_variance <= floor:
         return 0.0

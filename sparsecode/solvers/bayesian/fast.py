@@ -134,12 +134,13 @@ def _belief(now, prior, active, noise, pruned_at):
 
 def _reestimate(setting, gram, correlation, variances, noise, worth):
     """The variances in use after steps that each take the one that gains most; zero where it was deleted."""
+    precision = np.real(np.diagonal(gram)) / noise  # of a coefficient whose column no other shares
     covariance, _ = covariance_in_use(gram, variances, noise)
     mean = covariance @ correlation / noise
     variances, factor = variances.copy(), setting.n_targets * setting.half
     for _ in range(max(_STEPS, variances.size)):
         used = np.flatnonzero(variances > 0)
-        left = np.real(np.diagonal(covariance))[used]
+        left = np.maximum(np.real(np.diagonal(covariance)), variances / (1.0 + variances * precision))[used]
         sparsity = np.maximum(1.0 / left - 1.0 / variances[used], 0.0)
         quality_sq = np.mean(np.abs(mean[used] / left[:, None]) ** 2, axis=1)
         best, gain = charged_move(quality_sq, sparsity, variances[used], factor, setting.charge)

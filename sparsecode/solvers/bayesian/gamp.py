@@ -12,14 +12,15 @@ from functools import partial
 
 import numpy as np
 
-from ..._array import asarray_like, attainable, is_complex, real_part
+from ..._array import asarray_like, attainable, is_complex, is_single, real_part
 from ..._validation import as_count, as_design, as_number, as_sample_weight, as_target, total_weight, weighted
 from ...channels import GaussianChannel
 from ...channels._numbers import average, modulus_sq
 from ...designs import GramDesign
 from ...priors import BernoulliGaussian
-from ...result import PosteriorResult, announce
-from .belief import drive_beliefs
+from ...result import PosteriorResult, Status, announce
+from ..greedy.forms import check_ranges, target_sq_norms
+from .belief import check_size, drive_beliefs
 from .damping import Damper
 from .gamp_steps import Gamp, Model, certify
 from .learning import Learner, as_plain
@@ -34,6 +35,10 @@ _QUIET = 1 / 101  # the noise's share of the mean square of the target, before a
 _DENSE = 0.3  # non-zero coefficients for each sample, before anything is known
 _FACTOR = 3.0  # the largest change of the noise's variance in an iteration, so that the messages keep up
 _SINGLE = 1e-4  # what certificates of single-precision iterates reach
+_DIVERGED = (
+    "the iterates grew without bound, however short the steps; use remove_mean=True for a matrix with a mean of its own, vamp for "
+    "correlated or ill-conditioned columns, and check the scale of the prior"
+)
 
 
 def gamp(
@@ -183,7 +188,7 @@ def solve_gamp(
         tol=tol,
         callback=callback,
     )
-    return finished(result, model.n_features)
+    return finished(with_status(result, damper, _DIVERGED), model.n_features)
 
 
 def pose(A, y):
@@ -192,6 +197,11 @@ def pose(A, y):
     if isinstance(design, GramDesign):
         raise ValueError("A is a GramDesign, which has no samples for messages to go to; pass the design itself.")
     target = as_target(y, design)
+    sizes = target_sq_norms(design, target)
+    check_ranges(design, target, sizes)
+    total = float(np.sum(design.column_sq_norms())) if is_single(target) else 0.0
+    if total > 0 and np.max(sizes) > 0:
+        check_size(0.5 * float(np.log10(np.max(sizes)) - np.log10(total)), target)
     return design, target[:, None] if target.ndim == 1 else target, target.ndim == 1
 
 
@@ -215,6 +225,12 @@ def parts(design, target, prior, channel, noise_variance, learn, shares=None, co
     energy = average(modulus_sq(target), shares) * share
     energy = np.where(energy > 0, energy, 1.0)
     learns_noise = channel is None and noise_variance == "learn"
+    for name, part, asked, example in (
+        ("prior", prior, "denoise", "BernoulliGaussian()"),
+        ("channel", channel, "score", "ProbitChannel()"),
+    ):
+        if part is not None:
+            _check_part(name, part, asked, example, n_targets)
     if channel is None:
         channel = GaussianChannel(_QUIET * energy if noise_variance in ("learn", None) else noise_variance * share)
     channel.check(target)
@@ -235,6 +251,22 @@ def parts(design, target, prior, channel, noise_variance, learn, shares=None, co
     return Learner(prior, n_targets, learns_prior), Learner(channel, n_targets, learns_noise, admissible)
 
 
+def _check_part(name, part, asked, example, n_targets):
+    """Raise a ValueError that names the argument unless it is a prior or channel, with one parameter, or one a target."""
+    if isinstance(part, type) or not hasattr(part, asked):
+        raise ValueError(f"{name} must be a {name} such as {example}; got {part!r}.")
+    shapes = {np.shape(value) for value in _leaves(part)} - {(), (n_targets,)}
+    if shapes:
+        raise ValueError(
+            f"parameters of {name} must be numbers or have shape ({n_targets},), one a target; got {part!r}."
+        )
+
+
+def _leaves(part):
+    """The parameters one by one."""
+    return [leaf for value in part for leaf in _leaves(value)] if isinstance(part, tuple) else [part]
+
+
 def _matched(design, target, channel, shares, share):
     """A Bernoulli-Gaussian prior whose image has the energy of the target."""
     n_samples, n_features = design.shape
@@ -248,6 +280,13 @@ def _matched(design, target, channel, shares, share):
         )
     variance = channel.power(target, shares) / (rate * (total or 1.0))
     return BernoulliGaussian(rate, 0.0, np.where(variance > 0, variance, 1.0))
+
+
+def with_status(result, damper, reason):
+    """The result as diverged, for this reason, if a target was given up."""
+    if not np.any(damper.given_up) or result.status is Status.INTERRUPTED:
+        return result
+    return replace(result, status=Status.DIVERGED, reason=reason)
 
 
 def finished(result, n_features, share=1.0):

@@ -26,7 +26,6 @@ from .message_loop import change
 __all__ = ["Gamp", "Messages", "Model", "advance", "certify", "start"]
 
 _BLOWN = 100.0  # times the misfit of the start: no transient rises that far and returns
-_EXACT = float(np.finfo(np.float32).tiny)  # variance of an exact observation
 _UNSEEN = 1e12  # variance of what a zero column says, in units of the least uncertain coefficient
 
 
@@ -142,7 +141,7 @@ def _observe(model, channel, mean, variance):
         information = xp.sum(shares * information, axis=0, keepdims=True)
     if model.added:
         last = variance if uniform else variance[n_samples:, :]
-        exact = 1.0 / xp.maximum(last, _EXACT * xp.ones_like(last))
+        exact = 1.0 / xp.maximum(last, xp.finfo(last.dtype).smallest_normal * xp.ones_like(last))
         score = xp.concat([score, -mean[n_samples:, :] * exact], axis=0)
         if not uniform:
             information = xp.concat([information, exact], axis=0)

@@ -15,11 +15,14 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
 from scipy.linalg import solve_triangular
 
 from ..._array import array_namespace, dagger, device, is_complex, is_numpy, real_part, sq_norm
 
-__all__ = ["Posterior", "posterior", "triangular_solve"]
+__all__ = ["SPANNED", "Posterior", "posterior", "steady_cholesky", "triangular_solve"]
+
+SPANNED = 1e-12  # share of a column's squared norm that rounding alone leaves of one that those in use span
 
 
 class Posterior(NamedTuple):
@@ -60,7 +63,7 @@ def _from_samples(columns, target, prior_variance, noise_variance):
     xp = array_namespace(columns)
     root = columns * xp.sqrt(prior_variance)[None, :]
     eye = xp.eye(columns.shape[0], dtype=columns.dtype, device=device(columns))
-    factor = xp.linalg.cholesky(root @ dagger(root) + noise_variance * eye)
+    factor = steady_cholesky(root @ dagger(root) + noise_variance * eye)
     atoms = triangular_solve(factor, columns)
     data = triangular_solve(factor, target)
     quality = dagger(atoms) @ data
@@ -79,25 +82,44 @@ def _from_features(columns, target, prior_variance, noise_variance, gram, correl
     xp = array_namespace(columns)
     root = xp.sqrt(prior_variance)
     eye = xp.eye(columns.shape[1], dtype=columns.dtype, device=device(columns))
-    factor = xp.linalg.cholesky(eye + root[:, None] * gram * root[None, :] / noise_variance)
+    factor = steady_cholesky(eye + root[:, None] * gram * root[None, :] / noise_variance)
     inverse = triangular_solve(factor, eye)  # B^-1 = L^-H L^-1
     share = xp.astype(sq_norm(inverse), root.dtype)  # diagonal of B^-1: what is left of the prior variances
     scaled = dagger(inverse) @ (inverse @ (root[:, None] * correlation)) / noise_variance  # mean / root
     mean = root[:, None] * scaled
     residual = target - columns @ mean
     explained = xp.astype(sq_norm(inverse @ (root[:, None] * gram)), root.dtype) / noise_variance
-    direct = (real_part(xp.linalg.diagonal(gram)) - explained) / noise_variance
-    known = share < 0.5  # each of the two forms of d loses digits where the other does not
+    own = real_part(xp.linalg.diagonal(gram))
+    left = xp.where(own - explained > SPANNED * own, (own - explained) / noise_variance, 0 * own)
+    known = share < 0.5  # each of the two forms of q and d loses digits where the other does not
+    prior = xp.where(known, prior_variance, xp.ones_like(root))
+    seen = xp.where((left > 0)[:, None], dagger(columns) @ residual / noise_variance, 0 * mean)  # |q|^2 <= d y^H C^-1 y
     quadratic = float(xp.sum(sq_norm(residual))) / noise_variance + float(xp.sum(sq_norm(scaled)))
     return Posterior(
         mean=mean,
         variance=prior_variance * share,
-        quality=dagger(columns) @ residual / noise_variance,
-        sparsity=xp.where(known, (1.0 - share) / xp.where(known, prior_variance, xp.ones_like(root)), direct),
+        quality=xp.where(known[:, None], mean / prior[:, None], seen),
+        sparsity=xp.where(known, (1.0 - share) / prior, left),
         log_evidence=_log_density(
             columns, target, _log_det(factor) + columns.shape[0] * math.log(noise_variance), quadratic
         ),
     )
+
+
+def steady_cholesky(matrix):
+    """The lower factor of a positive definite matrix; one that rounding made singular first gains what rounding may have cost it."""
+    xp = array_namespace(matrix)
+    own = real_part(xp.linalg.diagonal(matrix))
+    lost = float(xp.finfo(own.dtype).eps) * float(xp.sum(own))
+    eye = xp.eye(matrix.shape[0], dtype=matrix.dtype, device=device(matrix))
+    for share in (0.0, 1.0, 1e2, 1e4):
+        try:
+            factor = xp.linalg.cholesky(matrix + share * lost * eye if share else matrix)
+        except (np.linalg.LinAlgError, RuntimeError):
+            continue
+        if bool(xp.all(xp.isfinite(real_part(xp.linalg.diagonal(factor))))):
+            return factor
+    raise FloatingPointError("prior variances left the range of double precision")
 
 
 def _log_det(factor):

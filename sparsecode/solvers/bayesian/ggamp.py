@@ -23,7 +23,7 @@ from .evidence import charged_move, noise_gain, presence
 from .fast import GENTLE
 from .gaussian import posterior
 from .ggamp_certificate import ggamp_certifier
-from .noise import FLOOR, Noise
+from .noise import Noise, least_learned
 from .passing import Columns, Model
 from .updates import em, mackay
 
@@ -32,7 +32,7 @@ __all__ = ["ggamp_noise", "ggamp_steps"]
 _ROUGH, _SHARP = 1e-3, 1e-6  # accuracy of the mean while the support is looked for, and after
 _SETTLING = 1e-2  # relative change of the mean below which the fast update is used
 _CALM = 1e-3  # and below which what a coefficient brings is known well enough
-_LOUD = 0.1  # noise variance to start from, in mean squares of the target: what is found in little noise at once stays for long
+_LOUD = 0.1  # noise variance to start from, of the mean square of the target: what is found in little noise at once stays for long
 _SLOWEST, _FASTEST = 0.7, 0.3  # factors by which it may fall
 _STILL = 0.1  # relative change of the noise below which coefficients may be dropped for what they bring
 _FAINT = 0.01  # nats: what brings less is dropped at once
@@ -58,7 +58,7 @@ def ggamp_steps(setting, noise, init=None, worth=1e-5, correlation=None, learns_
     columns = Columns(setting, np.flatnonzero(prior))
     mean, variance = np.zeros(setting.correlation.shape, dtype=setting.correlation.dtype), model.priors(prior)
     pruned_at = np.full(prior.size, -1)
-    working = Noise(max(noise.value, _LOUD), True)
+    working = Noise(max(noise.value, _LOUD * setting.unit), True)
     times_back, waited = np.zeros(prior.size, dtype=int), 0
     fast, rounds = False, 0
     while True:
@@ -73,10 +73,10 @@ def ggamp_steps(setting, noise, init=None, worth=1e-5, correlation=None, learns_
         still = abs(after.value - working.value) <= _STILL * working.value
         quiet = fast and still and max(np.max(gain, initial=0.0), _noise_gain(noise, working, now, setting)) <= worth
         belief = _belief(model, prior, mean, variance, working.value, now.log_evidence, pruned_at)
-        if quiet:
+        certify = bool(quiet or rounds % _CERTIFY_EVERY == 0)
+        if certify and rounds:
             belief = _sharpened(model, belief, prior)
         rounds += 1
-        certify = bool(quiet or rounds % _CERTIFY_EVERY == 1)
         certificate = yield State(belief, certify=certify, finished=waited > _PATIENCE, reason=_UNDECIDED)
         dropped = np.zeros(used.size, dtype=bool)
         if fast:
@@ -99,7 +99,7 @@ def ggamp_steps(setting, noise, init=None, worth=1e-5, correlation=None, learns_
 
 def ggamp_noise(setting, learned):
     """A noise variance to start from: it is learned on the way, or before where coefficients then pay less than learning needs."""
-    noise = Noise(_LOUD, True)
+    noise = Noise(_LOUD * setting.unit, True)
     if learned or setting.charge >= GENTLE:
         return noise
     paying = setting._replace(charge=GENTLE)
@@ -129,7 +129,9 @@ def _noise_gain(noise, working, now, setting):
     if not noise.learned:
         return 0.0 if working.value == noise.value else np.inf
     shape = (setting.counted, setting.n_targets)
-    return noise_gain(now.sq_residual, _effective(now), working.value, shape, setting.complex_data, FLOOR)
+    return noise_gain(
+        now.sq_residual, _effective(now), working.value, shape, setting.complex_data, least_learned(setting)
+    )
 
 
 def _effective(now):

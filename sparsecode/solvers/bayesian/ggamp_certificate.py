@@ -8,7 +8,7 @@ from ..._array import asarray_like, real_dtype, sq_norm, to_numpy
 from ..certificates import Certificate
 from .block_squares import moduli
 from .evidence import charged_move, noise_gain
-from .noise import FLOOR
+from .noise import least_learned
 from .passing import Columns, Model, exchange, measured
 from .ridge import Mean
 
@@ -56,7 +56,8 @@ def ggamp_certifier(setting, noise):
         if noise.learned:
             shape = (setting.counted, setting.n_targets)
             effective = float(np.sum(np.mean(now.share, axis=1)))
-            worst = max(worst, noise_gain(now.sq_residual, effective, value, shape, setting.complex_data, FLOOR))
+            floor = least_learned(setting)
+            worst = max(worst, noise_gain(now.sq_residual, effective, value, shape, setting.complex_data, floor))
         objective = setting.charge * np.count_nonzero(prior) - setting.reported_evidence(now.log_evidence, value)
         return Certificate(np.asarray(worst), np.asarray(objective), CERTIFICATE_NAME, (best, gain))
 

@@ -11,7 +11,6 @@ from ..._validation import (
     as_number,
     as_sample_weight,
     as_target,
-    check_columns,
     total_weight,
     weighted,
 )
@@ -19,6 +18,7 @@ from ...designs import GramDesign
 from ...penalties._groups import groups_of
 from ...result import PosteriorResult, announce
 from ..driver import State
+from ..greedy.forms import check_ranges, target_sq_norms
 from .belief import drive_beliefs
 from .hierarchical_model import HierarchicalModel
 from .markov import Chain, Independent
@@ -47,9 +47,10 @@ def hierarchical_bayes(
     """Posterior of coefficients that are active or not, by groups or in runs, under a prior of three layers.
 
     The model is ``y = A x + e`` with ``e ~ N(0, s)``, ``x_n ~ N(0, 1 / rho_n)``, ``rho_n ~ Gamma(1, b)`` where s_n is active and
-    ``Gamma(1, 1e-5 b)`` where not, and a distribution of the support s; b is the energy of an active coefficient if `rate` of them are.
-    Maximises the evidence bound ``E_q log p(y, x, rho, s) - E_q log q`` over q, a product of distributions of coefficients, precisions,
-    support and noise, by sweeps of closed forms (variational Bayes), none of which lowers it.
+    ``Gamma(1, 1e-5 b)`` where not, and a distribution of the support s; b is the energy of an active coefficient if `rate` of the
+    units are, one at least. It is common to all: columns should have comparable norms. Maximises the evidence bound
+    ``E_q log p(y, x, rho, s) - E_q log q`` over q, a product of distributions of coefficients, precisions, support and noise, by sweeps of
+    closed forms (variational Bayes), none of which lowers it.
 
     Parameters
     ----------
@@ -71,7 +72,8 @@ def hierarchical_bayes(
         fewer. "subspace": they are independent; a sweep inverts one of the size of the support and makes ten conjugate-gradient steps,
         so that operators do and no large inverse is ever formed.
     noise_variance : float or "learn", default="learn"
-        The variance of the noise; learning it is safe as long as the support is smaller than the number of samples.
+        The variance of the noise; learning it is safe as long as the support is smaller than the number of samples. One below 1e-12 of the
+        mean square of `y` counts as that.
     sample_weight : array of shape (n_samples,), optional
         Relative weights of the samples.
     max_iter : int, default=1_000
@@ -85,8 +87,9 @@ def hierarchical_bayes(
     -------
     PosteriorResult
         `inclusion` holds the probabilities of being active, `log_evidence` the bound. The certificate is what one more sweep changes,
-        recomputed in float64 from the result: the largest of the relative changes of the coefficients and of the noise variance, and the
-        changes of the probabilities; the objective is the negative bound.
+        recomputed in float64 from the result: the largest of the relative changes of the coefficients and of the noise variance, the
+        changes of the probabilities and, for "subspace", the relative duality gap of the quadratic that the coefficients minimise; the
+        objective is the negative bound.
 
     Raises
     ------
@@ -143,7 +146,7 @@ def solve_hierarchical_bayes(
     if isinstance(design, GramDesign):
         raise ValueError("a GramDesign has no samples, whose noise this model describes; pass the design itself.")
     target = as_target(y, design)
-    check_columns(design)
+    check_ranges(design, target, target_sq_norms(design, target))
     design, target = weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
     counted = total_weight(sample_weight, design.shape[0]) if counted is None else counted
     learns = isinstance(noise_variance, str) and noise_variance == "learn"

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import digamma, gammaln
 
-from ..._array import array_namespace, as_double, asarray_like, dagger, is_complex, sq_norm, to_numpy
+from ..._array import array_namespace, as_double, asarray_like, dagger, is_complex, is_single, sq_norm, to_numpy
 from ..certificates import Certificate
 from ..greedy.somp import solve_somp
-from .belief import Belief
+from .belief import Belief, check_size
 from .gaussian import posterior
 from .updates import mackay
 
@@ -67,8 +67,11 @@ class HierarchicalModel:
         least = _TELLABLE * self.mean_square
         self.noise_variance = None if noise_variance is None else max(noise_variance, least) * self.unit
         self.half = 1.0 if is_complex(self.target) or is_complex(self.design.vector(np.zeros(1))) else 0.5
-        size = support.rate * float(np.sum(self.sq_norms)) / self.n_samples
+        active = max(support.rate, 1.0 / self.groups.sizes.size)  # of the units, one at least
+        size = active * float(np.sum(self.sq_norms)) / self.n_samples
         self.energy = self.mean_square / size if size > 0 else 0.0  # of an active coefficient
+        if self.energy > 0:
+            check_size(0.5 * math.log10(self.energy), self.like)
         self.seen = self.sq_norms > 0
         self._columns = self._gram = self._correlation = None
 
@@ -98,7 +101,7 @@ class HierarchicalModel:
 
     def _greedy_variances(self):
         """Squares of the coefficients of a pursuit: no inverse is larger than its support."""
-        count = max(1, min(int(_GREEDY * self.n_samples), int(np.sum(self.seen))))
+        count = max(1, min(int(_GREEDY * self.counted), self.n_samples, int(np.sum(self.seen))))
         coef = solve_somp(self.design, self.target, n_nonzero=count)[0].coef
         prior = np.mean(np.abs(to_numpy(coef)) ** 2, axis=1)
         return prior if np.max(prior) > 0 else self.energy * self.seen
@@ -181,7 +184,7 @@ class HierarchicalModel:
 
     def _lower_start(self, state):
         """The old mean, or least squares on what is likely active, whichever is better."""
-        likely = np.argsort(-state.inclusion, kind="stable")[: max(1, self.n_samples // 2)]
+        likely = np.argsort(-state.inclusion, kind="stable")[: max(1, int(min(self.counted, self.n_samples) / 2))]
         likely = np.sort(likely[(state.inclusion[likely] > 0.5) & self.seen[likely]])
         if likely.size == 0:
             return state.mean
@@ -198,6 +201,15 @@ class HierarchicalModel:
         residual = self.target - self.design.matvec(mean)
         held = np.sum(state.precision[:, None] * np.abs(to_numpy(mean)) ** 2)
         return float(held + np.sum(to_numpy(sq_norm(residual))) / state.noise)
+
+    def _gap(self, state):
+        """The duality gap of that quadratic at the mean, relative to its value."""
+        xp = array_namespace(self.target)
+        residual = self.target - self.design.matvec(state.mean)
+        precision = asarray_like(state.precision[:, None], self.target, dtype=xp.float64)
+        slope = to_numpy(precision * state.mean - self.design.rmatvec(residual) / state.noise)
+        value = self.energy_of(state.mean, state)
+        return float(np.sum(np.abs(slope) ** 2 / state.precision[:, None])) / value if value > 0 else 0.0
 
     def _descended(self, mean, state, inverse_diagonal):
         """Conjugate gradients on that quadratic, preconditioned by its diagonal, all targets together."""
@@ -228,7 +240,7 @@ class HierarchicalModel:
     def _noise(self, misfit, noise):
         """The next noise variance, and what noise brings to the bound."""
         count = self.half * self.counted * self.n_targets
-        fixed = -count * math.log(math.pi / self.half)
+        fixed = -count * math.log(math.pi / self.half / self.unit)
         if self.noise_variance is not None:
             return noise, fixed - count * math.log(noise) - self.half * misfit / noise
         least = NOISE * self.mean_square * self.unit
@@ -277,6 +289,9 @@ class HierarchicalModel:
             float(np.max(np.abs(after.inclusion - before.inclusion))),
             abs(math.log(after.noise / before.noise)),
         ]
+        if self.subspace_steps is not None:  # slow conjugate gradients change little
+            rounded = is_single(self.like)  # then the gap would be that of the rounding
+            changes.append(self._gap(before._replace(mean=after.mean) if rounded else before))
         return Certificate(np.float64(max(changes)), np.float64(-belief.log_evidence), _NAME)
 
 

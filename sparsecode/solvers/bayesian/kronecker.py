@@ -15,6 +15,7 @@ from ..._validation import as_count, as_design, as_number, as_sample_weight, as_
 from ...designs import KroneckerDesign
 from ...result import PosteriorResult, announce
 from ..driver import State
+from ..greedy.forms import check_ranges, target_sq_norms
 from .belief import drive_beliefs
 from .kronecker_model import KroneckerModel, chosen
 
@@ -59,7 +60,7 @@ def kronecker_sbl(
         neighbours; 0.5 to 0.8 is usual. No blocks by default.
     noise_variance : float or "learn", default="learn"
         The variance of the noise; learned with the rest by default, from a tenth of the mean square of `y`, which is safe here where few
-        variances describe many coefficients.
+        variances describe many coefficients. One below 1e-12 of that mean square counts as 1e-12 of it.
     prune : float, optional
         An index is dropped once its variance is below this share of the largest of its axis; by default 1e-3 for "svd", 5e-3 for "am" and
         1e-2 with a coupling.
@@ -133,6 +134,7 @@ def solve_kronecker_sbl(
         raise ValueError(f"method must be 'svd' or 'am'; got {method!r}.")
     design = _as_kronecker(A)
     target = as_target(y, design)
+    check_ranges(design, target, target_sq_norms(design, target))
     design, target = _weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
     counted = total_weight(sample_weight, design.shape[0]) if counted is None else counted
     couplings = _couplings(coupling, len(design.factors))
@@ -191,6 +193,8 @@ def _steps(model, prune):
         factors = model.restricted(places)
         moments = model.moments(factors, variances, noise)
         certify = iteration % _CERTIFY_EVERY == 0
+        if certify and model.is_noise(moments, noise):
+            yield State(model.zeros(noise), finished=True)
         yield State(model.belief(moments, variances, noise, places), certify=certify)
         variances, noise = model.maximised(moments, variances, places), model.noise_after(moments, noise)
         for axis, variance in enumerate(variances):

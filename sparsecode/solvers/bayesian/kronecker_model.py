@@ -26,7 +26,7 @@ from ..._array import (
 )
 from ...designs.kronecker import kronecker_product
 from ..certificates import Certificate
-from .belief import Belief
+from .belief import Belief, check_size
 
 __all__ = ["KroneckerModel", "chosen", "fitted_variance"]
 
@@ -35,6 +35,7 @@ _LEAST_NOISE = 1e-6  # of the mean square of the target
 _FIRST_NOISE = 0.1
 _SWEEPS = 20
 _NEAR = 1e-8
+_TELLABLE, _LARGEST = -12.0, 250.0  # exponents of a noise variance relative to that mean square
 _NAME = "relative change under one more iteration"
 
 
@@ -48,16 +49,28 @@ class Moments(NamedTuple):
 
 
 class KroneckerModel:
-    """The validated problem in double precision, and one step of expectation maximisation in it."""
+    """The validated problem in double precision, and one step of expectation maximisation in it.
+
+    Inside, the target has mean square one and each factor norm one; beliefs have the user's units.
+    """
 
     def __init__(self, design, target, method, couplings, noise_variance, counted):
-        self.target = as_double(target if target.ndim == 2 else target[:, None])
         self.like = target
-        self.factors = design.in_double().factors
-        self.method, self.couplings, self.noise_variance = method, couplings, noise_variance
-        self.mean_square = float(array_namespace(target).mean(sq_norm(self.target))) / target.shape[0]
+        target = as_double(target if target.ndim == 2 else target[:, None])
+        factors = design.in_double().factors
+        self.size = math.sqrt(float(array_namespace(target).mean(sq_norm(target))) / target.shape[0])
+        self.mean_square = float(self.size > 0)
+        self.size = self.size or 1.0
+        sizes = [math.sqrt(float(array_namespace(factor).sum(sq_norm(factor)))) or 1.0 for factor in factors]
+        self.target = target / self.size
+        self.factors = [factor / size for factor, size in zip(factors, sizes, strict=True)]
+        check_size(math.log10(self.size) - sum(map(math.log10, sizes)), self.like)
+        self.scale = self.size / math.prod(sizes)  # of a coefficient
+        self.method, self.couplings = method, couplings
+        self.noise_variance = None if noise_variance is None else _tellable(noise_variance, self.size)
         self.counted = counted  # samples that the likelihood counts: the sum of their weights
         self.unit = target.shape[0] / counted  # noise variance of rows weighted with mean one, over the true one
+        self._strongest = None
 
     @property
     def learns_noise(self):
@@ -89,7 +102,7 @@ class KroneckerModel:
         return Moments(
             mean,
             xp.where(variance > 0, variance, 0 * variance),
-            self._log_density(float(xp.sum(xp.log(spectrum))), quadratic),
+            self._log_density(float(xp.sum(xp.log(spectrum))), quadratic, noise),
             float(xp.sum(left**2 * power / n_targets + noise * (1.0 - left))) / self.counted,
         )
 
@@ -121,18 +134,27 @@ class KroneckerModel:
         real = real_dtype(xp, self.like.dtype)
         mean = _spread(xp.reshape(moments.mean, (*kept, self.target.shape[1])), shape, places)
         variance = _spread(xp.reshape(moments.variance, (*kept, 1)), shape, places)
-        mean, variance = xp.astype(mean, self.like.dtype), xp.astype(variance, real)
+        mean, variance = xp.astype(self.scale * mean, self.like.dtype), xp.astype(self.scale**2 * variance, real)
         whole = [_spread(g[:, None], (n,), [place])[:, 0] for g, n, place in zip(variances, shape, places, strict=True)]
+        whole[-1] = self.scale**2 * whole[-1]
         if self.like.ndim == 1:
             mean, variance = mean[:, 0], variance[:, 0]
         else:
             variance = xp.broadcast_to(variance, mean.shape) + 0.0
-        return Belief(mean, variance, noise / self.unit, moments.log_evidence, parameters={"prior_variances": whole})
+        units = (2.0 if is_complex(self.target) else 1.0) * self.counted * self.target.shape[1] * math.log(self.size)
+        return Belief(
+            mean,
+            variance,
+            noise / self.unit * self.size**2,
+            moments.log_evidence - units,
+            parameters={"prior_variances": whole},
+        )
 
     def certify(self, belief):
         """What one more iteration changes, computed from the belief alone."""
         xp = array_namespace(self.like)
-        noise, whole = belief.noise_variance * self.unit, belief.parameters["prior_variances"]
+        noise, whole = belief.noise_variance / self.size**2 * self.unit, list(belief.parameters["prior_variances"])
+        whole[-1] = whole[-1] / self.scale**2
         places = [np.flatnonzero(to_numpy(variance) > 0) for variance in whole]
         if not all(place.size for place in places):  # nothing explains, or nothing is to be explained
             return Certificate(np.float64(0.0), np.float64(-belief.log_evidence), _NAME)
@@ -140,27 +162,44 @@ class KroneckerModel:
         moments = self.moments(factors, variances, noise)
         after = self.maximised(moments, variances, places)
         changes = [float(norm(new - old)) / float(norm(old)) for new, old in zip(after, variances, strict=True)]
-        exact = self.belief(moments, variances, noise, places).mean
+        exact, _, _, log_evidence, *_ = self.belief(moments, variances, noise, places)
         size = float(xp.max(xp.abs(exact)))
         changes.append(float(xp.max(xp.abs(as_double(belief.mean) - as_double(exact)))) / size if size > 0 else 0.0)
         changes.append(abs(self.noise_after(moments, noise) / noise - 1.0))
-        return Certificate(np.float64(max(changes)), np.float64(-moments.log_evidence), _NAME)
+        return Certificate(np.float64(max(changes)), np.float64(-log_evidence), _NAME)
 
     def zeros(self, noise):
         """The belief where nothing can be explained, or nothing is to be: all is noise."""
         places = [np.arange(0)] * len(self.factors)
         variances = [sq_norm(factor)[:0] for factor in self.factors]
-        noise = self.mean_square * self.unit if self.learns_noise else noise
-        log_evidence = (
-            self._log_density(self.target.shape[0] * math.log(noise), self.mean_square / noise) if noise > 0 else 0.0
-        )
+        noise, log_evidence = self._of_noise_alone(noise)
         return self.belief(Moments(self.target[:0, :], variances[0], log_evidence, noise), variances, noise, places)
 
-    def _log_density(self, log_det, mean_quadratic):
+    def is_noise(self, moments, noise):
+        """Whether no coefficients are better than these, and none is worth being the first: their decay would never end."""
+        if self._strongest is None:
+            xp = array_namespace(self.target)
+            correlation = kronecker_product([dagger(factor) for factor in self.factors], self.target)
+            power, sq_norms = xp.mean(xp.abs(correlation) ** 2, axis=1), _outer([sq_norm(f) for f in self.factors])
+            sq_norms = xp.where(sq_norms > 0, sq_norms, xp.ones_like(sq_norms))
+            self._strongest = float(xp.max(power / sq_norms))
+        noise, log_evidence = self._of_noise_alone(noise)
+        return log_evidence >= moments.log_evidence and self._strongest <= noise
+
+    def _of_noise_alone(self, noise):
+        """The noise variance that explains everything, and its log evidence."""
+        noise = self.mean_square * self.unit if self.learns_noise else noise
+        if not noise > 0:
+            return noise, 0.0
+        return noise, self._log_density(self.target.shape[0] * math.log(noise), self.mean_square / noise, noise)
+
+    def _log_density(self, log_det, mean_quadratic, noise):
         """Of all targets, from the log determinant of their covariance and the mean of ``|C^-1/2 y|^2`` over their entries."""
         n_samples, n_targets = self.target.shape
         double = 1.0 if is_complex(self.target) else 2.0
-        constant = n_samples * math.log(double * math.pi)
+        constant = self.counted * math.log(double * math.pi)
+        if self.counted != n_samples:  # a sample's copies have the noise alone between them
+            log_det = log_det + self.counted * math.log(noise / self.unit) - n_samples * math.log(noise)
         return -n_targets * (constant + log_det + n_samples * mean_quadratic) / double
 
     def restricted(self, places):
@@ -177,6 +216,11 @@ def fitted_variance(factors, variances, noise, new_factors):
         for B, F, g, U in zip(new_factors, factors, variances, bases, strict=True)
     ]
     return np.maximum(_outer(prior) - kronecker_product(known, 1.0 / (noise + _outer(eigenvalues))), 0.0)
+
+
+def _tellable(noise_variance, size):
+    """A given noise variance for a target of mean square one, as far as double precision can tell it from none, or from infinity."""
+    return 10.0 ** min(max(math.log10(noise_variance) - 2.0 * math.log10(size), _TELLABLE), _LARGEST)
 
 
 def _spectra(factors, variances):

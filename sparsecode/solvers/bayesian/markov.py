@@ -25,7 +25,6 @@ class Independent(NamedTuple):
 
     def marginals(self, evidence):
         """Posterior probabilities for log likelihood ratios (n,), and ``log sum_s p(s) exp(s . evidence)``."""
-        evidence = np.clip(evidence, -_MOST, _MOST)
         both = np.logaddexp(np.log1p(-self.rate), np.log(self.rate) + evidence)
         return expit(logit(self.rate) + evidence), float(np.sum(both))
 
@@ -43,6 +42,7 @@ class Chain(NamedTuple):
 
     def marginals(self, evidence):
         """Posterior probabilities for log likelihood ratios (n,), and ``log sum_s p(s) exp(s . evidence)``."""
+        beyond = np.sum(np.maximum(evidence - _MOST, 0.0))  # those units are active: of the sum, it is a factor
         evidence = np.clip(evidence, -_MOST, _MOST)
         top = np.maximum(evidence, 0.0)
         likelihood = np.stack([np.exp(-top), np.exp(evidence - top)], axis=1)  # (n, 2)
@@ -59,7 +59,8 @@ class Chain(NamedTuple):
         )  # of the transposes, from the end
         backward = np.sum(backward[::-1].transpose(0, 2, 1), axis=2)
         joint = forward * backward
-        return joint[:, 1] / np.sum(joint, axis=1), float(np.log(np.sum(forward[-1])) + scale[-1] + np.sum(top))
+        log_total = np.log(np.sum(forward[-1])) + scale[-1] + np.sum(top) + beyond
+        return joint[:, 1] / np.sum(joint, axis=1), float(log_total)
 
 
 def _prefixes(steps):

@@ -46,11 +46,9 @@ def message_steps(iteration, damper, tol):
         now, count = after, count + 1
         held = np.all([learner.is_held for learner in iteration.learners], axis=0)
         done = bool(np.all(((size <= tol) & held & ~fresh) | damper.given_up))
-        if done and np.any(
-            damper.given_up
-        ):  # no number certifies them: the loop returns the best state before, as diverged
-            now = now._replace(mean=now.mean * float("nan"))
-        yield State(iteration.belief(now), certify=done or count % _CERTIFY_EVERY == 0)
+        over = done and bool(np.any(damper.given_up))  # for the targets given up, which stand at their start, for good
+        answered = over and not np.all(damper.given_up)  # the others have theirs
+        yield State(iteration.belief(now), certify=done or count % _CERTIFY_EVERY == 0, finished=over, chosen=answered)
 
 
 def change(old, new):

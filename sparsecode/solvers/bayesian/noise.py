@@ -20,7 +20,6 @@ __all__ = ["FLOOR", "STARTS", "Noise", "as_noise_variance", "least_learned"]
 FLOOR = 1e-6  # of the mean square of the target: the least that is learned
 FLOOR_PAID = 1e-10  # the same where coefficients pay, so that they cannot take the place of noise
 _PAID = 1.0  # nats from which they do
-LEAST = 1e-13  # of the mean square of the target: below, double precision cannot tell noise from rounding
 STARTS = (
     0.1,
     1e-2,
@@ -37,11 +36,6 @@ class Noise(NamedTuple):
     value: float
     learned: bool = False
     held: bool = False
-
-    @classmethod
-    def known(cls, value):
-        """A value that is not learned."""
-        return cls(max(value, LEAST))
 
     def after(self, sq_residual, effective, setting, rounds=0, cautious=False):
         """The noise after a round; the same where it is not learned."""

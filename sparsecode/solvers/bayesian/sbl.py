@@ -9,11 +9,12 @@ Wipf and Rao, "Sparse Bayesian learning for basis selection", 2004.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
-from ..._array import array_namespace, asarray_like, real_dtype, to_numpy
+from ..._array import array_namespace, asarray_like, is_complex, real_dtype, sq_norm, to_numpy
 from ..._validation import (
     as_count,
     as_design,
@@ -22,6 +23,7 @@ from ..._validation import (
     as_start,
     as_target,
     check_columns,
+    check_range,
     total_weight,
     weighted,
 )
@@ -78,9 +80,11 @@ def sbl(
         such a matrix, products alone: variances by Gaussian message passing, which are approximate, the mean by conjugate gradients; of
         no more than 2000 coefficients in use the exact posterior is returned. "auto": "em" with a `correlation`, else "fast".
     noise_variance : float or "learn", optional
-        Variance of the noise, greater than zero; "learn" re-estimates it in every iteration (at least 1e-10 of the
-        mean square of y, 1e-6 with a `prune` below 1).
-        By default it is learned once, by "fast" with ``prune=3``, and then kept; "gamp" learns it itself.
+        Variance of the noise, greater than zero (one below 1e-13 of the mean square of y is raised to that: double precision cannot
+        tell it from rounding); "learn" re-estimates it in every iteration (at least 1e-10 of the mean square of y, 1e-6 with a
+        `prune` below 1).
+        By default it is learned once, by "fast" with ``prune=3``, and then kept; "gamp" learns it itself, and with fewer samples than
+        features and much noise may settle far below the truth, with columns that fit noise: give it there, or use "fast".
     joint : bool, default=False
         Whether all targets share one support, their prior variances and the noise variance; by default each has its own.
     correlation : float, array of shape (n_targets, n_targets) or "learn", optional
@@ -156,21 +160,29 @@ def sbl(
     return announce(solve_sbl(A, y, sample_weight=sample_weight, **model, **run))
 
 
-def solve_sbl(A, y, *, sample_weight=None, counted=None, total=None, **options) -> PosteriorResult:
+def solve_sbl(A, y, *, sample_weight=None, counted=None, total=None, row_weight=None, **options) -> PosteriorResult:
     """The solve behind `sbl`, without its warning of a missed certificate.
 
-    `total` is the sum of the weights of samples that were weighted before, `counted` the number of them that the likelihood counts.
+    `total` is the sum of the weights of samples that were weighted before, `row_weight` (n_samples,) these weights with a mean of one,
+    and `counted` the number of samples that the likelihood counts.
     """
     design = as_design(A)
     if isinstance(design, GramDesign):
         raise ValueError("A is a GramDesign, which has no samples; sparse Bayesian learning needs the design itself.")
     target = as_target(y, design, "y")
     check_columns(design)
+    check_range(
+        np.atleast_1d(to_numpy(sq_norm(target))), target[None, :] if target.ndim == 1 else target.T, "y", "target"
+    )
     weight = as_sample_weight(sample_weight, design.shape[0])
     total = total_weight(sample_weight, design.shape[0]) if total is None else total
     design, target = weighted(design, target, weight)
     options = _checked(design, target, **options)
-    counts = {"counted": total if counted is None else counted, "total": total, "row_weight": weight}
+    counts = {
+        "counted": total if counted is None else counted,
+        "total": total,
+        "row_weight": row_weight if weight is None else weight,
+    }
     if counts["counted"] < 1 < design.shape[0]:
         raise ValueError(
             f"sample_weight sums to {total:g}; weights say how often each sample counts, and noise cannot be told from less than "
@@ -230,7 +242,7 @@ def _solve_joint(design, target, counts, *, noise_variance, prune, tol, **option
     xp = array_namespace(target)
     columns = target if target.ndim == 2 else target[:, None]
     if not bool(xp.any(columns != 0)) or counts["counted"] <= 0:
-        return _of_nothing(design, target, noise_variance, tol)
+        return _of_nothing(design, target, noise_variance, counts["counted"], tol)
     setting = pose(design, columns, charge=prune, **counts)
     return _solve_setting(setting, noise_variance, tol, _Presenter(target, setting), **options)
 
@@ -246,7 +258,7 @@ def _solve_setting(
         steps = searching_steps(setting, learned, worth)
     else:
         if known:
-            noise = Noise.known(setting.given_noise(noise_variance))
+            noise = Noise(setting.given_noise(noise_variance))
         elif method == "gamp":
             noise = ggamp_noise(setting, learned)
         else:
@@ -298,9 +310,13 @@ class _Presenter:
         )
 
 
-def _of_nothing(design, target, noise_variance, tol):
+def _of_nothing(design, target, noise_variance, counted, tol):
     """The answer to targets that are zero: coefficients that are, and no noise unless it is given."""
-    n_features = design.shape[1]
+    n_features, noise, evidence = design.shape[1], 0.0, None
+    if isinstance(noise_variance, float):
+        noise, (half, constant) = noise_variance, (1.0, math.pi) if is_complex(target) else (0.5, 2.0 * math.pi)
+        evidence = -half * counted * math.prod(target.shape[1:]) * math.log(constant * noise)
+    objective = 0.0 if evidence is None else -evidence
     zeros = asarray_like(np.zeros((n_features, *target.shape[1:])), target, dtype=target.dtype)
     real = real_dtype(array_namespace(target), target.dtype)
     many = zeros.ndim == 2
@@ -309,13 +325,14 @@ def _of_nothing(design, target, noise_variance, tol):
         intercept=0.0,
         status=Status.CONVERGED,
         n_iter=0,
-        objective=0.0,
+        objective=objective,
         certificate=0.0,
         certificate_name=CERTIFICATE_NAME,
         tol=tol,
-        history={"iteration": [0], "certificate": [0.0], "objective": [0.0], "seconds": [0.0]},
+        history={"iteration": [0], "certificate": [0.0], "objective": [objective], "seconds": [0.0]},
         variance=asarray_like(np.zeros((n_features, target.shape[1]) if many else n_features), target, dtype=real),
-        noise_variance=float(noise_variance) if isinstance(noise_variance, (int, float)) else 0.0,
+        noise_variance=noise,
+        log_evidence=evidence,
         parameters={
             "prior_variance": np.zeros(n_features),
             "pruned_at": np.full(n_features, -1),

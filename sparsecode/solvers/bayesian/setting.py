@@ -15,6 +15,9 @@ from ..._array import array_namespace, as_double, is_complex, sq_norm, to_numpy
 
 __all__ = ["Setting", "pose"]
 
+_LEAST = 1e-13  # of the mean square of the target: noise below it cannot be told from rounding
+_MOST = 1e30  # and beside noise above it the target is nothing
+
 
 class Setting(NamedTuple):
     """A design and a target of mean square one, with what every method asks of them."""
@@ -64,8 +67,8 @@ class Setting(NamedTuple):
         )
 
     def given_noise(self, noise_variance):
-        """A noise variance in the units of the weighted target of mean square one."""
-        return noise_variance * self.unit / self.size**2
+        """A noise variance in the units of the weighted target of mean square one, within what double precision can tell."""
+        return min(max(noise_variance / self.size**2, _LEAST), _MOST) * self.unit
 
     def reported_noise(self, noise_variance):
         """The way back."""

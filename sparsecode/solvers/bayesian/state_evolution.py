@@ -53,8 +53,8 @@ def state_evolution(prior, sampling_ratio, noise_variance, *, truth=None, n_iter
     """Predict the error of `gamp` with Gaussian noise and uniform variances, iteration by iteration.
 
     It holds for real matrices with independent entries of mean zero and variance ``1 / n_samples`` as they grow with a fixed ratio of
-    samples to features. Expectations are sums over the normal distributions that
-    the truth is mixed of.
+    samples to features. Expectations are sums over the normal distributions that the
+    truth is mixed of.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def state_evolution(prior, sampling_ratio, noise_variance, *, truth=None, n_iter
     Raises
     ------
     ValueError
-        If a parameter is out of range, or the truth is no mixture of normal distributions.
+        If a parameter is out of range or no single real number, or the truth is no mixture of normal distributions, or always zero.
 
     See Also
     --------
@@ -104,9 +104,14 @@ def state_evolution(prior, sampling_ratio, noise_variance, *, truth=None, n_iter
         raise ValueError(f"truth must be a mixture of normal distributions; got {truth!r}.")
     prior.check()
     truth.check()
+    for name, part in (("prior", prior), ("truth", truth)):
+        if any(np.ndim(moment) > 0 or np.iscomplexobj(moment) for moment in part.moments()):
+            raise ValueError(f"{name} must be real, with one number for each parameter; got {part!r}.")
     center, spread = prior.moments()
     true_center, true_spread = truth.moments()
     power = float(true_spread + true_center**2)
+    if not 0 < power < np.inf:
+        raise ValueError(f"the coefficients that truth draws must have a mean square greater than 0; got {truth!r}.")
     error, believed = float(true_spread + (true_center - center) ** 2), float(spread)
     rows = []
     for _ in range(n_iter + 1):

@@ -87,7 +87,7 @@ def as_correlation(correlation, n_targets, complex_data=False):
     if values.ndim == 0:
         value = float(values) if values.dtype.kind in "biuf" else np.nan
         if not -1.0 < value < 1.0:
-            raise ValueError(f"correlation must be between -1 and 1 (both excluded); got {correlation!r}.")
+            raise ValueError(f"correlation must be between -1 and 1 (both excluded); got {values[()]!r}.")
         steps = np.abs(np.subtract.outer(np.arange(n_targets), np.arange(n_targets)))
         return value**steps if value else np.eye(n_targets)
     if values.shape != (n_targets, n_targets):

@@ -14,7 +14,7 @@ from ..._validation import as_count, as_number, as_sample_weight, total_weight, 
 from ...result import PosteriorResult, announce
 from .belief import drive_beliefs
 from .damping import Damper
-from .gamp import finished, parts, pose
+from .gamp import finished, parts, pose, with_status
 from .message_loop import message_steps
 from .vamp_steps import Vamp, certify, decomposed
 
@@ -22,6 +22,9 @@ __all__ = ["solve_vamp", "vamp"]
 
 _FIRST = 0.7  # undamped, it fails on correlated columns
 _SINGLE = 1e-6  # what certificates of single-precision answers reach
+_DIVERGED = (
+    "the iterates grew without bound, however short the steps; check the scale of the prior and of the noise variance"
+)
 
 
 def vamp(
@@ -147,4 +150,4 @@ def solve_vamp(
         tol=tol,
         callback=callback,
     )
-    return finished(result, design.shape[1], n_samples / counted)
+    return finished(with_status(result, damper, _DIVERGED), design.shape[1], n_samples / counted)

@@ -30,6 +30,7 @@ __all__ = ["Messages", "Model", "Vamp", "certify", "decomposed"]
 _SHARE = 1e-6  # of what is known: what a half adds is never less
 _TAKEN = 0.2  # of the least precision that the data give: what the prior may take back
 _LEAST = 1e-12  # share of the variance before that an estimate keeps
+_SPREAD = 1e-285  # the least variance whose shares have an inverse
 _WEAK = 1e-3  # of the prior's precision: what is known before the data are seen
 _NOTHING = 1e-12  # of the largest singular value: below, a direction is not seen
 _BLOWN = 1e4  # times the energy of the target, by which no misfit of a sane estimate exceeds it
@@ -154,7 +155,7 @@ class Vamp:
         prior, data = self.prior.part, self.model.data
         center, spread = prior.moments()
         nothing = asarray_like(np.zeros((self.model.n_features, data.shape[1])), data, dtype=data.dtype)
-        level = real_part(nothing[:1, :]) + parameter(np.where(spread > 0, spread, 1.0), nothing)
+        level = real_part(nothing[:1, :]) + parameter(np.where(spread > 0, np.maximum(spread, _SPREAD), 1.0), nothing)
         pseudo, variance = nothing + parameter(center, nothing), level / _WEAK
         mean, spread = _denoised(prior, pseudo, variance)
         return Messages(mean, spread, pseudo, variance, pseudo / level, 1.0 / level)

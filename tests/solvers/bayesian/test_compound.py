@@ -185,6 +185,30 @@ def test_nothing_to_explain_gives_zeros(texture):
             assert np.all(np.isfinite(found.variance))
 
 
+def test_no_answer_is_worse_than_none():
+    """Textures near zero are nearly a fixed point, and so are those of a column that is far too short."""
+    A, y, _ = planted()
+    short = A.copy()
+    short[:, 3] *= 1e-9
+    short[:, 4] *= 1e9
+    for design, strength in ((A, 1e300), (short, 0.1)):
+        for texture in TEXTURES:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                found = compound_gaussian(design, y, strength, texture=texture, max_iter=200)
+            assert found.objective <= np.sum(y**2) / (2 * y.size) * (1 + 1e-12)
+            assert strength < 1 or np.all(found.coef == 0)
+
+
+def test_variances_keep_their_digits_or_the_data_are_refused():
+    A, y, _ = planted()
+    plain = compound_gaussian(A, y, 0.1, texture="exponential")
+    grown = compound_gaussian(A, 1e100 * y, 0.1 * 1e100 ** (4 / 3), texture="exponential")
+    np.testing.assert_allclose(grown.variance / 1e200, plain.variance, rtol=1e-6)
+    with pytest.raises(ValueError, match="range of float32"):
+        compound_gaussian(np.float32(A), np.float32(1e25 * y), 1e24)
+
+
 def test_the_estimator_predicts_with_a_spread():
     A, y, _ = planted(noise=0.5)
     model = CompoundGaussianRegressor(0.05, texture="exponential").fit(A, y + 3)

@@ -18,6 +18,7 @@ from sparsecode import (
     Status,
     gamp,
     lasso,
+    vamp,
 )
 from sparsecode.designs import CenteredDesign, DenseDesign, SparseDesign
 from sparsecode.solvers.bayesian.gamp import solve_gamp
@@ -177,6 +178,7 @@ def test_a_matrix_with_a_mean_needs_it_removed():
     with pytest.warns(ConvergenceWarning, match="grew without bound"):
         result = gamp(A, y, **options)
     assert result.status is Status.DIVERGED
+    assert "remove_mean=True" in result.reason
     assert np.all(np.isfinite(result.coef))
     assert np.all(np.isfinite(result.variance))
     removed = gamp(A, y, remove_mean=True, **options)
@@ -210,6 +212,62 @@ def test_a_gaussian_prior_gives_ridge_regression_with_the_mean_removed():
     result = gamp(A, y, prior=GaussianPrior(0.7), noise_variance=2.0, remove_mean=True, tol=1e-10)
     exact = np.linalg.solve(A.T @ A / 2.0 + np.eye(40) / 0.7, A.T @ y / 2.0)
     np.testing.assert_allclose(result.coef, exact, atol=1e-7)
+
+
+@pytest.mark.parametrize("remove_mean", [False, True])
+@pytest.mark.parametrize("size", [1e-135, 1e-75, 1e-25, 1e135])
+def test_the_size_of_the_target_is_immaterial(remove_mean, size):
+    A, y, _, _ = sparse_problem("iid", (60, 120), snr=40)
+    plain = gamp(A, y, remove_mean=remove_mean)
+    np.testing.assert_allclose(gamp(A, size * y, remove_mean=remove_mean).coef / size, plain.coef, atol=1e-9)
+
+
+def test_data_whose_squares_are_no_numbers_are_refused():
+    A, y, _, _ = sparse_problem("iid", (30, 60), snr=40)
+    for solve in (gamp, vamp):
+        for size in (1e-160, 1e160):
+            with pytest.raises(ValueError, match="y has a target"):
+                solve(A, size * y)
+            with pytest.raises(ValueError, match="A has a column"):
+                solve(size * A, y)
+        with pytest.raises(ValueError, match="range of float32"):
+            solve(np.float32(A), np.float32(1e25 * y))
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"prior": "sparse"}, "prior must be a prior such as"),
+        ({"prior": BernoulliGaussian}, "prior must be a prior such as"),
+        ({"channel": 1.0}, "channel must be a channel such as"),
+        (
+            {"prior": BernoulliGaussian(np.array([0.1, 0.2]))},
+            r"parameters of prior must be numbers or have shape \(1,\)",
+        ),
+        ({"prior": GaussianMixture((0.9, 0.1), (0.0, np.zeros(3)))}, "parameters of prior"),
+        ({"channel": GaussianChannel(np.ones(2))}, "parameters of channel"),
+    ],
+)
+def test_what_is_no_prior_or_channel_gets_an_error_that_says_so(options, text):
+    with pytest.raises(ValueError, match=text):
+        gamp(np.eye(4), np.ones(4), **options)
+
+
+def test_a_target_that_diverges_leaves_the_others_their_answers():
+    rng = np.random.default_rng(1)
+    A = rng.standard_normal((200, 60)) / np.sqrt(60)
+    coef = np.where(rng.random(60) < 0.2, 2 * rng.standard_normal(60), 0.0)
+    counts, wild = (rng.poisson(np.exp(np.clip(size * A @ coef, -50, 30))).astype(float) for size in (1, 30))
+    options = {"prior": BernoulliGaussian(0.2, 0.0, 4.0), "channel": PoissonChannel()}
+    alone = gamp(A, counts, **options)
+    for order in ([counts, wild], [wild, counts]):
+        with pytest.warns(ConvergenceWarning, match="1 of 2 targets"):
+            both = gamp(A, np.stack(order, axis=1), **options)
+        place = 0 if order[0] is counts else 1
+        assert both.status is Status.DIVERGED
+        np.testing.assert_allclose(both.coef[:, place], alone.coef, atol=1e-5)
+        np.testing.assert_array_equal(both.certificate <= both.tol, [place == 0, place == 1])
+        assert np.all(np.isfinite(both.coef))
 
 
 def test_what_does_not_converge_says_so_and_stays_finite():

@@ -102,7 +102,7 @@ def test_the_bound_is_below_the_evidence_and_near_it_where_little_is_unknown():
     """One coefficient, known noise: the evidence is an integral over its precision."""
     A, y, s, rate = np.ones((4, 1)), np.array([1.0, 1.2, 0.9, 1.1]), 0.05, 0.3
     found = hierarchical_bayes(A, y, rate=rate, noise_variance=s)
-    energy = np.mean(y**2) / rate
+    energy = np.mean(y**2)  # of a single active coefficient: there is no smaller number of them
     log_rho = np.linspace(-15, 40, 20_001)
     rho = np.exp(log_rho)
     variance = s + 4 / rho  # of the sum of the samples, over four; the other three directions are noise
@@ -138,6 +138,15 @@ def test_marginals_of_the_chain_are_those_of_enumeration(prior, n):
     expected, expected_total = enumerated(prior, evidence)
     np.testing.assert_allclose(marginals, expected, atol=1e-13)
     np.testing.assert_allclose(total, expected_total, atol=1e-12)
+
+
+@pytest.mark.parametrize("prior", [Chain(0.2, 4.0), Independent(0.2)])
+def test_the_sum_over_supports_follows_overwhelming_evidence(prior):
+    """Groups of many coefficients bring hundreds of nats each; what all supports share is taken out of the enumeration."""
+    evidence = np.array([700.0, 500.0, -2.0, 350.0])
+    _, total = prior.marginals(evidence)
+    _, expected = enumerated(prior, np.array([200.0, 200.0, -2.0, 200.0]))
+    np.testing.assert_allclose(total, expected + 500 + 300 + 150, rtol=1e-12)
 
 
 def test_long_chains_of_overwhelming_evidence_stay_finite():
@@ -250,6 +259,35 @@ def test_as_many_conjugate_steps_as_unknowns_reach_the_minimum_and_no_start_is_w
     np.testing.assert_allclose(model._lower_start(state)[:, 0], np.append(part, np.zeros(6)), atol=1e-12)
 
 
+def test_the_certificate_of_the_subspace_form_sees_conjugate_gradients_that_are_slow():
+    """On a design of condition 1e4 a sweep changes little, and the mean still is no minimum."""
+    rng = np.random.default_rng(0)
+    left, right = (np.linalg.qr(rng.standard_normal((size, 100)))[0] for size in (100, 150))
+    A = left * np.geomspace(1, 1e-4, 100) @ right.T
+    A = A * np.sqrt(150) / np.linalg.norm(A)
+    x = np.where(rng.permutation(150) < 10, 3 * rng.standard_normal(150), 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        y = A @ x + 0.01 * rng.standard_normal(100)
+        found = hierarchical_bayes(A, y, method="subspace", noise_variance=1e-4, max_iter=400)
+    precision, dual = found.parameters["precision"], (y - A @ found.coef) / found.noise_variance
+    primal = 0.5 * (np.sum(precision * found.coef**2) + found.noise_variance * dual @ dual)
+    value = dual @ y - 0.5 * (found.noise_variance * dual @ dual + np.sum((A.T @ dual) ** 2 / precision))
+    assert found.certificate >= 0.99 * (primal - value) / primal
+
+
+@pytest.mark.parametrize("method", ["full", "subspace"])
+@pytest.mark.parametrize("size", [1e-150, 1e-160, 1e150, 1e160])
+def test_data_whose_squares_are_no_numbers_are_refused(method, size):
+    A, y, _ = clustered()
+    with pytest.raises(ValueError, match="range"):
+        hierarchical_bayes(A, size * y, method=method)
+    with pytest.raises(ValueError, match="range"):
+        hierarchical_bayes(A * 1e-100, 1e30 * y, method=method)
+    with pytest.raises(ValueError, match="coefficients of size 1e25"):
+        hierarchical_bayes(np.float32(A), np.float32(1e25 * y), method=method)
+
+
 @pytest.mark.parametrize("method", ["full", "subspace"])
 def test_odd_problems_end_with_a_status_and_finite_numbers(method):
     rng = np.random.default_rng(0)
@@ -262,6 +300,8 @@ def test_odd_problems_end_with_a_status_and_finite_numbers(method):
         (rng.standard_normal((20, 40)), np.zeros(20)),
         (rng.standard_normal((20, 8)) * 1e-12, 1e12 * rng.standard_normal(20)),
     ]
+    rare = hierarchical_bayes(*cases[1], rate=1e-300, method=method)
+    assert 0 < rare.noise_variance < 2 * np.mean(cases[1][1] ** 2)
     for A, y in cases:
         for noise in ("learn", 1e-10, 1e-300):
             with warnings.catch_warnings():
@@ -292,6 +332,19 @@ def test_bad_arguments_get_an_error_that_names_them(change, text):
     A, y, _ = clustered()
     with pytest.raises(ValueError, match=text):
         hierarchical_bayes(A, y, **change)
+
+
+@pytest.mark.parametrize("method", ["full", "subspace"])
+@pytest.mark.parametrize("noise", ["learn", 0.01])
+def test_weights_count_copies_of_a_sample(method, noise):
+    A, y, _ = clustered()
+    counts = np.where(np.arange(60) < 25, 2, 1)
+    weighted = hierarchical_bayes(A, y, method=method, noise_variance=noise, sample_weight=counts, tol=1e-7)
+    A, y = np.repeat(A, counts, axis=0), np.repeat(y, counts)
+    copied = hierarchical_bayes(A, y, method=method, noise_variance=noise, tol=1e-7)
+    np.testing.assert_allclose(weighted.coef, copied.coef, atol=1e-5)
+    np.testing.assert_allclose(weighted.noise_variance, copied.noise_variance, rtol=1e-5)
+    np.testing.assert_allclose(weighted.log_evidence, copied.log_evidence, rtol=1e-5)
 
 
 def test_the_estimator_tells_what_is_active_and_how_sure_it_is():

@@ -8,6 +8,7 @@ from scipy.optimize import nnls
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import KroneckerDesign, KroneckerSBL, Status, kronecker_sbl, omp
+from sparsecode.solvers.bayesian.kronecker import solve_kronecker_sbl
 from tests._backends import FOREIGN, get, put
 
 SHAPES = (4, 5), (5, 6), (6, 7)
@@ -298,6 +299,73 @@ def test_zero_targets_zero_factors_and_zero_columns_end_well():
     found = kronecker_sbl([gone, *factors[1:]], y)
     assert np.all(found.coef.reshape(5, -1)[1] == 0)
     assert np.all(np.isfinite(found.coef))
+
+
+def test_weights_count_copies_of_a_sample():
+    factors, y, _ = problem(shapes=((12, 20),), noise=0.3)
+    counts = np.where(np.arange(12) < 5, 2, 1)
+    weighted = kronecker_sbl(factors, y, sample_weight=counts)
+    copied = kronecker_sbl([np.repeat(factors[0], counts, axis=0)], np.repeat(y, counts))
+    np.testing.assert_allclose(weighted.coef, copied.coef, atol=1e-9)
+    np.testing.assert_allclose(weighted.noise_variance, copied.noise_variance)
+    np.testing.assert_allclose(weighted.log_evidence, copied.log_evidence)
+
+
+@pytest.mark.parametrize("method", ["am", "svd"])
+def test_what_nothing_can_explain_is_noise_at_once(method):
+    """The decay of expectation maximisation towards zero would never end."""
+    factors, y, _ = problem()
+    strong = 2 * np.max((reduce(np.kron, factors).T @ y) ** 2)
+    found = kronecker_sbl(factors, y, method=method, noise_variance=strong)
+    assert found.status is Status.CONVERGED
+    assert np.all(found.coef == 0)
+    np.testing.assert_allclose(found.log_evidence, dense_moments(np.eye(y.size), y[:, None], 0 * y, strong)[2])
+    orthogonal = kronecker_sbl([np.eye(4)[:, :2], np.eye(3)], np.eye(12)[11], method=method)
+    assert orthogonal.status is Status.CONVERGED
+    np.testing.assert_allclose(orthogonal.noise_variance, 1 / 12)
+
+
+@pytest.mark.parametrize("method", ["am", "svd"])
+@pytest.mark.parametrize("size", [1e-100, 1e-30, 1e30, 1e100])
+def test_sizes_of_targets_and_factors_are_immaterial(method, size):
+    factors, y, _ = problem()
+    plain = kronecker_sbl(factors, y, method=method)
+    grown = kronecker_sbl(factors, size * y, method=method)
+    np.testing.assert_allclose(grown.coef / size, plain.coef, atol=1e-9)
+    np.testing.assert_allclose(grown.noise_variance / size / size, plain.noise_variance)
+    np.testing.assert_allclose(grown.log_evidence, plain.log_evidence - y.size * np.log(size))
+    assert grown.status is plain.status
+    for place in range(3):
+        changed = [size * factor if i == place else factor for i, factor in enumerate(factors)]
+        np.testing.assert_allclose(size * kronecker_sbl(changed, y, method=method).coef, plain.coef, atol=1e-9)
+
+
+def test_data_whose_squares_are_no_numbers_are_refused():
+    factors, y, _ = problem()
+    for size in (1e-160, 1e-150, 1e150, 1e160):
+        with pytest.raises(ValueError, match="y has a target"):
+            kronecker_sbl(factors, size * y)
+        with pytest.raises(ValueError, match="factor 0 of A has a column"):
+            kronecker_sbl([size * factors[0], *factors[1:]], y)
+    for size in (1e-60, 1e60):  # each of them would do, their product does not
+        with pytest.raises(ValueError, match="the columns of A have norms"):
+            kronecker_sbl([size * factor for factor in factors], y)
+    with pytest.raises(ValueError, match="coefficients of size 1e"):
+        kronecker_sbl([1e-30 * factor for factor in factors], 1e50 * y)
+    with pytest.raises(ValueError, match="range of float32"):
+        kronecker_sbl([np.float32(factor) for factor in factors], np.float32(1e25 * y))
+
+
+@pytest.mark.parametrize("method", ["am", "svd"])
+@pytest.mark.parametrize("noise", [1e-300, 1e-20])
+def test_tall_factors_without_noise_end_with_finite_numbers(method, noise):
+    """The data lie outside of what the factors span: rounding alone would decide on a smaller noise."""
+    rng = np.random.default_rng(0)
+    factors, y = [rng.standard_normal((9, 4)), rng.standard_normal((8, 3))], rng.standard_normal(72)
+    found = solve_kronecker_sbl(factors, y, method=method, noise_variance=noise, max_iter=20)
+    assert np.all(np.isfinite(found.coef))
+    assert np.isfinite(found.log_evidence)
+    np.testing.assert_allclose(found.noise_variance, 1e-12 * np.mean(y**2))
 
 
 @pytest.mark.parametrize("return_to", ["design", "matrix"])

@@ -71,6 +71,9 @@ def test_a_gaussian_prior_has_a_recursion_in_closed_form():
         ((TRUTH, 0.5, 0.0), "noise_variance"),
         ((LaplacePrior(), 0.5, 0.1), "truth"),
         ((BernoulliGaussian(2.0), 0.5, 0.1), "rate"),
+        ((BernoulliGaussian(0.0), 0.5, 0.1), "mean square greater than 0"),
+        ((BernoulliGaussian(0.1, 1j), 0.5, 0.1), "prior must be real"),
+        ((BernoulliGaussian(np.array([0.1, 0.2])), 0.5, 0.1), "one number for each parameter"),
     ],
 )
 def test_bad_arguments_get_an_error_that_names_them(arguments, text):

@@ -139,6 +139,17 @@ def test_degenerate_data_end_with_a_status():
             assert np.all(np.isfinite(part))
 
 
+@pytest.mark.parametrize("rate", [0.0, 1e-300])
+def test_a_prior_that_hardly_believes_in_coefficients_gives_none(rate):
+    rng = np.random.default_rng(0)
+    for y in (np.zeros(20), rng.standard_normal(20)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            result = vamp(rng.standard_normal((20, 30)), y, prior=BernoulliGaussian(rate), noise_variance=1.0)
+        assert np.all(np.isfinite(result.variance))
+        assert np.isfinite(result.certificate)
+
+
 def test_undamped_on_correlated_columns_it_says_that_it_did_not_converge():
     A, y, _, noise = sparse_problem("correlated", (250, 500), snr=40, seed=1)
     with pytest.warns(ConvergenceWarning):
