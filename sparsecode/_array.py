@@ -15,6 +15,7 @@ __all__ = [
     "as_double",
     "as_float",
     "asarray_like",
+    "attainable",
     "conj",
     "dagger",
     "device",
@@ -23,6 +24,7 @@ __all__ = [
     "is_array_api_obj",
     "is_complex",
     "is_numpy",
+    "is_single",
     "norm",
     "plain",
     "real_dtype",
@@ -45,6 +47,17 @@ _NUMPY = array_api_compat.array_namespace(np.empty(0))
 def is_numpy(array) -> bool:
     """Whether the array lives in NumPy (and may go to the compiled kernels)."""
     return type(array) is np.ndarray or is_numpy_namespace(array_namespace(array))
+
+
+def is_single(array) -> bool:
+    """Whether the array holds numbers of single precision."""
+    xp = array_namespace(array)
+    return real_dtype(xp, array.dtype) == xp.float32
+
+
+def attainable(tol, data, least=1e-6):
+    """The tolerance, but no less than `least` where the data are of single precision."""
+    return max(tol, least) if is_single(data) else tol
 
 
 def is_complex(array) -> bool:

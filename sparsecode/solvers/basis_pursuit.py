@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .._array import norm, real_dtype, to_numpy
+from .._array import attainable, norm, to_numpy
 from .._validation import as_count, as_number
 from ..designs import GramDesign
 from ..losses import Squared
@@ -159,8 +159,7 @@ def _stacked(problem, results):
 
 def _run(problem, noise, kept, *, max_iter, tol, callback):
     """One target. No warning."""
-    single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
-    tol, lassos = max(tol, 1e-5) if single else tol, _Lassos(problem, kept)
+    tol, lassos = attainable(tol, problem.target, least=1e-5), _Lassos(problem, kept)
     steps = _exact_steps(lassos, tol) if noise == 0.0 else _noisy_steps(lassos, noise, tol)
     return drive(
         steps,

@@ -19,6 +19,7 @@ from .._array import array_namespace, as_double, asarray_like, inner, norm, real
 
 __all__ = [
     "Certificate",
+    "PairCertificate",
     "certificate_of",
     "column_norms",
     "constrained_gap",
@@ -133,6 +134,21 @@ def stationarity_of_pair(problem, coef, dual) -> Certificate:
     given = _relative(wide, point, coef, distance, plain.name)
     value = np.maximum(given.value, np.divide(misfit, loss, out=np.zeros_like(misfit), where=loss > 0))
     return plain._replace(value=np.fmin(plain.value, value))
+
+
+class PairCertificate:
+    """The certificate of coefficients with `point`, a dual point of the solver's own; with that of the loss's gradient while it is None."""
+
+    point: Any = None
+
+    def __init__(self, problem):
+        self.problem, self._alone = problem, certificate_of(problem)
+        self._of_pair = {relative_gap: gap_of_pair, stationarity: stationarity_of_pair}.get(self._alone)
+
+    def __call__(self, coef) -> Certificate:
+        if self.point is None or self._of_pair is None:
+            return self._alone(self.problem, coef)
+        return self._of_pair(self.problem, coef, self.point)
 
 
 def _point_at(problem, coef):

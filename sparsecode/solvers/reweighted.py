@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .._array import as_double, real_dtype
+from .._array import as_double, attainable
 from ..penalties import L1
 from .certificates import certificate_of
 from .driver import State, drive
@@ -87,12 +87,11 @@ def _suits(problem):
 
 def _run(problem, coef, memory, *, tol, max_iter, callback=None):
     certificate = certificate_of(problem)
-    single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
     result = drive(
         _rounds(problem, coef),
         lambda coef: certificate(problem, coef),
         max_iter=max_iter,
-        tol=max(tol, 1e-6) if single else tol,
+        tol=attainable(tol, problem.target),
         callback=callback,
     )
     return replace(result, intercept=problem.intercept(result.coef))

@@ -22,7 +22,6 @@ from ..losses import Squared
 from ..result import SolveResult
 from .advice import announce_solve
 from .methods import choose
-from .parts import as_parts
 from .problem import make_problem
 from .targets import solve_targets
 
@@ -108,13 +107,12 @@ def solve(
 
 def pose(A, y, loss, penalty, *, penalty_weights=None, sample_weight=None, name="A"):
     """The validated problem; under the squared loss sample weights become scaled rows where the design can do that without a copy."""
-    loss, penalty = as_parts(loss, penalty)
     design = as_design(A, check_finite=False)
     if not design.is_numpy:
         design = as_design(A)
     target = as_target(y, design)
     weight = as_sample_weight(sample_weight, design.shape[0])
-    if isinstance(loss, Squared):
+    if loss is None or isinstance(loss, Squared):
         design, target = weighted(design, target, weight)
         weight = None
     problem = make_problem(design, target, loss, penalty, penalty_weights=penalty_weights, sample_weight=weight)

@@ -91,6 +91,7 @@ def optimum(A, target, loss, penalty, weights, share, intercept):
 @settings(max_examples=12, deadline=None)
 @example(566, 13, 10, 0.2, 1.0, False, True, False)  # a free column and outliers
 @example(0, 4, 1, 0.03, 1.0, False, False, False)  # an outlier that almost fits
+@example(0, 11, 1, 0.03, 1.0, False, True, False)  # one column, of infinite weight as drawn
 @given(
     st.integers(0, 10_000),
     st.integers(4, 30),
@@ -105,6 +106,7 @@ def test_it_ends_where_an_interior_point_solver_ends(name, seed, n, p, share, l1
     loss = WithIntercept(LOSSES[name]) if intercept else LOSSES[name]
     counts = np.r_[1.0, 1.0, rng.integers(0, 4, n - 2)] if weighted else np.ones(n)
     weights = rng.choice([0.5, 1.0, 2.0, np.inf], p) if weighted else np.ones(p)
+    weights[0] = min(weights[0], 2.0)  # excluding every column is an error
     if weighted and n > 10 and name != "logistic" and not positive:
         weights[0] = 0.0
     alpha = share * float(np.max(np.abs(A.T @ loss.gradient(target, 0 * target, counts / counts.sum()))))

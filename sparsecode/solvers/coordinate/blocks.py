@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import is_complex, real_dtype
+from ..._array import attainable, is_complex
 from ..._parallel import single_threaded_blas
 from ...losses import Squared
 from ..driver import State, drive
@@ -112,8 +112,7 @@ def _suits(problem):
 
 def _run(problem, coef, memory, *, tol, max_iter, callback=None):
     """One target, or many that are one problem, from `coef`. No warning."""
-    single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
-    tol = max(tol, 1e-6) if single else tol
+    tol = attainable(tol, problem.target)
     steps = block_steps(problem, coef, memory.working_set, tol=tol)
     return drive(steps, lambda coef: memory.certify(problem, coef), max_iter=max_iter, tol=tol, callback=callback)
 

@@ -13,16 +13,14 @@ Wang, Li and Jiang, "Robust regression shrinkage and consistent variable selecti
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from ..._array import is_complex, real_dtype
+from ..._array import attainable, is_complex
 from ..._parallel import single_threaded_blas
 from ...designs import GramDesign
 from ...losses import Absolute, Quantile
 from ...penalties import L1
-from ..certificates import gap_of_pair, relative_gap, stationarity, stationarity_of_pair
+from ..certificates import PairCertificate
 from ..driver import State, drive
 from ..methods import Method
 from .simplex import OPTIMAL, PAUSED, STUCK, Simplex
@@ -32,12 +30,6 @@ __all__ = ["LEAST_ABSOLUTE"]
 _FIRST = 50  # columns that join at least in one round, if so many object
 _GROWTH = 1.0  # as many as this share of the support
 _PATIENCE = 0.5  # of the time of a leap that pivots may take before it
-
-
-class _Duals:
-    """The multipliers of the vertex last yielded."""
-
-    point: Any = None
 
 
 def _steps(problem, start, simplex, duals):
@@ -103,15 +95,9 @@ def _remember(problem):
 
 def _run(problem, coef, memory, *, tol, max_iter, callback=None, screening=True):
     """One target, from `coef`. No warning."""
-    single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
-    duals = _Duals()
-    plain, of_pair = (relative_gap, gap_of_pair) if problem.penalty.alpha > 0 else (stationarity, stationarity_of_pair)
-
-    def certify(coef):
-        return plain(problem, coef) if duals.point is None else of_pair(problem, coef, duals.point)
-
+    duals = PairCertificate(problem)
     steps = _steps(problem, coef, memory, duals)
-    return drive(steps, certify, max_iter=max_iter, tol=max(tol, 1e-6) if single else tol, callback=callback)
+    return drive(steps, duals, max_iter=max_iter, tol=attainable(tol, problem.target), callback=callback)
 
 
 LEAST_ABSOLUTE = Method("least_absolute", _suits, _run, _remember, each_target=True)

@@ -98,10 +98,10 @@ class _Descent:
             return False
         bend, slope = self.bend[support], slope[support]
         start, best, shift = coef[support], look.best[support], look.pull[support] - look.best[support]
-        gram, curvature = self.columns.support_gram(support), 1.0 / slope - 1.0
+        matrix, curvature = self.columns.support_gram(support), 1.0 / slope - 1.0
+        diagonal = np.diagonal(matrix).copy()
         for bent in (curvature, np.maximum(curvature, 0.0)):  # then without what is concave: a model from above
-            matrix = gram.copy(order="F")
-            matrix[np.diag_indices_from(matrix)] += bend * bent
+            matrix[np.diag_indices_from(matrix)] = diagonal + bend * bent
             step = solve_definite(matrix, bend / slope * (best - start))
             if step is not None and self._falls_along(support, start, step, best, shift, bent, look):
                 return True

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import is_complex, real_dtype
+from ..._array import attainable, is_complex
 from ..._parallel import single_threaded_blas
 from ...designs import DenseDesign, SparseDesign
 from ...losses._registry import SCALAR_LOSS
@@ -25,6 +25,7 @@ from ...penalties._registry import SCALAR_PROX
 from ..certificates import certificate_of, relative_gap, stationarity
 from ..driver import State, drive
 from ..methods import Method
+from .certifier import Certifier
 from .glm_fit import Fit
 from .glm_models import QuadraticModel, make_model
 
@@ -49,19 +50,6 @@ class Memory(NamedTuple):
 
     model: QuadraticModel
     certify: Any
-
-
-class _Certifier:
-    """The certificate, which remembers the last point: the product that ends one strength of a path begins the next."""
-
-    def __init__(self):
-        self._coef = self._point = None
-
-    def __call__(self, problem, coef):
-        known = self._point if coef is self._coef else None
-        certificate = certificate_of(problem)(problem, coef, known)
-        self._coef, self._point = coef, certificate.point
-        return certificate
 
 
 def prox_newton_steps(problem, coef, model, *, tol):
@@ -134,7 +122,7 @@ def _objection(penalty, correlation, weights):
 
 
 def _remember(problem):
-    return Memory(make_model(problem.design, getattr(problem.loss, "has_intercept", False)), _Certifier())
+    return Memory(make_model(problem.design, getattr(problem.loss, "has_intercept", False)), Certifier())
 
 
 def _suits(problem):
@@ -159,8 +147,7 @@ def _charges(problem):
 
 def _run(problem, coef, memory, *, tol, max_iter, callback=None, screening=False):
     """One target, from `coef`. No warning."""
-    single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
-    tol = max(tol, 1e-6) if single else tol
+    tol = attainable(tol, problem.target)
     steps = prox_newton_steps(problem, coef, memory.model, tol=tol)
     return drive(steps, lambda coef: memory.certify(problem, coef), max_iter=max_iter, tol=tol, callback=callback)
 

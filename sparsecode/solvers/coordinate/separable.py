@@ -115,7 +115,7 @@ class _Columns:
         return not (self.jumps and certificate.value <= tol and objection.max(initial=0.0) > 10.0 * tol * self.unit)
 
     def stronger(self, penalty, last, objection, correlation):
-        """The strength to solve for now, below the last one, and the penalty of that strength; its own where it has none.
+        """The strength of this round, below the last one, and the penalty of that strength; its own where it has none.
 
         Where every gradient suits a coefficient that is zero, as for l0, no strength keeps columns out, and the own one it is.
         """

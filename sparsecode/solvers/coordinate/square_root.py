@@ -24,12 +24,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import as_double, real_dtype, to_numpy
+from ..._array import as_double, attainable, to_numpy
 from ...designs import CenteredDesign, GramDesign
 from ...losses import Squared, SquareRoot
 from ...penalties import L1, SLOPE, GroupL1, L1Ridge, SparseGroupL1, TotalVariation1D, TotalVariation2D
 from ...result import Status
-from ..certificates import gap_of_pair, relative, relative_gap
+from ..certificates import PairCertificate, relative
 from ..driver import State, drive
 from ..interpolation import aligned, interpolated, least_fit
 from ..methods import Method, choose
@@ -121,12 +121,6 @@ def _squared(problem, memory):
     if memory.scale is not None:
         target = memory.scale * target
     return Problem(memory.design, target, Squared(), problem.penalty, problem.penalty_weights)
-
-
-class _Duals:
-    """The dual point that goes with coefficients where the loss's gradient is not the one that proves them; None elsewhere."""
-
-    point: Any = None
 
 
 class _Inner:
@@ -263,14 +257,13 @@ class _Proofs:
     """Certificates of a solve, its best bound, and its lowest objective: these need not come from the same coefficients."""
 
     def __init__(self, problem, duals):
-        self.problem, self.duals = problem, duals
+        self.duals = duals
         self.scale = float(problem.in_double().at_zero().loss)
         self.bound, self.objective, self.coef = -np.inf, np.inf, None
 
     def __call__(self, coef):
         """The certificate of coefficients with the dual point that goes with them."""
-        dual = self.duals.point
-        certificate = relative_gap(self.problem, coef) if dual is None else gap_of_pair(self.problem, coef, dual)
+        certificate = self.duals(coef)
         objective = float(certificate.objective)
         self.bound = max(self.bound, objective - float(certificate.value) * self.scale)
         if objective < self.objective:
@@ -318,8 +311,7 @@ def _suits(problem):
 
 def _run(problem, coef, memory, *, tol, max_iter, callback=None, screening=True):
     """One target, from `coef`. No warning."""
-    single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
-    tol, duals = max(tol, 1e-6) if single else tol, _Duals()
+    tol, duals = attainable(tol, problem.target), PairCertificate(problem)
     proofs = _Proofs(problem, duals)
     steps = _steps(problem, coef, memory, tol, duals)
     return proofs.best(drive(steps, proofs, max_iter=max_iter, tol=tol, callback=callback))

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import is_complex, real_dtype
+from ..._array import attainable, is_complex
 from ..._parallel import single_threaded_blas
 from ...designs import CenteredDesign, SparseDesign
 from ...losses import Squared
@@ -201,14 +201,9 @@ def _selects(penalty):
     return type(penalty) in SCALAR_PROX and not ridge and getattr(penalty, "alpha", 1.0) > 0
 
 
-def _tolerance(problem, tol):
-    single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
-    return max(tol, 1e-6) if single else tol
-
-
 def _run(problem, coef, memory, *, tol, max_iter, screening=True, callback=None):
     """One target, from `coef`. No warning."""
-    tol = _tolerance(problem, tol)
+    tol = attainable(tol, problem.target)
     if isinstance(problem.penalty, L1):
         by_bound = memory.certify.keeps_proofs  # another point's proof, which screening cannot use
         screening = screening and not by_bound
@@ -222,7 +217,7 @@ def _at_once(problem, alphas, tol):
     """What a small Lasso's path needs no working set for."""
     if not isinstance(problem.penalty, L1) or not is_small(problem):
         return [None] * len(alphas)
-    return path_at_once(problem, alphas, _tolerance(problem, tol))
+    return path_at_once(problem, alphas, attainable(tol, problem.target))
 
 
 WORKING_SETS = Method(

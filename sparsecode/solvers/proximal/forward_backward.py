@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..._array import as_double, asarray_like, inner, real_dtype, sq_norm, to_numpy
+from ..._array import as_double, asarray_like, attainable, inner, is_single, real_dtype, sq_norm, to_numpy
 from ..._validation import as_count, as_number
 from ...result import announce
 from ..certificates import certificate_of
@@ -163,7 +163,7 @@ def smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight):
 def drive_proximal(problem, steps, max_iter, tol, callback):
     """The loop around proximal gradient steps, with the certificate that the penalty allows. No warning."""
     certificate = certificate_of(problem)
-    tol = max(as_number(tol, "tol"), 1e-6 if _is_single(problem) else 0.0)
+    tol = attainable(as_number(tol, "tol"), problem.target)
     result = drive(
         steps,
         lambda coef: certificate(problem, coef),
@@ -174,13 +174,9 @@ def drive_proximal(problem, steps, max_iter, tol, callback):
     return replace(result, intercept=problem.intercept(result.coef))
 
 
-def _is_single(problem):
-    return real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
-
-
 def is_due(problem, iteration):
     """Whether an iterate is worth a certificate: at intervals, and early where that is cheap."""
-    if _is_single(problem):
+    if is_single(problem.target):
         return iteration % _CERTIFY_SINGLE == 0
     return iteration == _CERTIFY_FIRST or iteration % _CERTIFY_EVERY == 0
 

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import as_double, inner, real_dtype, sq_norm, to_numpy
+from ..._array import as_double, attainable, inner, sq_norm, to_numpy
 from ...designs import GramDesign
 from ...designs.base import largest_eigenvalue
-from ..certificates import certificate_of, gap_of_pair, relative_gap, stationarity, stationarity_of_pair
+from ..certificates import PairCertificate
 from ..driver import State, drive
 from ..methods import Method
 from ..targets import solve_targets
@@ -118,12 +118,6 @@ def _length(array):
     return _sum(sq_norm(array)) ** 0.5
 
 
-class _Duals:
-    """The dual point of the iterate last yielded: what its certificate is made of."""
-
-    point: Any = None
-
-
 def primal_dual_steps(problem, start, duals):
     """Yield the coefficients of T(z), for ever; the dual point of each is `duals.point`, that of the start too, if known."""
     operator, dtype = _Operator(problem), problem.target.dtype
@@ -176,17 +170,9 @@ def _run(problem, coef, memory, *, tol, max_iter, callback=None, screening=False
     """Any problem that suits; independent targets one by one where they can be taken apart. No warning."""
     if problem.target.ndim == 2 and not problem.is_joint and problem.design.is_numpy:
         return solve_targets(problem, coef, PRIMAL_DUAL, callback=callback, tol=tol, max_iter=max_iter)
-    single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
-    duals, kind = _Duals(), certificate_of(problem)
-    with_pair = {relative_gap: gap_of_pair, stationarity: stationarity_of_pair}.get(kind)
-
-    def certify(coef):
-        if duals.point is None or with_pair is None:
-            return kind(problem, coef)
-        return with_pair(problem, coef, duals.point)
-
+    duals = PairCertificate(problem)
     steps = primal_dual_steps(problem, coef, duals)
-    return drive(steps, certify, max_iter=max_iter, tol=max(tol, 1e-6) if single else tol, callback=callback)
+    return drive(steps, duals, max_iter=max_iter, tol=attainable(tol, problem.target), callback=callback)
 
 
 PRIMAL_DUAL = Method("primal_dual", _suits, _run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..._array import array_namespace, asarray_like, is_complex, real_dtype, to_numpy
+from ..._array import array_namespace, asarray_like, attainable, is_complex, to_numpy
 from ..._validation import as_count, as_design, as_number, as_sample_weight, as_target, check_columns, weighted
 from ..._warnings import warn
 from ...losses import Squared
@@ -81,8 +81,7 @@ def as_sparsity(n_nonzero, shape, block_size=1, name="n_nonzero"):
 
 def tolerance(problem, tol):
     """The tolerance asked for, but in single precision no less than 1e-5."""
-    single = real_dtype(problem.xp, problem.target.dtype) == problem.xp.float32
-    return max(as_number(tol, "tol"), 1e-5 if single else 0.0)
+    return attainable(as_number(tol, "tol"), problem.target, least=1e-5)
 
 
 def support_of(problem, moved, scale):
