@@ -30,6 +30,7 @@ from sparsecode import (
     solve,
 )
 from sparsecode.losses import scalar_loss
+from sparsecode.solvers.coordinate.glm_fit import Fit
 from sparsecode.solvers.methods import choose
 from sparsecode.solvers.problem import make_problem
 from tests._peers import sparse_logistic
@@ -423,3 +424,29 @@ def test_what_it_does_not_suit_goes_to_another_method():
     assert choose(make_problem(A, labels, Logistic(), L1(0.1))).name == "prox_newton"
     many_free = make_problem(np.ones((3, 600)), np.ones(3), Logistic(), L1(0.0))
     assert choose(many_free).name == "fista"
+
+
+def test_labels_that_are_nearly_separated_take_few_newton_steps(monkeypatch):
+    """Curvatures far below their bound are believed once full steps succeed, and the model is that of the point."""
+    A, y = data("logistic", 80, 200, seed=1)
+    steps, step = [], Fit._step
+    monkeypatch.setattr(Fit, "_step", lambda self, new: steps.append(1) or step(self, new))
+    newton(A, y, Logistic(), L1(1e-4 * alpha_max(A, y, Logistic())), tol=1e-8)
+    assert len(steps) <= 40
+
+
+@every_loss
+def test_the_constant_is_looked_for_once_at_a_point(monkeypatch, name):
+    A, y = data(name, 40, 10)
+    loss, calls = LOSSES[name], []
+    wrapped = WithIntercept(loss)
+    search = WithIntercept.best_constant
+    monkeypatch.setattr(WithIntercept, "best_constant", lambda *args: calls.append(1) or search(*args))
+    problem = make_problem(A, y, wrapped, L1(0.1))
+    coef = np.full(10, 0.05)
+    point, constant = problem.at(coef), problem.intercept(coef)
+    assert len(calls) == 1
+    expected = search(wrapped, y, A @ coef, np.full(40, 1 / 40))
+    np.testing.assert_allclose(constant, expected, rtol=1e-12)
+    np.testing.assert_allclose(point.dual, -wrapped.gradient(y, A @ coef, np.full(40, 1 / 40)), atol=1e-15)
+    np.testing.assert_allclose(problem.intercept(2 * coef), search(wrapped, y, 2 * A @ coef, np.full(40, 1 / 40)))
