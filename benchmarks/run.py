@@ -136,9 +136,11 @@ def _in_child(name, threads, pairs, smoke, kind="rows", env=None):
         environment = {**os.environ, **pinned, "PYTHONPATH": str(ROOT), **(env or {})}
         try:
             done = subprocess.run(command, env=environment, cwd=ROOT, timeout=_JOB_SECONDS, check=False)
+            ended = f"exit status {done.returncode}" if done.returncode else ""
         except subprocess.TimeoutExpired:
-            return {"error": f"ended after {_JOB_SECONDS} s"}
-        return json.loads(output.read_text()) if output.exists() else {"error": f"exit status {done.returncode}"}
+            ended = f"ended after {_JOB_SECONDS} s"
+        found = json.loads(output.read_text()) if output.exists() else {"error": "nothing was measured"}
+        return {**found, "error": ended} if ended else found
 
 
 def _first_calls(name, smoke):
@@ -171,6 +173,7 @@ def _child(arguments):
                 if setting.smoke:
                     row.met = None  # tiny problems are held to nothing
                 found["rows"].append(row.as_dict())
+                arguments.output.write_text(json.dumps(found))  # kept if the job does not come to its end
                 progress(f"  {report.in_one_line(found['rows'][-1])}")
     except Exception as error:  # the parent reports it and goes on with the other jobs
         traceback.print_exc()

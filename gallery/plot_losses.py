@@ -85,9 +85,10 @@ for ax, loss in zip(axes, (Squared(), Huber(2 * noise)), strict=True):
     ax.stem(
         np.flatnonzero(problem.coef), problem.coef[problem.coef != 0], linefmt="lightgrey", basefmt=" ", label="planted"
     )
-    ax.plot(best.support, best.coef[best.support], "o", markersize=4, label=name)
-    ax.set(xlabel="coefficient", title=f"{name}: six of 120 samples are outliers")
-    ax.legend()
+    ax.plot(best.support, best.coef[best.support], "o", markersize=4, label="found")
+    ax.set(xlabel="coefficient", title=f"{name}: six of 120 samples are outliers", xlim=(-3, 202))
+axes[0].set_ylabel("value")
+axes[0].legend()
 
 # %%
 # Labels, counts, and an intercept
@@ -119,7 +120,7 @@ print(Absolute().prox(np.zeros(5), np.array([-2.0, -0.5, 0.0, 0.5, 2.0]), 1.0, 1
 # A loss of one's own
 # -------------------
 # For the compiled kernels, the derivatives of one sample are registered as plain arithmetic; one kernel then serves every
-# smooth loss, from the cache on disk.
+# smooth loss, from the cache on disk. :ref:`sphx_glr_gallery_plot_write_a_loss.py` shows what the class needs besides.
 
 import math
 from typing import NamedTuple

@@ -10,7 +10,7 @@ coefficient is large; the price is that they are not convex.
 # Support and bias along a path
 # -----------------------------
 # Twelve of 500 features matter, with coefficients of 0.5 to 2. Each penalty runs along its own path; shown are how well the
-# support is found, and by how much the large coefficients come out too small.
+# support is found, and by how much these twelve come out too small.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,6 +31,7 @@ from sparsecode import (
 )
 from sparsecode.metrics import support_f1
 
+plt.style.use("seaborn-v0_8-colorblind")
 rng = np.random.default_rng(1)
 n_samples, n_features = 150, 500
 X = rng.standard_normal((n_samples, n_features))
@@ -40,19 +41,26 @@ truth[support] = rng.choice([-1.0, 1.0], 12) * np.linspace(0.5, 2.0, 12)
 y = X @ truth + 0.5 * rng.standard_normal(n_samples)
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-for penalty in (L1(1.0), MCP(1.0), SCAD(1.0)):
+for penalty, line in ((L1(1.0), "-"), (MCP(1.0), "--"), (SCAD(1.0), ":")):
     path = regularization_path(X, y, penalty=penalty, n_alphas=40, eps=0.05)
     f1 = [support_f1(truth, coef) for coef in path.coefs.T]
     bias = [np.mean(np.abs(truth[support]) - np.sign(truth[support]) * coef[support]) for coef in path.coefs.T]
     name = type(penalty).__name__
-    axes[0].plot(path.alphas, f1, label=name)
-    axes[1].plot(path.alphas, bias, label=name)
+    axes[0].plot(path.alphas, f1, line, lw=2, label=name)
+    axes[1].plot(path.alphas, bias, line, lw=2, label=name)
     print(f"{name:4} best F1 {max(f1):.2f}, bias there {bias[int(np.argmax(f1))]:.2f}")
 axes[0].set(xscale="log", xlabel="alpha", ylabel="F1 of the support")
 axes[1].set(xscale="log", xlabel="alpha", ylabel="mean bias towards zero")
+ticks = [2.0, 1.0, 0.5, 0.2]
 for ax in axes:
+    ax.set_xticks(ticks, ticks)
+    ax.set_xticks([], minor=True)
     ax.invert_xaxis()
-    ax.legend()
+axes[1].legend()
+
+# %%
+# Where the l1 norm finds the support best, two fifths of their size are still missing; where its bias is small, false
+# features have come in. MCP and SCAD find all twelve and no other over a wide range of strengths, at the end of it without bias.
 
 # %%
 # Chosen by the data

@@ -38,6 +38,8 @@ for ax, (name, penalty) in zip(axes.flat, separable.items(), strict=False):
     proxes[np.append(np.abs(np.diff(proxes)) > 0.1, False)] = np.nan  # a jump is no line
     ax.plot(values, proxes, color="C0" if penalty.is_convex else "C3")
     ax.set_title(name)
+figure.supxlabel("value")
+figure.supylabel("prox of the value")
 axes.flat[-1].axis("off")
 axes.flat[-1].text(0.05, 0.5, "blue: convex\nred: not convex", va="center", transform=axes.flat[-1].transAxes)
 
@@ -46,7 +48,7 @@ axes.flat[-1].text(0.05, 0.5, "blue: convex\nred: not convex", va="center", tran
 # ---------------------------------
 # Unit balls in the plane: corners are what a penalty favours. Those of `GroupL1` and of the l2 norm are round, so the two
 # coordinates come and go together; those of `SLOPE` have corners on the diagonals too, where moduli are equal; the
-# 2-support norm of two numbers is the Euclidean norm.
+# 2-support norm of two numbers is the Euclidean norm. Blue balls are convex, red ones are not.
 
 plane = {
     "L1": sp.L1(1.0),
@@ -100,9 +102,10 @@ grainy = image + 0.25 * rng.standard_normal((40, 40))
 smooth = sp.TotalVariation2D(0.25, (40, 40), tol=1e-6).prox(grainy.reshape(-1), 1.0).reshape(40, 40)
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), width_ratios=[1.6, 1, 1], layout="constrained")
-axes[0].plot(noisy, ".", ms=3, color="grey")
-axes[0].plot(sp.TotalVariation1D(3.0).prox(noisy, 1.0), color="C3")
-axes[0].set_title("TotalVariation1D")
+axes[0].plot(noisy, ".", ms=3, color="grey", label="noisy")
+axes[0].plot(sp.TotalVariation1D(3.0).prox(noisy, 1.0), color="C3", label="prox")
+axes[0].set(title="TotalVariation1D", xlabel="position", ylabel="value")
+axes[0].legend()
 for ax, picture, name in ((axes[1], grainy, "noisy"), (axes[2], smooth, "TotalVariation2D")):
     ax.imshow(picture, cmap="gray", vmin=-0.3, vmax=1.3)
     ax.set(title=name, xticks=[], yticks=[])

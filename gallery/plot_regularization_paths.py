@@ -33,6 +33,7 @@ for ax, penalty in zip(axes, (L1(1.0), L1Ridge(1.0, l1_ratio=0.5), MCP(1.0, gamm
     ax.plot(np.full(planted.size, path.alphas[-1]), truth[planted], "k.", clip_on=False)
     ax.set_title(type(penalty).__name__)
     ax.get_legend().remove()
+    ax.label_outer()
     errors = [nmse(truth, coef) for coef in path.coefs.T]
     best = int(np.argmin(errors))
     print(

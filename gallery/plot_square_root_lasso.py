@@ -7,8 +7,8 @@ the norm of the residual itself, not by its square: its best strength depends on
 """
 
 # %%
-# The support as the noise grows
-# ------------------------------
+# Support and coefficients as the noise grows
+# -------------------------------------------
 # Eight of 400 features matter. The strength of :class:`~sparsecode.SquareRootLasso` is its default, the same at every noise
 # level; that of :class:`~sparsecode.Lasso` is right for one of them.
 
@@ -16,8 +16,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from sparsecode import Lasso, SquareRootLasso, SquareRootLassoCV
-from sparsecode.metrics import support_f1
+from sparsecode.metrics import nmse, support_f1
 
+plt.style.use("seaborn-v0_8-colorblind")
 rng = np.random.default_rng(0)
 n_samples, n_features = 500, 400
 X = rng.standard_normal((n_samples, n_features))
@@ -30,22 +31,32 @@ models = {
     "Lasso, right for noise 0.1": Lasso(0.1 * pivotal),
     "Lasso, right for noise 1": Lasso(1.0 * pivotal),
 }
-scores = {name: [] for name in models}
+scores, errors = ({name: [] for name in models} for _ in range(2))
 for level in levels:
     y = X @ truth + level * rng.standard_normal(n_samples)
     for name, model in models.items():
-        scores[name].append(support_f1(truth, model.fit(X, y).coef_))
+        model.fit(X, y)
+        scores[name].append(support_f1(truth, model.coef_))
+        errors[name].append(nmse(truth, model.coef_) ** 0.5)
 
-figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-for name, values in scores.items():
-    ax.plot(levels, values, "o-", label=name)
-ax.set(xscale="log", xlabel="standard deviation of the noise", ylabel="F1 of the support", ylim=(0, 1.05))
-ax.legend(loc="lower left")
+figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+for ax, found in zip(axes, (scores, errors), strict=True):
+    for (name, values), line in zip(found.items(), ("o-", "s--", "^:"), strict=True):
+        ax.plot(levels, values, line, label=name)
+    ax.set(xscale="log", xlabel="standard deviation of the noise")
+axes[0].set(ylabel="F1 of the support", ylim=(0, 1.05))
+axes[0].legend(loc="lower left")
+axes[1].set(yscale="log", ylabel="relative error of the coefficients")
+
+# %%
+# A Lasso that is too weak for the noise selects it; one that is too strong still finds the support here, but shrinks the
+# coefficients by far more than the noise would make it. The error of the square root falls with the noise.
 
 # %%
 # It knows the noise afterwards
 # -----------------------------
-# The norm of what is left estimates the noise, and the answer is the Lasso's at that strength.
+# The root mean square of what is left estimates the noise (somewhat too high, since coefficients are shrunk), and the answer is
+# the Lasso's at that strength.
 
 y = X @ truth + 0.3 * rng.standard_normal(n_samples)
 model = SquareRootLasso(tol=1e-9).fit(X, y)

@@ -130,6 +130,7 @@ for ax, (misfit, penalty) in zip(
     print(f"{name:15} error {error:.4f}, support F1 {f1:.2f}, certificate {best.certificate:.1e}")
     ax.stem(planted, problem.coef[planted], linefmt="lightgrey", basefmt=" ", label="planted")
     ax.plot(best.support, best.coef[best.support], "o", ms=4, label="found")
-    ax.set(title=name, xlabel="coefficient")
+    ax.set(title=name, xlabel="coefficient", xlim=(-5, 404))
+axes[0].set_ylabel("value")
 axes[0].legend(frameon=False)
 plt.show()

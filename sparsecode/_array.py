@@ -16,6 +16,7 @@ __all__ = [
     "as_float",
     "asarray_like",
     "attainable",
+    "clip",
     "conj",
     "dagger",
     "device",
@@ -43,6 +44,13 @@ def array_namespace(*arrays):
 
 
 _NUMPY = array_api_compat.array_namespace(np.empty(0))
+
+
+def clip(array, low, high):
+    """The numbers, none of them below `low` or above `high`."""
+    if type(array) is np.ndarray:  # at once: what NumPy's namespace adds costs more than the numbers of a small problem
+        return np.clip(array, low, high)
+    return array_namespace(array).clip(array, low, high)
 
 
 def is_numpy(array) -> bool:
@@ -98,6 +106,8 @@ def as_double(array):
 
 def asarray_like(values, like, dtype=None):
     """`values` as an array in the namespace and on the device of `like`."""
+    if type(like) is np.ndarray:
+        return np.asarray(values, dtype=dtype)
     xp = array_namespace(like)
     if isinstance(values, np.ndarray) and not is_numpy_namespace(xp):
         values = np.ascontiguousarray(values)

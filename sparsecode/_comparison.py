@@ -200,7 +200,7 @@ def compare(
     for name, solver in _named(solvers).items():
         if callable(solver):
             methods[name] = _name_of(solver)
-            runs[name] = _Foreign(solver, problem, A, y, options["tol"])
+            runs[name] = _Foreign(name, solver, problem, A, y, options["tol"])
         else:
             methods[name] = choose(problem, solver).name
             runs[name] = _Own(solver, posed, options)
@@ -246,7 +246,9 @@ def _named(solvers):
         raise ValueError("solvers is empty; name at least one, for example 'auto'.")
     for name, solver in solvers.items():
         if not isinstance(solver, str) and not callable(solver):
-            raise ValueError(f"solvers must be names of methods or callables; {name!r} is {solver!r}.")
+            raise ValueError(
+                f"solvers must be names of methods or callables f(A, y) that return coefficients; {name!r} is {solver!r}."
+            )
     return solvers
 
 
@@ -268,8 +270,8 @@ class _Own:
 class _Foreign:
     """A callable, whose answer is certified here whatever it says of itself."""
 
-    def __init__(self, solver, problem, A, y, tol):
-        self.solver, self.problem, self.A, self.y, self.tol = solver, problem, A, y, tol
+    def __init__(self, name, solver, problem, A, y, tol):
+        self.name, self.solver, self.problem, self.A, self.y, self.tol = name, solver, problem, A, y, tol
 
     def __call__(self):
         return self.solver(self.A, self.y)
@@ -282,11 +284,11 @@ class _Foreign:
         coef = asarray_like(coef, problem.target, dtype=problem.target.dtype)
         if tuple(coef.shape) != tuple(problem.shape):
             raise ValueError(
-                f"{self.solver!r} returned coefficients of shape {tuple(coef.shape)}; expected {problem.shape}."
+                f"solver {self.name!r} returned coefficients of shape {tuple(coef.shape)}; expected {tuple(problem.shape)}."
             )
         proof = certificate_of(problem)(problem, coef)
         worst = float(np.max(proof.value))
-        status = Status.CONVERGED if worst <= self.tol else Status.MAX_ITER
+        status = Status.CONVERGED if worst <= self.tol else Status.MAX_ITER if np.isfinite(worst) else Status.DIVERGED
         if given is not None and not status.is_success and not given.status.is_success:
             status = given.status
         history = given.history if given is not None and given.certificate_name == proof.name else {}

@@ -47,6 +47,12 @@ def _controller():
     return threadpoolctl.ThreadpoolController()  # looks at every loaded library: do it once
 
 
+def _set_threads(counts):
+    for library, count in counts:
+        if library.num_threads != count:
+            library.set_num_threads(count)
+
+
 class _Limit:
     """The limit itself, of the whole process: the first to hold it sets it, the last to let go lifts it."""
 
@@ -55,12 +61,14 @@ class _Limit:
             threading.RLock(),
             0,
         )  # re-entrant: a collected `_SingleThread` may let go at any moment
-        self._limit: Any = None
+        self._before: Any = ()
 
     def hold(self, holder):
         with self._lock:
             if not self._held:
-                self._limit = _controller().limit(limits=1, user_api="blas")
+                libraries = [library for library in _controller().lib_controllers if library.user_api == "blas"]
+                self._before = [(library, library.num_threads) for library in libraries]
+                _set_threads((library, 1) for library, _ in self._before)
             self._held += 1
             holder.holds = True
 
@@ -71,7 +79,7 @@ class _Limit:
             holder.holds = False
             self._held -= 1
             if not self._held:
-                self._limit.restore_original_limits()
+                _set_threads(self._before)
 
 
 _LIMIT = _Limit()

@@ -203,6 +203,8 @@ def as_target(y, design: Design, name="y"):
 
 def _common_dtype(y, design):
     """Single precision only if both are; complex if the target is (a complex design makes its own products complex)."""
+    if y.dtype == design.dtype:
+        return y
     xp = array_namespace(y)
     double = any(_is_double(d) for d in (y.dtype, design.dtype))
     complex_ = is_complex(y) or "complex" in str(design.dtype)
@@ -216,6 +218,8 @@ def _common_dtype(y, design):
 
 
 def _is_double(dtype):
+    if isinstance(dtype, np.dtype):  # whose name is slow to make
+        return dtype.char in "dD"
     name = str(dtype)
     return "complex128" in name or "float64" in name
 
@@ -369,10 +373,11 @@ def _sums_are_finite(array):
 
     On one thread: the pass is bound by memory, and a second BLAS thread would go on spinning on a core that is needed next.
     """
-    with np.errstate(invalid="ignore", over="ignore"), single_threaded_blas():
-        if array.ndim == 2 and array.flags.forc:
+    with np.errstate(invalid="ignore", over="ignore"):
+        if array.ndim != 2 or not array.flags.forc:
+            return bool(np.isfinite(np.sum(array)))
+        with single_threaded_blas():
             return bool(np.all(np.isfinite(np.ones(array.shape[0], dtype=array.dtype) @ array)))
-        return bool(np.isfinite(np.sum(array)))
 
 
 def _check_same_namespace(y, design, name):

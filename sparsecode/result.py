@@ -153,16 +153,13 @@ class PosteriorResult(SolveResult):
         return array_namespace(chosen).nonzero(chosen)[0] if chosen.ndim == 1 else chosen
 
 
-def announce(result: SolveResult, missed: str | None = None, advice: str = "") -> SolveResult:
-    """Hand the result on, with one `ConvergenceWarning` if it is not certified, or if `missed` says which request was not met.
-
-    `advice` is added to what it says.
-    """
+def announce(result: SolveResult, missed: str | None = None) -> SolveResult:
+    """Hand the result on, with one `ConvergenceWarning` if it is not certified, or if `missed` says which request was not met."""
     if missed is None:
         if result.status.is_success or result.status is Status.INTERRUPTED:
             return result
         missed = _shortfall(result)
-    warn(f"{missed}: {result.reason or result.status.value}.{advice}", ConvergenceWarning)
+    warn(f"{missed}: {result.reason or result.status.value}.", ConvergenceWarning)
     return result
 
 

@@ -7,7 +7,22 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse.linalg import aslinearoperator
 
-from sparsecode import L1, GramDesign, L0Ball, Squared, SquareRoot, fista, solve
+from sparsecode import (
+    L1,
+    MCP,
+    Absolute,
+    GramDesign,
+    Huber,
+    L0Ball,
+    Logistic,
+    Multinomial,
+    Squared,
+    SquareRoot,
+    WithIntercept,
+    alpha_max,
+    fista,
+    solve,
+)
 from sparsecode.solvers.certificates import (
     fixed_point,
     gap_of_pair,
@@ -15,6 +30,7 @@ from sparsecode.solvers.certificates import (
     relative,
     relative_gap,
     stationarity,
+    stationarity_of_pair,
     support_optimality,
 )
 from sparsecode.solvers.problem import make_problem
@@ -187,6 +203,53 @@ def test_nan_in_an_operator_is_named():
         make_problem(aslinearoperator(A), y, Squared(), L1(0.1))
 
 
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("alpha", [0.02, 0.1])
+def test_the_gap_of_joint_targets_bounds_the_distance_to_the_optimum(alpha, intercept):
+    """Classes share one dual point, which has to be scaled into the dual balls of all of them at once."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((30, 6))
+    label = np.argmax(A[:, :3] * [3.0, 1.0, 0.3] + rng.standard_normal((30, 3)), axis=1)
+    Y = np.eye(3)[label]
+    coef, constant = cvxpy.Variable((6, 3)), cvxpy.Variable((1, 3))
+    fitted = A @ coef + (np.ones((30, 1)) @ constant if intercept else 0.0)
+    misfit = cvxpy.sum(cvxpy.log_sum_exp(fitted, axis=1)) - cvxpy.sum(cvxpy.multiply(Y, fitted))
+    best = cvxpy.Problem(cvxpy.Minimize(misfit / 30 + alpha * cvxpy.sum(cvxpy.abs(coef)))).solve(solver=cvxpy.CLARABEL)
+    problem = make_problem(A, Y, WithIntercept(Multinomial()) if intercept else Multinomial(), L1(alpha))
+    at_zero = float(problem.value(np.zeros((6, 3))))
+    for size in (0.0, 0.1, 1.0, 3.0):
+        for _ in range(5):
+            certificate = relative_gap(problem, size * rng.standard_normal((6, 3)))
+            assert certificate.value * at_zero >= certificate.objective - best - 1e-7 * at_zero
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.parametrize("loss", ["huber", "logistic"])
+def test_free_columns_that_stay_positive_leave_the_intercept_its_sign(loss, sign):
+    """The dual must be orthogonal to the constant, but may correlate negatively with a free column that is zero."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((40, 6)) + sign  # the constant makes up for the means of the free columns, of either sign
+    fitted = A @ [1.0, 0.0, -2.0, 1.0, 0.0, 0.0]
+    weights = np.array([0.0, 0.0, 0.0, 1.0, 1.0, 1.0])  # the third free column would be negative
+    coef, constant = cvxpy.Variable(6, nonneg=True), cvxpy.Variable()
+    if loss == "huber":
+        target, kind = fitted + 0.3 * rng.standard_normal(40), Huber(0.5)
+        misfit = cvxpy.sum(cvxpy.huber(target - A @ coef - constant, 0.5)) / 80
+    else:
+        target, kind = np.where(fitted + rng.logistic(size=40) > 0, 1.0, -1.0), Logistic()
+        misfit = cvxpy.sum(cvxpy.logistic(-cvxpy.multiply(target, A @ coef + constant))) / 40
+    program = cvxpy.Problem(cvxpy.Minimize(misfit + 0.05 * (weights @ coef)))
+    best = program.solve(solver=cvxpy.CLARABEL)
+    problem = make_problem(A, target, WithIntercept(kind), L1(0.05, True), penalty_weights=weights)
+    at_zero = float(problem.value(np.zeros(6)))
+    for size in (0.0, 0.1, 1.0):
+        for _ in range(5):
+            certificate = relative_gap(problem, np.abs(size * rng.standard_normal(6)))
+            assert certificate.value * at_zero >= certificate.objective - best - 1e-7 * at_zero
+            assert np.isfinite(certificate.value)
+    assert relative_gap(problem, np.maximum(coef.value, 0.0)).value < 1e-4
+
+
 def test_a_useless_dual_point_takes_nothing_from_the_proof():
     """A solver's own dual point may prove more than the loss's gradient, never less."""
     rng = np.random.default_rng(0)
@@ -195,3 +258,14 @@ def test_a_useless_dual_point_takes_nothing_from_the_proof():
     plain = relative_gap(problem, coef).value
     assert gap_of_pair(problem, coef, rng.standard_normal(20)).value == plain
     assert gap_of_pair(problem, 0.9 * coef, problem.at(coef).dual).value < relative_gap(problem, 0.9 * coef).value
+
+
+@pytest.mark.parametrize("loss", [Absolute(), SquareRoot()], ids=["absolute", "square root"])
+def test_a_dual_point_that_is_no_subgradient_proves_no_stationarity(loss):
+    rng = np.random.default_rng(0)
+    A, y = rng.standard_normal((20, 8)), rng.standard_normal(20)
+    problem = make_problem(A, y, loss, MCP(0.3 * float(alpha_max(A, y, loss))))
+    coef = np.zeros(8)  # far from stationary, but the penalty takes any correlations near zero
+    assert stationarity(problem, coef).value > 0.1
+    assert stationarity_of_pair(problem, coef, np.zeros(20)).value > 0.1
+    assert stationarity_of_pair(problem, coef, problem.at(coef).dual).value > 0.1

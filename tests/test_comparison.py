@@ -74,6 +74,13 @@ def test_a_callable_is_certified_whatever_it_says_of_itself():
     assert found.methods["exact"] == "exact"
 
 
+def test_an_answer_that_is_no_number_has_diverged():
+    found = compare(A, y, penalty=L1(ALPHA), solvers={"nan": lambda A, y: np.full(80, np.nan), "auto": "auto"})
+    assert found.table["status"] == ["DIVERGED", "CONVERGED"]
+    assert "DIVERGED" in repr(found)
+    plt.close(found.plot().figure_)
+
+
 def test_time_counts_from_the_call_on_and_warm_up_runs_do_not_count():
     calls = []
 
@@ -177,7 +184,7 @@ def test_the_picture_is_a_convergence_display():
         ({"solvers": ("fista", 3)}, "3"),
         ({"solvers": ("magic",)}, "magic"),
         ({"loss": Absolute(), "solvers": ("fista",)}, "cannot solve Absolute"),
-        ({"solvers": (lambda A, y: np.zeros(3),)}, r"\(3,\)"),
+        ({"solvers": {"short": lambda A, y: np.zeros(3)}}, r"'short' returned .* \(3,\); expected \(80,\)"),
         ({"n_repeats": 0}, "n_repeats"),
         ({"tol": -1.0}, "tol"),
     ],

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sparsecode.solvers.methods import methods
+
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 PAGES = sorted(path for path in (ROOT / "docs").glob("*.md") if ">>>" in path.read_text(encoding="utf-8"))
@@ -37,3 +39,9 @@ def test_the_readme_holds_one_place_for_the_benchmark_table():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text.count("<!-- benchmark table: begin -->") == 1
     assert text.index("<!-- benchmark table: begin -->") < text.index("<!-- benchmark table: end -->")
+
+
+def test_the_page_on_solvers_lists_all_methods_in_the_order_in_which_they_are_tried():
+    text = (ROOT / "docs" / "solver_choice.md").read_text(encoding="utf-8")
+    rows = re.findall(r'^\| (\d+) \| `"(\w+)"` \|', text, re.MULTILINE)
+    assert rows == [(str(place), method.name) for place, method in enumerate(methods(), 1)]

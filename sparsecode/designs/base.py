@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from .._array import asarray_like, norm
+from .._array import as_double, asarray_like, norm
 
 __all__ = ["Design", "largest_eigenvalue"]
 
+_BLOCK = 1 << 16  # entries of the columns that are centred together, which stay in the cache
+_FEWEST = 4  # columns at least
 _NOTHING = 1e-14  # share of the largest entry below which the bidiagonal form has come to its end
 
 
@@ -53,7 +55,7 @@ class Design(ABC):
 
     @abstractmethod
     def columns(self, indices):
-        """The chosen columns as a dense, Fortran-ordered array (n_samples, n_chosen)."""
+        """The chosen columns as a dense, Fortran-ordered array (n_samples, n_chosen) of the caller's own."""
 
     def select(self, indices):
         """The design of the chosen columns alone, of the same kind; None where that would not be cheaper."""
@@ -62,6 +64,19 @@ class Design(ABC):
     @abstractmethod
     def column_sq_norms(self):
         """Squared norms of all columns in float64, a NumPy array (n_features,); an operator may only estimate them."""
+
+    def sq_norms_around(self, mean=None, scale=None):
+        """Squared column norms of ``diag(scale) (A - 1 mean^T)`` in float64, of a NumPy design, a block of columns at a time."""
+        norms, width = np.empty(self.shape[1]), max(_FEWEST, _BLOCK // max(1, self.shape[0]))
+        for start in range(0, norms.size, width):
+            block = np.arange(start, min(start + width, norms.size))
+            columns = as_double(self.columns(block))
+            if mean is not None:
+                columns = np.subtract(columns, mean[block], out=columns)
+            if scale is not None:
+                columns = np.multiply(columns, scale[:, None], out=columns)
+            norms[block] = np.sum(np.abs(columns) ** 2, axis=0)
+        return norms
 
     def with_exact_norms(self) -> Design:
         """The same design, whose `column_sq_norms` are no estimates: an operator that does not know them computes them once.

@@ -82,8 +82,11 @@ class CenteredDesign(Design):
 
     def columns(self, indices):
         picked = self.base.columns(indices)
-        picked = self._scaled(picked if self.mean is None else picked - self.mean[indices])
-        return np.asfortranarray(picked)
+        if self.mean is not None:
+            picked -= self.mean[indices]
+        if self.scale is not None:
+            picked *= self.scale[:, None]
+        return picked
 
     def select(self, indices):
         base = self.base.select(indices)
@@ -102,7 +105,7 @@ class CenteredDesign(Design):
             if self.base.is_matrix_free:
                 self._sq_norms = self._operator_sq_norms()
             else:
-                self._sq_norms = self._without_constants(sq_norms_of(self, np.arange(self.shape[1])))
+                self._sq_norms = self._without_constants(self.base.sq_norms_around(self.mean, self.scale))
         return self._sq_norms
 
     def _operator_sq_norms(self):

@@ -9,7 +9,7 @@ from .base import Design
 __all__ = ["PROBES", "OperatorDesign", "estimated_sq_norms", "exact_sq_norms", "sq_norms_of"]
 
 PROBES = 64
-_BLOCK = 1 << 22  # entries of the columns looked at together
+_BLOCK = 1 << 18  # entries of the columns looked at together
 
 
 class OperatorDesign(Design):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .._array import as_double
 from .base import Design
 
 __all__ = ["SparseDesign"]
@@ -70,16 +71,39 @@ class SparseDesign(Design):
 
     def _block_sq_norms(self):
         """A block of columns at a time, so that no second copy of all entries is ever alive."""
-        data, indptr, norms = self.matrix.data, self.matrix.indptr, np.empty(self.shape[1])
-        start = 0
-        while start < norms.size:
-            stop = max(start + 1, int(np.searchsorted(indptr, indptr[start] + _BLOCK, side="right")) - 1)
-            block = slice(indptr[start], indptr[stop])
+        norms = np.empty(self.shape[1])
+        for columns, entries, indptr in self._blocks():
             with np.errstate(over="ignore"):  # solvers refuse columns that long
-                weight = np.abs(data[block]).astype(np.float64, copy=False) ** 2
-            norms[start:stop] = _column_sums(weight, indptr[start : stop + 1] - indptr[start])
-            start = stop
+                size = np.abs(self.matrix.data[entries]).astype(np.float64, copy=False) ** 2
+            norms[columns] = _column_sums(size, indptr)
         return norms
+
+    def sq_norms_around(self, mean=None, scale=None):
+        """From the stored entries: all others lie at minus the mean, so that only their weight has to be known."""
+        n_samples, norms = self.shape[0], np.empty(self.shape[1])
+        mean = np.zeros(norms.size) if mean is None else mean
+        weights = None if scale is None else scale.astype(np.float64) ** 2
+        total = float(n_samples if weights is None else weights.sum())
+        rounding = 0.0 if weights is None else n_samples * np.finfo(np.float64).eps * total
+        for columns, entries, indptr in self._blocks():
+            counts = np.diff(indptr)
+            distance = np.abs(as_double(self.matrix.data[entries]) - np.repeat(mean[columns], counts)) ** 2
+            stored = counts
+            if weights is not None:
+                weight = weights[self.matrix.indices[entries]]
+                distance, stored = distance * weight, _column_sums(weight, indptr)
+            left = total - stored
+            left = np.where(left > rounding, left, 0.0)
+            norms[columns] = _column_sums(distance, indptr) + left * np.abs(as_double(mean[columns])) ** 2
+        return norms
+
+    def _blocks(self):
+        """Blocks of columns: which, their stored entries, and where each of them begins among these."""
+        indptr, start = self.matrix.indptr, 0
+        while start < self.shape[1]:
+            stop = max(start + 1, int(np.searchsorted(indptr, indptr[start] + _BLOCK, side="right")) - 1)
+            yield slice(start, stop), slice(indptr[start], indptr[stop]), indptr[start : stop + 1] - indptr[start]
+            start = stop
 
     def in_double(self):
         if self.dtype in (np.float64, np.complex128):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from ._compile import kernel, prox
 
-__all__ = ["gram_sweeps", "moves", "sparse_sweeps"]
+__all__ = ["gram_descent", "gram_sweeps", "moves", "sparse_sweeps"]
 
 
 @kernel
@@ -21,28 +21,61 @@ def gram_sweeps(gram, penalty, weights, coef, remaining, n_sweeps, still):
     """Sweep over all coordinates until the largest decrease is at most `still`; return the number of moves.
 
     Shapes: gram (capacity, capacity), of which the leading (size, size) counts; weights, coef, remaining (size,).
-    A sweep over every coordinate is followed by sweeps over those that are not zero.
     """
-    size = coef.shape[0]
     moves = 0
-    for sweep in range(n_sweeps):
-        largest = 0.0
-        for j in range(size):
-            curvature = gram[j, j]
-            if curvature <= 0.0:
-                continue
-            old = coef[j]
-            new = prox(penalty, old + remaining[j] / curvature, weights[j] / curvature)
-            change = new - old
-            if change != 0.0:
-                coef[j] = new
-                for k in range(size):
-                    remaining[k] -= change * gram[j, k]
-                largest = max(largest, change * change * curvature)
-                moves += 1
+    for _ in range(n_sweeps):
+        moved, largest, _ = _gram_sweep(gram, penalty, weights, coef, remaining)
+        moves += moved
         if largest <= still:
             break
     return moves
+
+
+@kernel
+def gram_descent(gram, penalty, weights, coef, remaining, trail, n_moves):
+    """Sweep until the support has stayed the same as often as `trail` has rows beyond the first, or there were `n_moves`.
+
+    Returns the number of moves, and whether the support is settled. At least as many sweeps are made as `trail`
+    (n_kept, size) has rows beyond the first; its rows are the last iterates, the latest at the end.
+    """
+    n_kept = trail.shape[0]
+    moves = calm = sweeps = 0
+    trail[n_kept - 1] = coef
+    while True:
+        moved, _, changes = _gram_sweep(gram, penalty, weights, coef, remaining)
+        moves += moved
+        sweeps += 1
+        calm = 0 if changes else calm + 1
+        for row in range(n_kept - 1):
+            trail[row] = trail[row + 1]
+        trail[n_kept - 1] = coef
+        settled = calm >= n_kept - 1
+        if settled or (sweeps >= n_kept - 1 and moves >= n_moves):
+            return moves, settled
+
+
+@kernel
+def _gram_sweep(gram, penalty, weights, coef, remaining):
+    """One sweep: its moves, the largest decrease, and how many coordinates became zero or ceased to be."""
+    size = coef.shape[0]
+    moves = changes = 0
+    largest = 0.0
+    for j in range(size):
+        curvature = gram[j, j]
+        if curvature <= 0.0:
+            continue
+        old = coef[j]
+        new = prox(penalty, old + remaining[j] / curvature, weights[j] / curvature)
+        change = new - old
+        if change != 0.0:
+            coef[j] = new
+            for k in range(size):
+                remaining[k] -= change * gram[j, k]
+            largest = max(largest, change * change * curvature)
+            moves += 1
+            if old == 0.0 or new == 0.0:
+                changes += 1
+    return moves, largest, changes
 
 
 @kernel

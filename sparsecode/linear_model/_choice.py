@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import copy
 import threading
+from dataclasses import replace
 from itertools import islice
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -23,20 +25,24 @@ from .._estimators import FitTask, all_or_nothing, with_callbacks
 from .._parallel import map_blocks
 from .._validation import as_sample_weight
 from ..losses import Squared
+from ..penalties import L1
 from ..solvers.advice import announce_solve
 from ..solvers.criteria import criterion_of_fit
+from ..solvers.debias import debiased
 from ..solvers.path import path_alphas, solve_path
 from ._folds import draw_folds, training_weight
 from ._penalised import COMMON_CONSTRAINTS, PenalisedModel
 
 __all__ = ["CRITERION_CONSTRAINTS", "CV_CONSTRAINTS", "ByCriterion", "CrossValidated"]
 
+_SMALL = 1 << 18  # entries of a design up to which threads would wait for the interpreter, not for products
 _AT_ONCE = 1 << 22  # numbers, of coefficients and fitted values, that wait to be judged together
 
 _GRID_CONSTRAINTS = {
     "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
     "eps": [Interval(Real, 0, 1, closed="neither")],
     **COMMON_CONSTRAINTS,
+    "debias": ["boolean"],
 }
 CV_CONSTRAINTS = {
     **_GRID_CONSTRAINTS,
@@ -131,7 +137,7 @@ class CrossValidated(PathModel):
             problem = posed.problem = problem.with_penalty(penalty._replace(alpha=alpha))
             result = self._solved(problem, None, self._watched(task.part("refit", None), posed))
             announce_solve(problem, max(worst, result, key=lambda each: np.max(each.certificate)))
-            self._store(result, posed)
+            self._store(result, posed, _Refits()(problem, result) if self.debias else None)
             self._store_choice(alpha, chosen, grids, errors)
             task.end(lambda: {"coef_": self.coef_, "intercept_": self.intercept_})
         return self
@@ -175,7 +181,10 @@ class _Search:
                 task.part("fold").end()
             return found
 
-        errors, sizes, results = zip(*map_blocks(one_fold, len(folds), 1, self.model.n_jobs), strict=True)
+        n_jobs, (n_samples, n_features) = self.model.n_jobs, self.design.shape
+        if n_jobs is None and n_samples * n_features <= _SMALL:
+            n_jobs = 1
+        errors, sizes, results = zip(*map_blocks(one_fold, len(folds), 1, n_jobs), strict=True)
         worst = max(results, key=lambda result: np.max(result.certificate))
         return np.stack(errors, axis=-1), np.array(sizes), worst
 
@@ -190,10 +199,11 @@ class _Search:
         for i, (penalty, alphas) in enumerate(zip(self.penalties, self.grids, strict=True)):
             problem = posed.problem.with_penalty(penalty)
             path = solve_path(problem, alphas, model.solver, keep_proofs=True, **model._options())
-            done = 0
+            done, refits = 0, _Refits()
             while results := list(islice(path, max(1, _AT_ONCE // (problem.n_samples + problem.n_features)))):
                 if total > 0:
-                    errors[i, done : done + len(results)] = judge(results)
+                    judged = [refits(problem, result) for result in results] if model.debias else results
+                    errors[i, done : done + len(results)] = judge(judged)
                 done += len(results)
                 worst = max(results if worst is None else [worst, *results], key=lambda each: np.max(each.certificate))
         return errors, total, worst
@@ -209,11 +219,25 @@ class _Search:
             fitted = to_numpy(product)[test]
             fitted = fitted.reshape(fitted.shape[0], len(coefs), *shape[1:])
             return [
-                self.model._held_out(target, fitted[:, k] + posed.intercept(coef), share)
-                for k, coef in enumerate(coefs)
+                self.model._held_out(target, fitted[:, k] + posed.intercept(result.coef, result.intercept), share)
+                for k, result in enumerate(results)
             ]
 
         return errors
+
+
+class _Refits:
+    """Least squares on the supports along a path, one after another: a support that stays is not fitted again."""
+
+    _support: Any = None
+    _refit: Any = None
+
+    def __call__(self, problem, result):
+        """The result with the coefficients of the refit."""
+        support = to_numpy(result.coef != 0)
+        if self._support is None or not np.array_equal(support, self._support):
+            self._support, self._refit = support, debiased(problem, result)
+        return replace(result, coef=self._refit.coef)
 
 
 class _Scorer:
@@ -269,10 +293,12 @@ class ByCriterion(PathModel):
             weight = 1.0 if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
             n_samples = float(np.broadcast_to(weight, design.shape[0]).sum())
             options = {name: getattr(self, name) for name in ("noise_variance", "ebic_gamma") if hasattr(self, name)}
-            results, values = [], np.full(alphas.size, np.inf)
+            results, values, refits = [], np.full(alphas.size, np.inf), _Refits()
             for i, result in enumerate(solve_path(posed.problem, alphas, self.solver, **self._options())):
                 results.append(result)
                 problem = posed.problem.with_penalty(self._penalty(float(alphas[i])))
+                if self.debias:
+                    result, problem = refits(problem, result), problem.with_penalty(L1(0.0))
                 values[i] = criterion_of_fit(self.criterion, problem, result.coef, n_samples, **options)
                 task.part("alpha").end()
             best = int(np.argmin(values))
@@ -282,7 +308,8 @@ class ByCriterion(PathModel):
                     "needs; pass larger alphas, the noise_variance, or choose by cross-validation."
                 )
             announce_solve(posed.problem, max(results, key=lambda result: np.max(result.certificate)))
-            self._store(results[best], posed)
+            problem = posed.problem.with_penalty(self._penalty(float(alphas[best])))
+            self._store(results[best], posed, _Refits()(problem, results[best]) if self.debias else None)
             self.alpha_, self.alphas_, self.criterion_ = float(alphas[best]), alphas, values
             task.end(lambda: {"coef_": self.coef_, "intercept_": self.intercept_})
         return self

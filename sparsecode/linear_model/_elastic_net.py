@@ -156,8 +156,11 @@ class ElasticNetCV(SquaredErrors, CrossValidated, PenalisedRegressor):
         Iterations for each strength.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
+    debias : bool, default=False
+        Whether coefficients are those of least squares on the support, here and in every fold: the strength is then chosen by
+        the held-out errors of these refits (the relaxed Lasso's end without any shrinkage), which leaves fewer columns in.
     n_jobs : int, default=None
-        Threads over folds; by default as many as there are cores.
+        Threads over folds; by default as many as there are cores, or one where the design is small.
 
     Attributes
     ----------
@@ -197,6 +200,7 @@ class ElasticNetCV(SquaredErrors, CrossValidated, PenalisedRegressor):
     (1.0, (2, 20, 4))
     """
 
+    _complex_data = True
     _parameter_constraints = {**CV_CONSTRAINTS, "l1_ratio": [Interval(Real, 0, 1, closed="both"), "array-like"]}
 
     def __init__(
@@ -213,6 +217,7 @@ class ElasticNetCV(SquaredErrors, CrossValidated, PenalisedRegressor):
         solver="auto",
         max_iter=10_000,
         tol=1e-6,
+        debias=False,
         n_jobs=None,
     ):
         self.l1_ratio = l1_ratio
@@ -226,6 +231,7 @@ class ElasticNetCV(SquaredErrors, CrossValidated, PenalisedRegressor):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.debias = debias
         self.n_jobs = n_jobs
 
     def _penalty(self, alpha):
@@ -270,6 +276,8 @@ class ElasticNetIC(ByCriterion, PenalisedRegressor):
         Iterations for each strength.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
+    debias : bool, default=False
+        Whether coefficients are those of least squares on the support, whose criterion then chooses the strength.
 
     Attributes
     ----------
@@ -302,6 +310,7 @@ class ElasticNetIC(ByCriterion, PenalisedRegressor):
     array([ 4, 11])
     """
 
+    _complex_data = True
     _parameter_constraints = {**CRITERION_CONSTRAINTS, "l1_ratio": [Interval(Real, 0, 1, closed="both")]}
 
     def __init__(
@@ -319,6 +328,7 @@ class ElasticNetIC(ByCriterion, PenalisedRegressor):
         solver="auto",
         max_iter=10_000,
         tol=1e-6,
+        debias=False,
     ):
         self.criterion = criterion
         self.l1_ratio = l1_ratio
@@ -332,6 +342,7 @@ class ElasticNetIC(ByCriterion, PenalisedRegressor):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.debias = debias
 
     def _penalty(self, alpha):
         return L1Ridge(alpha, self.l1_ratio, self.positive)

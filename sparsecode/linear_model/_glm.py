@@ -158,7 +158,7 @@ class SparseGLMCV(DevianceScore, PairModel, CrossValidated, PenalisedRegressor):
         For a convex penalty the duality gap relative to the objective at zero, otherwise the stationarity residual relative to
         its size at zero.
     n_jobs : int, default=None
-        Threads over folds; by default as many as there are cores.
+        Threads over folds; by default as many as there are cores, or one where the design is small.
 
     Attributes
     ----------
@@ -196,7 +196,8 @@ class SparseGLMCV(DevianceScore, PairModel, CrossValidated, PenalisedRegressor):
     (np.True_, (10, 4))
     """
 
-    _parameter_constraints = {**_CONSTRAINTS, **without(CV_CONSTRAINTS, "positive")}
+    _complex_data = True
+    _parameter_constraints = {**_CONSTRAINTS, **without(CV_CONSTRAINTS, "positive", "debias")}
 
     def __init__(
         self,
@@ -307,7 +308,8 @@ class SparseGLMIC(DevianceScore, PairModel, ByCriterion, PenalisedRegressor):
     (np.True_, True)
     """
 
-    _parameter_constraints = {**_CONSTRAINTS, **without(CRITERION_CONSTRAINTS, "positive")}
+    _complex_data = True
+    _parameter_constraints = {**_CONSTRAINTS, **without(CRITERION_CONSTRAINTS, "positive", "debias")}
 
     def __init__(
         self,

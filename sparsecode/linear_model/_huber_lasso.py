@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval
 from ..losses import Huber
 from ..penalties import L1
 from ._choice import CV_CONSTRAINTS, CrossValidated
-from ._penalised import FIT_CONSTRAINTS, PenalisedRegressor
+from ._penalised import FIT_CONSTRAINTS, PenalisedRegressor, without
 
 __all__ = ["HuberLasso", "HuberLassoCV"]
 
@@ -162,7 +162,7 @@ class HuberLassoCV(CrossValidated, PenalisedRegressor):
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     n_jobs : int, default=None
-        Threads over folds; by default as many as there are cores.
+        Threads over folds; by default as many as there are cores, or one where the design is small.
 
     Attributes
     ----------
@@ -198,7 +198,7 @@ class HuberLassoCV(CrossValidated, PenalisedRegressor):
     (np.True_, (20, 4))
     """
 
-    _parameter_constraints = {**CV_CONSTRAINTS, **_DELTA}
+    _parameter_constraints = {**without(CV_CONSTRAINTS, "debias"), **_DELTA}
 
     def __init__(
         self,

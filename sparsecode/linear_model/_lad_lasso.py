@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval
 from ..losses import Quantile
 from ..penalties import L1
 from ._choice import CV_CONSTRAINTS, CrossValidated
-from ._penalised import FIT_CONSTRAINTS, PenalisedRegressor, PivotalModel
+from ._penalised import FIT_CONSTRAINTS, PenalisedRegressor, PivotalModel, without
 
 __all__ = ["LADLasso", "LADLassoCV"]
 
@@ -169,7 +169,7 @@ class LADLassoCV(CrossValidated, PenalisedRegressor):
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     n_jobs : int, default=None
-        Threads over folds; by default as many as there are cores.
+        Threads over folds; by default as many as there are cores, or one where the design is small.
 
     Attributes
     ----------
@@ -204,7 +204,7 @@ class LADLassoCV(CrossValidated, PenalisedRegressor):
     (np.True_, (10, 4))
     """
 
-    _parameter_constraints = {**CV_CONSTRAINTS, **_QUANTILE}
+    _parameter_constraints = {**without(CV_CONSTRAINTS, "debias"), **_QUANTILE}
 
     def __init__(
         self,

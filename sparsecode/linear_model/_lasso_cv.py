@@ -38,8 +38,11 @@ class LassoCV(SquaredErrors, CrossValidated, PenalisedRegressor):
         Iterations for each strength.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
+    debias : bool, default=False
+        Whether coefficients are those of least squares on the support, here and in every fold: the strength is then chosen by
+        the held-out errors of these refits (the relaxed Lasso's end without any shrinkage), which leaves fewer columns in.
     n_jobs : int, default=None
-        Threads over folds; by default as many as there are cores.
+        Threads over folds; by default as many as there are cores, or one where the design is small.
 
     Attributes
     ----------
@@ -61,7 +64,15 @@ class LassoCV(SquaredErrors, CrossValidated, PenalisedRegressor):
     -----
     The errors of the folds are averaged over held-out samples, so that a fold counts by its (weighted) size.
     On a fold's path, a gap may be proved by the dual point of another strength; the last fit, which is kept, proves itself. With
-    up to 256 features, a fold's path is followed on its Gram matrix from one change of the support to the next, all strengths at once.
+    up to 256 features, or 128 samples and not too many features, a fold's path is followed from one change of the support to the
+    next, all strengths at once.
+
+    With `debias` the strength is judged by what is used in the end, the refits, as for the relaxed Lasso: by errors of shrunken
+    fits a smaller strength would be chosen, whose support holds more columns than the refit needs.
+
+    References
+    ----------
+    Meinshausen, "Relaxed lasso", 2007.
 
     Examples
     --------
@@ -74,6 +85,7 @@ class LassoCV(SquaredErrors, CrossValidated, PenalisedRegressor):
     (True, (100, 4))
     """
 
+    _complex_data = True
     _parameter_constraints = CV_CONSTRAINTS
 
     def __init__(
@@ -89,6 +101,7 @@ class LassoCV(SquaredErrors, CrossValidated, PenalisedRegressor):
         solver="auto",
         max_iter=10_000,
         tol=1e-6,
+        debias=False,
         n_jobs=None,
     ):
         self.alphas = alphas
@@ -101,6 +114,7 @@ class LassoCV(SquaredErrors, CrossValidated, PenalisedRegressor):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.debias = debias
         self.n_jobs = n_jobs
 
     def _penalty(self, alpha):

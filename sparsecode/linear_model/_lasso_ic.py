@@ -43,6 +43,8 @@ class LassoIC(ByCriterion, PenalisedRegressor):
         Iterations for each strength.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
+    debias : bool, default=False
+        Whether coefficients are those of least squares on the support, whose criterion then chooses the strength.
 
     Attributes
     ----------
@@ -74,6 +76,7 @@ class LassoIC(ByCriterion, PenalisedRegressor):
     array([ 4, 11])
     """
 
+    _complex_data = True
     _parameter_constraints = CRITERION_CONSTRAINTS
 
     def __init__(
@@ -90,6 +93,7 @@ class LassoIC(ByCriterion, PenalisedRegressor):
         solver="auto",
         max_iter=10_000,
         tol=1e-6,
+        debias=False,
     ):
         self.criterion = criterion
         self.ebic_gamma = ebic_gamma
@@ -102,6 +106,7 @@ class LassoIC(ByCriterion, PenalisedRegressor):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.debias = debias
 
     def _penalty(self, alpha):
         return L1(alpha, self.positive)

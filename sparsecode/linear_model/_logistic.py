@@ -161,7 +161,7 @@ class SparseLogisticRegressionCV(SparseClassifier, CrossValidated):
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     n_jobs : int, default=None
-        Threads over folds; by default as many as there are cores.
+        Threads over folds; by default as many as there are cores, or one where the design is small.
 
     Attributes
     ----------
@@ -197,7 +197,7 @@ class SparseLogisticRegressionCV(SparseClassifier, CrossValidated):
     (np.True_, (20, 4))
     """
 
-    _parameter_constraints = {**CV_CONSTRAINTS, **_CONSTRAINTS}
+    _parameter_constraints = {**without(CV_CONSTRAINTS, "debias"), **_CONSTRAINTS}
 
     def __init__(
         self,

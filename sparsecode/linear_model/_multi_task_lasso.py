@@ -132,8 +132,11 @@ class MultiTaskLassoCV(SquaredErrors, CrossValidated, PenalisedRegressor):
         Iterations for each strength.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
+    debias : bool, default=False
+        Whether coefficients are those of least squares on the support, here and in every fold: the strength is then chosen by
+        the held-out errors of these refits (the relaxed Lasso's end without any shrinkage), which leaves fewer columns in.
     n_jobs : int, default=None
-        Threads over folds; by default as many as there are cores.
+        Threads over folds; by default as many as there are cores, or one where the design is small.
 
     Attributes
     ----------
@@ -168,6 +171,7 @@ class MultiTaskLassoCV(SquaredErrors, CrossValidated, PenalisedRegressor):
     ((3, 30), True)
     """
 
+    _complex_data = True
     _parameter_constraints = without(CV_CONSTRAINTS, "positive")
 
     def __init__(
@@ -182,6 +186,7 @@ class MultiTaskLassoCV(SquaredErrors, CrossValidated, PenalisedRegressor):
         solver="auto",
         max_iter=10_000,
         tol=1e-6,
+        debias=False,
         n_jobs=None,
     ):
         self.alphas = alphas
@@ -193,6 +198,7 @@ class MultiTaskLassoCV(SquaredErrors, CrossValidated, PenalisedRegressor):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.debias = debias
         self.n_jobs = n_jobs
 
     def _penalty(self, alpha):

@@ -189,8 +189,11 @@ class NonconvexRegressorCV(NonconvexModel, SquaredErrors, CrossValidated, Penali
         Iterations for each strength.
     tol : float, default=1e-6
         Distance of the negative gradient to the subdifferential of the penalty, relative to its size at zero coefficients.
+    debias : bool, default=False
+        Whether coefficients are those of least squares on the support, here and in every fold: the strength is then chosen by
+        the held-out errors of these refits (the relaxed Lasso's end without any shrinkage), which leaves fewer columns in.
     n_jobs : int, default=None
-        Threads over folds; by default as many as there are cores.
+        Threads over folds; by default as many as there are cores, or one where the design is small.
 
     Attributes
     ----------
@@ -230,6 +233,7 @@ class NonconvexRegressorCV(NonconvexModel, SquaredErrors, CrossValidated, Penali
     (np.True_, (20, 4))
     """
 
+    _complex_data = True
     _parameter_constraints = {**CV_CONSTRAINTS, **_CONSTRAINTS}
 
     def __init__(
@@ -247,6 +251,7 @@ class NonconvexRegressorCV(NonconvexModel, SquaredErrors, CrossValidated, Penali
         solver="auto",
         max_iter=10_000,
         tol=1e-6,
+        debias=False,
         n_jobs=None,
     ):
         self.penalty = penalty
@@ -261,6 +266,7 @@ class NonconvexRegressorCV(NonconvexModel, SquaredErrors, CrossValidated, Penali
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.debias = debias
         self.n_jobs = n_jobs
 
 
@@ -300,6 +306,8 @@ class NonconvexRegressorIC(NonconvexModel, ByCriterion, PenalisedRegressor):
         Iterations for each strength.
     tol : float, default=1e-6
         Distance of the negative gradient to the subdifferential of the penalty, relative to its size at zero coefficients.
+    debias : bool, default=False
+        Whether coefficients are those of least squares on the support, whose criterion then chooses the strength.
 
     Attributes
     ----------
@@ -332,6 +340,7 @@ class NonconvexRegressorIC(NonconvexModel, ByCriterion, PenalisedRegressor):
     array([ 4, 11])
     """
 
+    _complex_data = True
     _parameter_constraints = {**CRITERION_CONSTRAINTS, **_CONSTRAINTS}
 
     def __init__(
@@ -350,6 +359,7 @@ class NonconvexRegressorIC(NonconvexModel, ByCriterion, PenalisedRegressor):
         solver="auto",
         max_iter=10_000,
         tol=1e-6,
+        debias=False,
     ):
         self.criterion = criterion
         self.penalty = penalty
@@ -364,3 +374,4 @@ class NonconvexRegressorIC(NonconvexModel, ByCriterion, PenalisedRegressor):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.debias = debias

@@ -18,9 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._array import to_numpy
 from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing, with_callbacks
 from .._validation import as_sample_weight
-from .._warnings import warn
 from ..losses import Squared, SquareRoot, WithIntercept
-from ..solvers.advice import announce_solve
+from ..solvers.advice import announce_solve, warn_without_penalty
 from ..solvers.debias import debiased
 from ..solvers.pivotal import pivotal_strength
 from ..solvers.solve import pose, solve_problem
@@ -72,9 +71,11 @@ class Posed:
         weights = {"penalty_weights": penalty_weights, "sample_weight": sample_weight}
         self.problem = pose(design, target, loss, penalty, **weights, name="X")
 
-    def intercept(self, coef):
-        """The constant that goes with some coefficients."""
-        constant = to_numpy((self._centered or self.problem).intercept(coef))
+    def intercept(self, coef, known=None):
+        """The constant that goes with some coefficients, as far as it is not `known`: that of the problem, centred or not."""
+        if self._centered is not None:
+            known = self._centered.intercept(coef)
+        constant = to_numpy(self.problem.intercept(coef) if known is None else known)
         if np.ndim(constant) == 0:
             return constant[()] if coef.ndim == 1 else np.full(coef.shape[1], constant)
         return constant
@@ -145,8 +146,7 @@ class PenalisedModel(CallbackSupportMixin, LinearBase):
         with all_or_nothing(self):
             design, target = self._validated(X, y)
             penalty = self._fit_penalty(design)
-            if getattr(penalty, "alpha", None) == 0:
-                warn(_no_penalty(type(self._loss()).__name__), RuntimeWarning)
+            warn_without_penalty(self._loss(), penalty)
             posed = self._posed(design, target, penalty, self._weights_of(y, sample_weight))
             result = self._solved(posed.problem, self._last_coef(posed.problem), self._watched(task, posed))
             answer = debiased(posed.problem, result, **self._options()) if self.debias else result
@@ -269,18 +269,3 @@ class DevianceScore(PenalisedModel):
         left = np.asarray(loss.value(target, fitted, weight))
         share = np.divide(left, null, out=np.where(left > 0, np.inf, 0.0), where=np.asarray(null) > 0)
         return float(np.mean(1.0 - share))
-
-
-def _no_penalty(loss):
-    """What to use instead of a penalty of strength zero."""
-    instead = {
-        "Squared": "sklearn.linear_model.LinearRegression, or LassoCV to choose alpha",
-        "SquareRoot": "sklearn.linear_model.LinearRegression: the fit is least squares",
-        "Absolute": "sklearn.linear_model.QuantileRegressor(alpha=0)",
-        "Quantile": "sklearn.linear_model.QuantileRegressor(alpha=0)",
-        "Huber": "sklearn.linear_model.HuberRegressor(alpha=0)",
-        "Logistic": "sklearn.linear_model.LogisticRegression(C=np.inf)",
-        "Multinomial": "sklearn.linear_model.LogisticRegression(C=np.inf)",
-        "Poisson": "sklearn.linear_model.PoissonRegressor(alpha=0)",
-    }.get(loss, "a solver without a penalty")
-    return f"alpha=0 leaves the fit without a penalty, so that nothing is sparse; use {instead}, or an alpha above 0."

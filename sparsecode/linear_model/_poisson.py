@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..losses import Poisson
 from ..penalties import L1
 from ._choice import CV_CONSTRAINTS, CrossValidated
-from ._penalised import FIT_CONSTRAINTS, DevianceScore, PenalisedRegressor
+from ._penalised import FIT_CONSTRAINTS, DevianceScore, PenalisedRegressor, without
 
 __all__ = ["SparsePoissonRegressor", "SparsePoissonRegressorCV"]
 
@@ -153,7 +153,7 @@ class SparsePoissonRegressorCV(CountModel, CrossValidated, PenalisedRegressor):
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     n_jobs : int, default=None
-        Threads over folds; by default as many as there are cores.
+        Threads over folds; by default as many as there are cores, or one where the design is small.
 
     Attributes
     ----------
@@ -186,7 +186,7 @@ class SparsePoissonRegressorCV(CountModel, CrossValidated, PenalisedRegressor):
     (np.True_, (20, 4))
     """
 
-    _parameter_constraints = CV_CONSTRAINTS
+    _parameter_constraints = without(CV_CONSTRAINTS, "debias")
 
     def __init__(
         self,

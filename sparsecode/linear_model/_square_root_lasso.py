@@ -154,8 +154,11 @@ class SquareRootLassoCV(CrossValidated, PenalisedRegressor):
         Iterations for each strength.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
+    debias : bool, default=False
+        Whether coefficients are those of least squares on the support, here and in every fold: the strength is then chosen by
+        the held-out errors of these refits (the relaxed Lasso's end without any shrinkage), which leaves fewer columns in.
     n_jobs : int, default=None
-        Threads over folds; by default as many as there are cores.
+        Threads over folds; by default as many as there are cores, or one where the design is small.
 
     Attributes
     ----------
@@ -191,6 +194,7 @@ class SquareRootLassoCV(CrossValidated, PenalisedRegressor):
     (np.True_, (20, 4))
     """
 
+    _complex_data = True
     _parameter_constraints = CV_CONSTRAINTS
 
     def __init__(
@@ -206,6 +210,7 @@ class SquareRootLassoCV(CrossValidated, PenalisedRegressor):
         solver="auto",
         max_iter=10_000,
         tol=1e-6,
+        debias=False,
         n_jobs=None,
     ):
         self.alphas = alphas
@@ -218,6 +223,7 @@ class SquareRootLassoCV(CrossValidated, PenalisedRegressor):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.debias = debias
         self.n_jobs = n_jobs
 
     def _loss(self):

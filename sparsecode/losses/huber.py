@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .._array import array_namespace, inner
+from .._array import array_namespace, clip, inner
 from ._constant import bracketed_constant
 from ._numbers import over_weight, room_between, slack, weighted_sq_norm, weighted_sum, where_inside
 from ._registry import scalar_loss
@@ -121,7 +121,7 @@ class Huber(NamedTuple):
         return bracketed_constant(self, target, fitted, weights, *bracket)
 
     def _cut(self, residual):
-        return array_namespace(residual).clip(residual, -self.delta, self.delta)
+        return clip(residual, -self.delta, self.delta)
 
 
 @scalar_loss(Huber)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from .._array import array_namespace
+from .._array import array_namespace, clip
 from ._constant import bracketed_constant, widest
 from ._numbers import (
     best_scale,
@@ -90,7 +90,7 @@ class Logistic(NamedTuple):
 
     def dual_curvature(self, target, dual, weights):
         """The same from the dual point, minus the gradient, instead of the fitted values."""
-        share = array_namespace(dual).clip(over_weight(target * dual, weights), 0.0, 1.0)
+        share = clip(over_weight(target * dual, weights), 0.0, 1.0)
         return weights * share * (1.0 - share)
 
     def bregman(self, target, fitted, other, weights):
@@ -111,7 +111,7 @@ class Logistic(NamedTuple):
         xp = array_namespace(dual)
         share = over_weight(target * dual, weights)
         inside = (share >= -slack(share)) & (share <= 1 + slack(share))
-        share = xp.clip(share, 0.0, 1.0)
+        share = clip(share, 0.0, 1.0)
         return where_inside(inside, weighted_sum(_entropy(xp, share) + _entropy(xp, 1.0 - share), weights))
 
     def dual_scaling(self, target, dual, limit, weights):
@@ -122,15 +122,14 @@ class Logistic(NamedTuple):
 
         def slope(scale):
             part = scale * share
-            odds = xp.log(xp.clip(part, tiny, 1.0)) - xp.log(xp.clip(1.0 - part, tiny, 1.0))
+            odds = xp.log(clip(part, tiny, 1.0)) - xp.log(clip(1.0 - part, tiny, 1.0))
             return -weighted_sum(share * odds, weights)
 
         return best_scale(slope, xp.minimum(limit, room_between(share, 0.0, 1.0)))
 
     def into_domain(self, target, dual, weights):
         """The nearest dual point in the domain: `dual` itself where it lies inside."""
-        xp = array_namespace(dual)
-        return weights * target * xp.clip(over_weight(target * dual, weights), 0.0, 1.0)
+        return weights * target * clip(over_weight(target * dual, weights), 0.0, 1.0)
 
     def inverse_link(self, fitted):
         """Probability of label 1."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .._array import array_namespace
+from .._array import clip
 from . import _residual
 
 __all__ = ["Quantile"]
@@ -96,7 +96,7 @@ class Quantile(NamedTuple):
     def into_domain(self, target, dual, weights):
         """The nearest dual point in the domain: `dual` itself where it lies inside."""
         low, high = self.slopes()
-        return array_namespace(dual).clip(dual, low * weights + 0 * dual, high * weights + 0 * dual)
+        return clip(dual, low * weights + 0 * dual, high * weights + 0 * dual)
 
     def best_constant(self, target, fitted, weights):
         """The constant that, added to the fitted values, makes the loss least: the least such one for each target."""

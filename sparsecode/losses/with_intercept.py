@@ -87,8 +87,11 @@ class WithIntercept(NamedTuple):
         return xp.astype(constant, fitted.dtype, copy=False)
 
     def _shifted(self, target, fitted, weights):
-        """A target and fitted values with the best constant: a residual that it makes zero is zero, not rounding."""
-        constant = self.best_constant(target, fitted, weights)
+        """A target and fitted values with the best constant."""
+        return self.shifted(target, fitted, self.best_constant(target, fitted, weights))
+
+    def shifted(self, target, fitted, constant):
+        """A target and fitted values with a constant, as `Settled` takes them: a residual that it makes zero is zero, not rounding."""
         if self.is_smooth:
             return target, fitted + constant
         return 0 * target, constant - (target - fitted)  # losses with a kink see residuals alone

@@ -80,3 +80,7 @@ def check_groups(penalty, n_features, weights):
         count = len(groups_of(groups, n_features).sizes)
         require(len(values) == count, f"{name}.{weights} has {len(values)} entries; there are {count} groups.")
         require(all(number >= 0 for number in values), f"{name}.{weights} must not be negative or NaN; got {values!r}.")
+        require(
+            any(number < np.inf for number in values),
+            f"{name}.{weights} are infinite for every group, which leaves none to fit; give some a finite weight.",
+        )

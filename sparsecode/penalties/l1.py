@@ -66,6 +66,8 @@ class L1(NamedTuple):
         if weights is None:
             return self.alpha * xp.sum(size, axis=0, dtype=xp.float64)
         excluded = xp.isinf(weights)
+        if not bool(xp.any(excluded)):
+            return self.alpha * xp.sum(size * weights, axis=0, dtype=xp.float64)
         total = self.alpha * xp.sum(
             size * xp.where(excluded, xp.zeros_like(weights), weights), axis=0, dtype=xp.float64
         )
@@ -89,19 +91,18 @@ class L1(NamedTuple):
     def subdiff_distance(self, grad, coef, weights=None):
         """Distance of ``-grad`` to the subdifferential at `coef`, coefficient by coefficient."""
         xp = array_namespace(grad)
-        size = xp.abs(coef)
-        zero = size == 0
-        direction = coef / xp.where(zero, xp.ones_like(size), size)
+        zero = coef == 0
         limit = self.alpha
-        excluded = None
-        if weights is not None:
+        if weights is not None:  # excluded coefficients obey, at zero, whatever the gradient
             excluded = xp.isinf(weights)
-            limit = self.alpha * xp.where(excluded, xp.zeros_like(weights), weights)
+            excluded = excluded if bool(xp.any(excluded)) else None
+            limit = self.alpha * (weights if excluded is None else xp.where(excluded, xp.zeros_like(weights), weights))
         pull = -grad if self.positive else xp.abs(grad)
-        distance = xp.where(zero, xp.maximum(pull - limit, xp.zeros_like(size)), xp.abs(grad + limit * direction))
-        if excluded is None:
+        short = pull - limit
+        distance = xp.where(zero, xp.maximum(short, xp.zeros_like(short)), xp.abs(grad + limit * xp.sign(coef)))
+        if weights is None or excluded is None:
             return distance
-        return xp.where(excluded, xp.where(zero, xp.zeros_like(size), xp.full_like(size, float("inf"))), distance)
+        return xp.where(excluded, xp.where(zero, xp.zeros_like(short), xp.full_like(short, float("inf"))), distance)
 
     def dual_limit(self, correlation, weights=None):
         """Largest s >= 0 with ``s * correlation`` in the dual unit ball of the penalty, one number a target.

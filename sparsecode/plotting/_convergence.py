@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._style import BLUE, GREY, ORANGE, RED, axes_or_new, strip
+from ._style import BLUE, GREY, ORANGE, RED, axes_or_new, logarithmic, strip
 
 __all__ = ["ConvergenceDisplay"]
 
@@ -96,8 +96,12 @@ class ConvergenceDisplay:
         Raises
         ------
         ValueError
-            If the results carry different certificates, or one has no history.
+            If the results carry different certificates, one has no history, or they have no names.
         """
+        if not isinstance(results, dict):
+            raise ValueError(
+                f"results must be a dictionary of SolveResult by name, as {{'fista': result}}; got a {type(results).__name__}."
+            )
         names = {result.certificate_name for result in results.values()}
         if len(names) != 1:
             raise ValueError(f"results must carry one kind of certificate; got {', '.join(sorted(names)) or 'none'}.")
@@ -139,7 +143,11 @@ class ConvergenceDisplay:
         if self.tol:
             self.ax_.axhline(self.tol, color=GREY, lw=1.0, ls="--", zorder=0)
         self.ax_.set_yscale("log")
-        self.ax_.set_xscale("log") if x == "seconds" else self.ax_.set_xscale("symlog", linthresh=1)
+        if x == "seconds":
+            logarithmic(self.ax_)
+        else:
+            self.ax_.set_xscale("symlog", linthresh=1)  # the first certificate is that of iteration zero
+            self.ax_.set_xlim(0, max(1, self.ax_.get_xlim()[1]))
         self.ax_.set(xlabel=x, ylabel=self.certificate_name)
         self.ax_.legend(frameon=False)
         return self

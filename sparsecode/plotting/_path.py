@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import to_numpy
 from ..solvers.path import RegularizationPath, path_of
-from ._style import BLUE, GREY, ORANGE, RED, axes_or_new, strip
+from ._style import BLUE, GREY, ORANGE, RED, axes_or_new, logarithmic, strip
 
 __all__ = ["PathDisplay"]
 
@@ -72,7 +72,7 @@ class PathDisplay:
             A strength to mark.
         feature_names : sequence of str, optional
             Names for the legend.
-        highlight : array of int, optional
+        highlight : array of int, or of bool of shape (n_features,), optional
             Features to colour and name; by default the seven largest at `alpha`, or at the end of the path.
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
@@ -85,7 +85,7 @@ class PathDisplay:
         Raises
         ------
         ValueError
-            If `path` is no path over strengths.
+            If `path` is no path over strengths, or `highlight` or `feature_names` do not fit its features.
         """
         if not isinstance(path, RegularizationPath):
             raise ValueError(
@@ -116,7 +116,7 @@ class PathDisplay:
             How many strengths, where the estimator has no `alphas_`.
         eps : float, default=1e-3
             Smallest strength over the largest, likewise.
-        highlight : array of int, optional
+        highlight : array of int, or of bool of shape (n_features,), optional
             Features to colour and name; by default the seven largest at the strength of the estimator.
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
@@ -150,7 +150,7 @@ class PathDisplay:
 
         Parameters
         ----------
-        highlight : array of int, optional
+        highlight : array of int, or of bool of shape (n_features,), optional
             Features to colour and name.
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
@@ -162,24 +162,29 @@ class PathDisplay:
         """
         coefs = np.abs(self.coefs) if np.iscomplexobj(self.coefs) else self.coefs
         used = np.flatnonzero(np.any(coefs != 0, axis=1))
-        chosen = self._largest(coefs, used) if highlight is None else np.atleast_1d(highlight)
+        chosen = self._largest(coefs, used) if highlight is None else _features(highlight, coefs.shape[0])
+        if self.feature_names is not None and len(self.feature_names) != coefs.shape[0]:
+            raise ValueError(f"feature_names has {len(self.feature_names)} names for {coefs.shape[0]} features.")
         self.ax_ = strip(axes_or_new(ax, figsize=(6.5, 4)))
         self.figure_ = self.ax_.figure
         self.lines_ = {}
+        dot = "" if np.ptp(self.alphas) > 0 else "o"  # a line from a point to itself is not seen
         for feature in np.setdiff1d(used, chosen):
-            (self.lines_[int(feature)],) = self.ax_.plot(self.alphas, coefs[feature], color=GREY, lw=0.8, alpha=0.6)
+            (line,) = self.ax_.plot(self.alphas, coefs[feature], marker=dot, color=GREY, lw=0.8, alpha=0.6)
+            self.lines_[int(feature)] = line
         for position, feature in enumerate(chosen):
             colour = _COLOURS[position % len(_COLOURS)]
             style = ("-", "--", ":")[position // len(_COLOURS) % 3]
-            (line,) = self.ax_.plot(self.alphas, coefs[feature], style, color=colour, lw=1.8, label=self._name(feature))
+            (line,) = self.ax_.plot(self.alphas, coefs[feature], style, marker=dot, color=colour, lw=1.8)
+            line.set_label(self._name(feature))
             self.lines_[int(feature)] = line
         if self.alpha is not None:
             self.ax_.axvline(self.alpha, color=GREY, lw=1.0, ls="--", zorder=0)
         self.ax_.axhline(0, color=GREY, lw=0.8, zorder=0)
-        self.ax_.set_xscale("log")
-        if len(self.alphas) > 1:
-            self.ax_.set_xlim(self.alphas.max(), self.alphas.min())
-        self.ax_.set(xlabel="alpha", ylabel="coefficient")
+        if np.ptp(self.alphas) > 0:
+            self.ax_.set_xlim(np.max(self.alphas), np.min(self.alphas))
+        logarithmic(self.ax_)
+        self.ax_.set(xlabel="alpha", ylabel="modulus" if np.iscomplexobj(self.coefs) else "coefficient")
         if len(chosen):
             self.ax_.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return self
@@ -193,6 +198,18 @@ class PathDisplay:
 
     def _name(self, feature):
         return str(feature) if self.feature_names is None else str(self.feature_names[feature])
+
+
+def _features(highlight, n_features):
+    """The features to colour, as indices."""
+    chosen = np.atleast_1d(highlight)
+    if chosen.dtype == bool and chosen.shape == (n_features,):
+        return np.flatnonzero(chosen)
+    if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
+        raise ValueError(f"highlight must hold indices of features, or a mask of all {n_features}; got {highlight!r}.")
+    if chosen.size and not 0 <= chosen.min() <= chosen.max() < n_features:
+        raise ValueError(f"highlight must hold features from 0 to {n_features - 1}; got {highlight!r}.")
+    return chosen.astype(np.int64)
 
 
 def _chosen(estimator, design):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["BLUE", "GREY", "ORANGE", "RED", "axes_or_new", "strip"]
+import math
+
+__all__ = ["BLUE", "GREY", "ORANGE", "RED", "axes_or_new", "logarithmic", "strip"]
 
 BLUE, ORANGE, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#8A8A8A"
 
@@ -25,3 +27,18 @@ def strip(ax):
     """Leave only the left and bottom spine."""
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def logarithmic(ax):
+    """A logarithmic x axis that spans something, and whose labels do not run into each other where it spans little."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    ax.set_xscale("log")
+    left, right = ax.get_xlim()
+    if abs(math.log(right / left)) < math.log(2.0):
+        middle = math.sqrt(left * right)
+        ax.set_xlim(middle / 2.0, middle * 2.0)
+    if abs(math.log10(right / left)) < 2.0:
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())

@@ -13,7 +13,8 @@ import numpy as np
 from scipy.sparse import csc_array
 
 from .._array import asarray_like, to_numpy
-from ..losses import SquareRoot
+from ..designs import DenseDesign, SparseDesign
+from ..losses import Huber, SquareRoot
 from ..penalties import L1
 from .certificates import without_free
 from .least_gauge import Segment, least_gauge
@@ -122,7 +123,7 @@ def _bisected(penalty, correlation, weights):
 
     high = float(np.max(np.abs(to_numpy(correlation)), initial=0.0))
     if high == 0.0 or holds(1e-200 * high):
-        if high == 0.0:
+        if high == 0.0 or (penalty.is_convex and getattr(penalty, "positive", False)):  # all pull to the other side
             return 0.0
         raise ValueError(f"zero is stationary at every strength of {type(penalty).__name__}, which has no alpha_max.")
     low = 0.0
@@ -164,7 +165,10 @@ def _null_point(problem):
 
 
 def _fitted_point(problem, free):
-    """The point after the free columns have been fitted by Newton's method."""
+    """The point after the free columns have been fitted by Newton's method, or, for Huber's loss, as a quadratic program."""
+    dual = _huber_dual(problem, free)
+    if dual is not None:
+        return problem.free_of(problem.at_zero()._replace(dual=dual), free)
     if getattr(problem.penalty, "positive", False):
         raise ValueError("alpha_max fits unpenalised columns that must stay positive under the squared loss only.")
     directions = free.ndim == 2
@@ -191,6 +195,18 @@ def _fitted_point(problem, free):
     point = problem.at_zero()
     point = point._replace(dual=asarray_like(dual, point.dual))
     return problem.free_of(point, free)
+
+
+def _huber_dual(problem, free):
+    """The dual point of Huber's null model, of which Newton's method knows nothing where all samples are outliers; None elsewhere."""
+    design = problem.design
+    plain = isinstance(design, (DenseDesign, SparseDesign)) and design.is_numpy and problem.target.ndim == 1
+    if not (plain and free.ndim == 1 and isinstance(_core(problem.loss), Huber)):
+        return None
+    from .coordinate.huber_program import HuberProgram  # whose neighbours make paths, which begin here
+
+    found = HuberProgram(problem).minimise(L1(1.0, getattr(problem.penalty, "positive", False)), free)
+    return None if found is None else found[1]
 
 
 def _newton_fit(loss, target, weights, columns, n_classes=None):

@@ -19,7 +19,8 @@ from .._validation import as_count, as_number
 from ..designs import GramDesign
 from ..losses import Squared
 from ..penalties import L1
-from ..result import SolveResult, announce
+from ..result import SolveResult
+from .advice import announce_solve
 from .alpha_max import largest_strength
 from .certificates import constrained_gap
 from .coordinate.square_root import SecantInSquares
@@ -128,10 +129,10 @@ def basis_pursuit(
         raise ValueError("basis_pursuit needs residuals, which a GramDesign does not have; pass the design itself.")
     options = {"max_iter": as_count(max_iter, "max_iter"), "tol": as_number(tol, "tol"), "callback": callback}
     if problem.target.ndim == 1:
-        return announce(_run(problem, noise, {}, **options))
+        return announce_solve(problem, _run(problem, noise, {}, **options))
     kept: dict = {}
     results = [_run(_column(problem, k), noise, kept, **options) for k in range(problem.target.shape[1])]
-    return announce(_stacked(problem, results))
+    return announce_solve(problem, _stacked(problem, results))
 
 
 def _column(problem, column):

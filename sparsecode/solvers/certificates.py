@@ -39,6 +39,7 @@ __all__ = [
     "without_free",
 ]
 
+_ROUNDING = 1e-13  # a gap that no other proof can make smaller
 _SHORTER = 1.3  # a solver's own step may be shorter than one over the Lipschitz constant; its fixed points must do
 
 
@@ -54,6 +55,8 @@ class Certificate(NamedTuple):
 def relative(size, scale):
     """``size / scale``, one float64 a target: zero over zero is zero, more over zero infinite, and NaN stays NaN."""
     size, scale = (np.asarray(to_numpy(part), dtype=np.float64) for part in (size, scale))
+    if size.ndim == scale.ndim == 0 and scale > 0 and size <= scale < np.inf:  # at once: nothing can overflow
+        return np.asarray(size / scale)
     with np.errstate(invalid="ignore", over="ignore"):
         instead = np.asarray(np.where(size > 0, np.inf, 0.0) + 0.0 * scale)
         value = np.divide(size, scale, out=instead, where=scale > 0)
@@ -89,6 +92,8 @@ def gap_of_pair(problem, coef, dual) -> Certificate:
     The dual point is first brought into the loss's domain, then treated as any other; the better of both proofs counts.
     """
     given = relative_gap(problem, coef, problem.in_double().at_pair(as_double(coef), as_double(dual)))
+    if np.all(given.value <= _ROUNDING):
+        return given
     plain = relative_gap(problem, coef)
     value = np.fmin(plain.value, given.value)
     return given._replace(value=value)
@@ -141,9 +146,10 @@ class PairCertificate:
 
     point: Any = None
 
-    def __init__(self, problem):
-        self.problem, self._alone = problem, certificate_of(problem)
-        self._of_pair = {relative_gap: gap_of_pair, stationarity: stationarity_of_pair}.get(self._alone)
+    def __init__(self, problem, alone=None):
+        self.problem, kind = problem, certificate_of(problem)
+        self._alone = alone or kind
+        self._of_pair = {relative_gap: gap_of_pair, stationarity: stationarity_of_pair}.get(kind)
 
     def __call__(self, coef) -> Certificate:
         if self.point is None or self._of_pair is None:

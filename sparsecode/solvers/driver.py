@@ -70,7 +70,7 @@ def drive(steps, certify, *, max_iter, tol, callback=None) -> SolveResult:
             _record(history, iteration, worst, message.objective, time.perf_counter() - began)
             if best is None or worst <= best[0] or np.isnan(best[0]) or state.chosen:
                 best = (worst, state.coef, message, iteration)
-            if np.all(message.value <= tol):
+            if worst <= tol:
                 status = Status.CONVERGED
                 break
             if np.isnan(worst) or (

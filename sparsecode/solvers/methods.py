@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 __all__ = ["Method", "choose", "methods"]
@@ -14,8 +15,8 @@ class Method(NamedTuple):
     ``run(problem, coef, memory, *, tol, max_iter, callback=None)`` returns a `SolveResult` without a warning, the certificate
     that `certificate_of` gives the problem. What ``remember(problem)`` returns is handed to `run` again for the next strength
     of a path, and for the next of independent targets; ``keep_proofs(memory)`` has it carry what one strength proves of the
-    others, so that certificates are gaps of coefficients with another's dual point. ``at_once(problem, alphas, tol)`` gives those
-    results of a path that need no run: one for each strength, or None.
+    others, so that certificates are gaps of coefficients with another's dual point. ``at_once(problem, alphas, tol, handed_out)``
+    gives those results of a path that need no run: one for each strength, or None; those `handed_out` prove themselves.
     """
 
     name: str
@@ -24,9 +25,10 @@ class Method(NamedTuple):
     remember: Callable[[Any], Any] = lambda problem: None
     each_target: bool = False  # whether independent targets have to be given one by one
     keep_proofs: Callable[[Any], Any] = lambda memory: memory
-    at_once: Callable[..., list] = lambda problem, alphas, tol: [None] * len(alphas)
+    at_once: Callable[..., list] = lambda problem, alphas, tol, handed_out: [None] * len(alphas)
 
 
+@cache
 def methods() -> tuple[Method, ...]:
     """All methods; the first that suits a problem is the one to take."""
     from .coordinate.blocks import BLOCK_DESCENT
@@ -56,12 +58,10 @@ def methods() -> tuple[Method, ...]:
 def choose(problem, solver="auto") -> Method:
     """The method called `solver`, or the first that suits."""
     known = methods()
-    able = [method for method in known if method.suits(problem)]
-    if solver == "auto" and able:
-        return able[0]
-    for method in able:
-        if method.name == solver:
+    for method in known:
+        if solver in ("auto", method.name) and method.suits(problem):
             return method
+    able = [method for method in known if method.suits(problem)]
     pair = f"{type(problem.loss).__name__} with {type(problem.penalty).__name__}"
     names = ", ".join(repr(method.name) for method in able) or "none"
     if solver != "auto" and solver not in {method.name for method in known}:

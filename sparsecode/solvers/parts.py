@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .._validation import as_number
 from ..losses import Squared
 
-__all__ = ["as_parts", "checked"]
+__all__ = ["as_parts", "checked", "plain_fields"]
 
 _ASKED = {
     "loss": ("value", "gradient", "is_smooth", "supports_complex"),
@@ -60,3 +62,14 @@ def _asked(part, what):
     ]
     kind = getattr(part, "certificate", "gap" if getattr(part, "is_convex", False) else "stationarity")
     return (*asked, *_PROOFS.get(kind, ()))
+
+
+def plain_fields(parameters):
+    """The same loss or penalty with NumPy scalars made Python numbers, which do not widen single precision."""
+
+    def plain(field):
+        if isinstance(field, np.generic):
+            return field.item()
+        return plain_fields(field) if hasattr(field, "_fields") else field
+
+    return type(parameters)(*map(plain, parameters))

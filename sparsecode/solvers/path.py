@@ -196,7 +196,9 @@ def solve_path(problem, alphas, solver="auto", *, keep_proofs=False, callback=No
             method = choose(problem, solver)
             memory = method.remember(problem)
             if keep_proofs:
-                memory, known = method.keep_proofs(memory), method.at_once(problem, alphas, options["tol"])
+                memory = method.keep_proofs(memory)
+            if callback is None:
+                known = method.at_once(problem, alphas, options["tol"], handed_out=not keep_proofs)
         result = known[k] if known is not None else None
         if result is None:
             result = method.run(problem, coef, memory, callback=callback, **options)

@@ -32,8 +32,9 @@ from .._validation import (
     check_range,
 )
 from ..designs import CenteredDesign, GramDesign
+from ..losses.with_intercept import Settled
 from .free_fit import moved_off, nonnegative_fit, orthonormal_basis
-from .parts import as_parts
+from .parts import as_parts, plain_fields
 
 __all__ = ["Point", "Problem", "make_problem"]
 
@@ -57,6 +58,7 @@ class Problem:
         self.n_samples, self.n_features = design.shape
         self.row_weights = 1.0 / self.n_samples
         self._root = self._at_zero = self._double = self._free_basis = None
+        self._constant = None, 0.0  # coefficients last looked at, and the constant that suits them
         if sample_weight is not None:
             row_weights = sample_weight / self.n_samples
             self._root = np.sqrt(row_weights)
@@ -119,10 +121,10 @@ class Problem:
         curvature = getattr(self.loss, "curvature", None)
         if self.loss_is_quadratic or curvature is None:
             return 2.0 * self.bregman(direction, moved, 0 * moved)
-        if curvature == float("inf"):
-            bound = self.loss.hessian_diagonal(self.target, image, self.row_weights)
-        else:
-            bound = curvature * self.row_weights
+        known = curvature < float("inf")
+        bound = (
+            curvature * self.row_weights if known else self.loss.hessian_diagonal(self.target, image, self.row_weights)
+        )
         return self.in_total(self.xp.sum(bound * as_double(moved) ** 2, axis=0))
 
     @property
@@ -140,18 +142,28 @@ class Problem:
 
     def at(self, coef) -> Point:
         """Misfit and correlations at `coef`: one product with the design and one with its adjoint."""
-        fitted = self.design.product(coef)
-        dual = -self.loss.gradient(self.target, fitted, self.row_weights)
-        value = self.in_total(self.loss.value(self.target, fitted, self.row_weights))
+        loss, target, fitted = self._settled(coef)
+        dual = -loss.gradient(target, fitted, self.row_weights)
+        value = self.in_total(loss.value(target, fitted, self.row_weights))
         return Point(value, self.design.rmatvec(dual), dual)
+
+    def _settled(self, coef):
+        """The loss, a target and fitted values of `coef`, the best constant among them: searched for once, and kept for `intercept`."""
+        loss, fitted = self.loss, self.design.product(coef)
+        if not getattr(loss, "has_intercept", False):
+            return loss, self.target, fitted
+        known, constant = self._constant
+        if coef is not known:
+            near = constant if loss.is_smooth else 0.0  # where the last one was
+            constant = near + loss.best_constant(self.target, fitted + near, self.row_weights)
+            self._constant = coef, constant
+        return Settled(loss.loss), *loss.shifted(self.target, fitted, constant)
 
     def at_pair(self, coef, dual) -> Point:
         """The point of `coef` with another dual than the misfit's negative gradient, brought into the loss's domain."""
-        fitted = self.design.product(coef)
+        loss, target, fitted = self._settled(coef)
         dual = self.loss.into_domain(self.target, dual, self.row_weights)
-        return Point(
-            self.in_total(self.loss.value(self.target, fitted, self.row_weights)), self.design.rmatvec(dual), dual
-        )
+        return Point(self.in_total(loss.value(target, fitted, self.row_weights)), self.design.rmatvec(dual), dual)
 
     def loss_excess(self, point, coef):
         """By how much the dual of a point misses being a negative subgradient of the misfit at `coef`, and the misfit at zero.
@@ -172,7 +184,14 @@ class Problem:
         """The constant that the loss adds to the fitted values: one a target, or 0.0 where it has none."""
         if not getattr(self.loss, "has_intercept", False):
             return 0.0
+        known, constant = self._constant
+        if coef is known:
+            return constant
         return self.loss.best_constant(self.target, self.design.product(coef), self.row_weights)
+
+    def expect(self, constant):
+        """The constant near which the next one is looked for."""
+        self._constant = None, constant
 
     def at_zero(self) -> Point:
         """The point of all coefficients zero, computed once: it gives certificates their scale."""
@@ -188,9 +207,8 @@ class Problem:
         """Prox of ``step`` times the weighted penalty."""
         if self.penalty_weights is None:
             return self.penalty.prox(coef, step)
-        return self.without_excluded(
-            self.penalty.prox(coef, step * self.coef_weights)
-        )  # even where the strength is zero
+        shrunk = self.penalty.prox(coef, step * self.coef_weights)
+        return self.without_excluded(shrunk)  # even where the strength is zero
 
     def lipschitz(self, coef=None) -> float:
         """Lipschitz constant of the misfit's gradient in the coefficients (an upper estimate).
@@ -214,8 +232,6 @@ class Problem:
 
     def dual_scaling(self, point, limit):
         """The best admissible scaling of the dual point, from 0 to `limit`."""
-        if self.is_joint and limit.ndim == 1:
-            limit = self.xp.min(limit)
         return self.loss.dual_scaling(self.target, point.dual, limit, self.row_weights)
 
     def free_columns(self):
@@ -236,10 +252,8 @@ class Problem:
 
         They must be orthogonal to it; if the penalty forbids negative coefficients, it is enough that none correlates positively.
         """
-        dual, active = (
-            self._over_root(point.dual),
-            None,
-        )  # in the metric of the weights: a sample of weight zero has no dual
+        active = None
+        dual = self._over_root(point.dual)  # in the metric of the weights: a sample of weight zero has no dual
         if getattr(self.penalty, "positive", False):
             columns = to_numpy(self._free_columns(free))
             if getattr(self.loss, "has_intercept", False):  # of either sign
@@ -293,9 +307,7 @@ class Problem:
         if free.ndim == 2:  # directions
             columns = self.design.matvec(asarray_like(free, self.target, dtype=self.target.dtype))
         else:
-            columns = (
-                self.design.columns(free) if free.ndim == 1 else self.design.matvec(asarray_like(free, self.target))
-            )
+            columns = self.design.columns(free)
         if getattr(self.loss, "has_intercept", False):
             columns = self.xp.concat([columns, self.xp.ones_like(columns[:, :1])], axis=1)
         root = self._row_root()
@@ -319,7 +331,7 @@ class Problem:
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin._double = twin._free_basis = None
-        twin.design, twin.n_features = design, len(indices)
+        twin._constant, twin.design, twin.n_features = (None, 0.0), design, len(indices)
         zero = self.at_zero()
         twin._at_zero = Point(zero.loss, zero.correlation[indices], zero.dual)
         if self.penalty_weights is not None:
@@ -337,7 +349,7 @@ class Problem:
             self._double = twin = object.__new__(type(self))
             twin.__dict__.update(self.__dict__)
             twin._at_zero = twin._free_basis = None
-            twin.design, twin.target = design, xp.astype(self.target, wide)
+            twin._constant, twin.design, twin.target = (None, 0.0), design, xp.astype(self.target, wide)
             if not isinstance(self.row_weights, float):
                 twin.row_weights = xp.astype(self.row_weights, xp.float64)
             if self.penalty_weights is not None:
@@ -347,7 +359,7 @@ class Problem:
 
 def make_problem(A, y, loss, penalty, *, penalty_weights=None, sample_weight=None) -> Problem:
     """Validate what the user passed and build the problem that its design calls for."""
-    loss, penalty = map(_plain_fields, as_parts(loss, penalty))
+    loss, penalty = map(plain_fields, as_parts(loss, penalty))
     design = as_design(A)
     target = as_target(y, design)
     if is_complex(target):
@@ -358,9 +370,8 @@ def make_problem(A, y, loss, penalty, *, penalty_weights=None, sample_weight=Non
                 )
     if hasattr(loss, "check"):
         loss.check(target)
-    check_range(
-        np.atleast_1d(to_numpy(sq_norm(target))), target[None, :] if target.ndim == 1 else target.T, "y", "target"
-    )
+    rows = target[None, :] if target.ndim == 1 else target.T
+    check_range(np.atleast_1d(to_numpy(sq_norm(target))), rows, "y", "target")
     weights = as_penalty_weights(penalty_weights, design)
     if hasattr(penalty, "check"):
         penalty.check(design.shape[1])
@@ -382,14 +393,3 @@ def _check_operator(problem):
     zero = problem.in_double().at_zero()
     if np.all(np.isfinite(zero.dual)):
         check_products(zero.correlation, problem.design)
-
-
-def _plain_fields(parameters):
-    """The same loss or penalty with NumPy scalars made Python numbers, which do not widen single precision."""
-
-    def plain(field):
-        if isinstance(field, np.generic):
-            return field.item()
-        return _plain_fields(field) if hasattr(field, "_fields") else field
-
-    return type(parameters)(*map(plain, parameters))

@@ -20,7 +20,7 @@ from .._validation import (
 )
 from ..losses import Squared
 from ..result import SolveResult
-from .advice import announce_solve
+from .advice import announce_solve, warn_without_penalty
 from .methods import choose
 from .problem import make_problem
 from .targets import solve_targets
@@ -100,6 +100,7 @@ def solve(
     array([ 3.464,  0.   , -0.549])
     """
     problem = pose(A, y, loss, penalty, penalty_weights=penalty_weights, sample_weight=sample_weight)
+    warn_without_penalty(problem.loss, problem.penalty)
     options = {"max_iter": as_count(max_iter, "max_iter"), "tol": as_number(tol, "tol")}
     result = solve_problem(problem, problem.start(init), solver, callback=callback, n_jobs=n_jobs, **options)
     return announce_solve(problem, result)
@@ -110,12 +111,11 @@ def pose(A, y, loss, penalty, *, penalty_weights=None, sample_weight=None, name=
     design = as_design(A, check_finite=False)
     if not design.is_numpy:
         design = as_design(A)
-    target = as_target(y, design)
     weight = as_sample_weight(sample_weight, design.shape[0])
-    if loss is None or isinstance(loss, Squared):
-        design, target = weighted(design, target, weight)
+    if weight is not None and (loss is None or isinstance(loss, Squared)):
+        design, y = weighted(design, as_target(y, design), weight)
         weight = None
-    problem = make_problem(design, target, loss, penalty, penalty_weights=penalty_weights, sample_weight=weight)
+    problem = make_problem(design, y, loss, penalty, penalty_weights=penalty_weights, sample_weight=weight)
     if design.is_numpy:
         with np.errstate(invalid="ignore", over="ignore"):  # what such numbers mean is said by the check
             check_products(problem.in_double().at_zero().correlation, design, name)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -241,6 +243,23 @@ def test_a_real_job_comes_back_from_its_own_process(tmp_path, capsys):
     assert all(
         row["value"] > 0 and row["pairs"] == 2 and row["met"] is None for row in rows
     )  # a smoke run is held to nothing
+
+
+def test_a_job_that_is_ended_keeps_the_rows_it_had(monkeypatch):
+    def ended(command, **_):
+        output = command[command.index("--output") + 1]
+        Path(output).write_text(json.dumps({"rows": ["the first row"]}))
+        raise subprocess.TimeoutExpired(command, 1)
+
+    monkeypatch.setattr(run.subprocess, "run", ended)
+    found = run._in_child("omp", 1, 20, smoke=False)
+    assert found["rows"] == ["the first row"]
+    assert found["error"].startswith("ended after")
+
+
+def test_a_process_that_dies_is_an_error_and_says_how(monkeypatch):
+    monkeypatch.setattr(run.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, -9))
+    assert run._in_child("omp", 1, 20, smoke=False)["error"] == "exit status -9"
 
 
 def test_the_table_is_written_between_the_markers_only(tmp_path):

@@ -121,6 +121,7 @@ from sparsecode._array import asarray_like, inner, is_complex
 from sparsecode._validation import as_design
 from tests.planted import planted
 
+UNPROVED = {"max_iter": 1, "tol": 0.0}  # paths of small problems are followed without iterations
 QUICK = {"alphas": 5, "eps": 0.1, "cv": 3}  # a cross-validation of fifteen fits
 ALPHA = 0.2  # about a tenth of the strength at which the Lasso's answer to the planted problems is zero
 SPARSITY = 4
@@ -997,9 +998,14 @@ ESTIMATORS = [
     ),
     EstimatorCase("Lasso", Lasso(alpha=ALPHA, tol=1e-11), complex=True, namespaces=True, limit={"max_iter": 1}),
     EstimatorCase(
-        "LassoCV", LassoCV(alphas=10, eps=0.05, tol=1e-11), repeats=False, limit={"max_iter": 1}, quick=QUICK
+        "LassoCV",
+        LassoCV(alphas=10, eps=0.05, tol=1e-11),
+        complex=True,
+        repeats=False,
+        limit={"max_iter": 1},
+        quick=QUICK,
     ),
-    EstimatorCase("LassoIC", LassoIC(alphas=10, eps=0.05, tol=1e-11), repeats=False, limit={"max_iter": 1}),
+    EstimatorCase("LassoIC", LassoIC(alphas=10, eps=0.05, tol=1e-11), complex=True, repeats=False, limit=UNPROVED),
     EstimatorCase(
         "ElasticNet",
         ElasticNet(alpha=ALPHA, l1_ratio=0.8, tol=1e-12),
@@ -1085,17 +1091,20 @@ ESTIMATORS = [
     *(
         EstimatorCase(type(model).__name__, model, repeats=False, limit={"max_iter": 1}, quick=QUICK, **traits)
         for model, traits in (
-            (ElasticNetCV(l1_ratio=1.0, alphas=6, eps=0.05, cv=3, tol=1e-11), {}),
-            (MultiTaskLassoCV(alphas=6, eps=0.05, cv=3, tol=1e-11), {"alone": False}),
-            (GroupLassoCV(groups=2, alphas=6, eps=0.05, cv=3, tol=1e-11), {"weights": False, "ordered": True}),
-            (SquareRootLassoCV(alphas=4, eps=0.3, cv=3, tol=1e-7), {}),
+            (ElasticNetCV(l1_ratio=1.0, alphas=6, eps=0.05, cv=3, tol=1e-11), {"complex": True}),
+            (MultiTaskLassoCV(alphas=6, eps=0.05, cv=3, tol=1e-11), {"alone": False, "complex": True}),
+            (
+                GroupLassoCV(groups=2, alphas=6, eps=0.05, cv=3, tol=1e-11),
+                {"weights": False, "ordered": True, "complex": True},
+            ),
+            (SquareRootLassoCV(alphas=4, eps=0.3, cv=3, tol=1e-7), {"complex": True}),
             (LADLassoCV(alphas=4, eps=0.2, cv=3, tol=1e-11), {"euclidean": False}),
             (
                 HuberLassoCV(alphas=6, eps=0.05, cv=3, tol=1e-11),
                 {"euclidean": False, "scaled": lambda model, factor: {"delta": 1.345 * factor}},
             ),
-            (NonconvexRegressorCV(alphas=6, eps=0.05, cv=3, tol=1e-10), {}),
-            (SparseGLMCV(alphas=6, eps=0.05, cv=3, tol=1e-11), {}),
+            (NonconvexRegressorCV(alphas=6, eps=0.05, cv=3, tol=1e-10), {"complex": True}),
+            (SparseGLMCV(alphas=6, eps=0.05, cv=3, tol=1e-11), {"complex": True}),
             (SparsePoissonRegressorCV(alphas=6, eps=0.1, cv=3, tol=1e-10), {"linear": False, "scaled": None}),
             (
                 SparseLogisticRegressionCV(alphas=6, eps=0.1, cv=3, tol=1e-10),
@@ -1105,7 +1114,12 @@ ESTIMATORS = [
     ),
     *(
         EstimatorCase(
-            type(model).__name__, model, repeats=False, limit={"max_iter": 1}, quick={"alphas": 5, "eps": 0.1}
+            type(model).__name__,
+            model,
+            complex=True,
+            repeats=False,
+            limit=UNPROVED,
+            quick={"alphas": 5, "eps": 0.1},
         )
         for model in (
             ElasticNetIC(l1_ratio=1.0, alphas=6, eps=0.05, tol=1e-11),

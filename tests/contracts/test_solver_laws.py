@@ -455,7 +455,7 @@ def test_an_uncertified_answer_warns_once_and_names_value_and_tolerance(case):
     assert f"{np.max(result.certificate):.3e}" in text
     assert f"{result.tol:.1e}" in text
     assert "2 of 2 targets" in text
-    assert result.status.value in text
+    assert result.status.value.split(";")[0] in text  # its remedy may be told more closely
     assert result.status is Status.MAX_ITER
     assert result.n_missed == 2
 

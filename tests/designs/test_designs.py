@@ -228,6 +228,28 @@ def test_a_large_mean_does_not_cancel_the_norm_of_a_centred_column():
         np.testing.assert_allclose(design.column_sq_norms(), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("as_kind", [np.asarray, np.asfortranarray, sp.csc_array], ids=["C", "F", "CSC"])
+def test_norms_around_a_mean_are_taken_block_by_block_without_a_seam(dtype, as_kind, monkeypatch):
+    from sparsecode.designs import base, sparse
+
+    monkeypatch.setattr(base, "_BLOCK", 45)
+    monkeypatch.setattr(sparse, "_BLOCK", 11)
+    A = matrix(dtype, shape=(N_SAMPLES, 17))
+    A[:, 5] = 3.0  # a constant, with no zero among its entries
+    rng = np.random.default_rng(1)
+    scale = np.sqrt(rng.uniform(0.1, 3.0, N_SAMPLES)).astype(A.real.dtype)
+    scale[4] = 0.0
+    mean = (scale**2 @ A / np.sum(scale**2)).astype(A.dtype)
+    wide = A.astype("complex128" if A.dtype.kind == "c" else "float64")
+    for m, s in ((mean, scale), (A.mean(axis=0), None), (None, scale), (None, None)):
+        explicit = (1.0 if s is None else s[:, None].astype(float)) * (wide - (0.0 if m is None else m))
+        norms = CenteredDesign(as_design(as_kind(A)), m, s).column_sq_norms()
+        np.testing.assert_allclose(norms, np.sum(np.abs(explicit) ** 2, axis=0), rtol=1e-12, atol=1e-11)
+        assert norms[2] == 0.0
+        assert (norms[5] == 0.0) == (m is not None)
+
+
 def test_sparse_duplicates_and_unsorted_indices_are_summed_without_touching_the_input():
     data, rows, columns = [1.0, 2.0, 4.0], [0, 0, 1], [1, 1, 0]
     A = sp.csc_matrix((data, (rows, columns)), shape=(2, 2))

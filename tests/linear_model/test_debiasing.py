@@ -7,7 +7,7 @@ from scipy.optimize import lsq_linear, nnls
 from sklearn.base import clone
 from sklearn.linear_model import QuantileRegressor
 
-from sparsecode import L1, Box, HuberLasso, LADLasso, Lasso, Quantile, SparseGLM
+from sparsecode import L1, Box, HuberLasso, L1Ridge, LADLasso, Lasso, Quantile, SparseGLM
 from tests.planted import planted
 
 
@@ -51,6 +51,26 @@ def test_debiasing_stays_within_the_bounds(loss):
     assert np.all((model.coef_ >= -0.2) & (model.coef_ <= 0.3))
     if loss == "squared":
         np.testing.assert_allclose(model.coef_, lsq_linear(X, y, (-0.2, 0.3), tol=1e-14).x, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber"])
+def test_what_a_weight_of_zero_frees_from_its_bounds_stays_free(loss):
+    X, y, _ = planted(60, 10, 4, noise=0.5, seed=1)
+    weights = np.r_[np.zeros(5), np.ones(5)]
+    model = SparseGLM(loss, Box(-0.2, 0.3), penalty_weights=weights, fit_intercept=False, debias=True, tol=1e-10).fit(
+        X, y
+    )
+    plain = clone(model).set_params(debias=False).fit(X, y)
+    assert np.any(np.abs(plain.coef_[:5]) > 0.3)
+    np.testing.assert_allclose(model.coef_, plain.coef_, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber"])
+def test_more_columns_than_samples_have_no_fit_of_their_own(loss):
+    X, y, _ = planted(12, 40, 4, noise=0.5, seed=1)
+    plain = SparseGLM(loss, L1Ridge(0.02, 0.05), fit_intercept=False, tol=1e-8).fit(X, y)
+    assert plain.support_.size > 12
+    np.testing.assert_array_equal(clone(plain).set_params(debias=True).fit(X, y).coef_, plain.coef_)
 
 
 def test_debiasing_counts_samples_by_their_weights():

@@ -16,8 +16,8 @@ from tests.planted import planted
 
 
 def expected_failures(estimator):
-    """Complex data are supported, by `Lasso` alone."""
-    return {"check_complex_data": "complex data are supported"} if type(estimator) is Lasso else {}
+    """Complex data are supported by all of them."""
+    return {"check_complex_data": "complex data are supported"}
 
 
 @parametrize_with_checks([Lasso(), LassoCV(), LassoIC()], expected_failed_checks=expected_failures)

@@ -40,6 +40,8 @@ from sparsecode import (
     SquareRootLassoCV,
     TotalVariation1D,
 )
+from sparsecode.solvers.criteria import criterion_of_fit
+from sparsecode.solvers.problem import make_problem
 from tests.planted import planted
 
 FOLDS = KFold(3, shuffle=True, random_state=0)
@@ -187,6 +189,15 @@ def test_logistic_criterion_by_its_formula(data):
         alone = SparseGLM(Logistic(), L1(alpha), tol=1e-10).fit(X, label)
         likelihood = np.where(label > 0, alone.predict(X), 1 - alone.predict(X))
         assert value == pytest.approx(-2 * np.log(likelihood).sum() + 2 * alone.support_.size, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", [Logistic(), Poisson()], ids=["logistic", "poisson"])
+def test_supports_above_half_of_the_samples_are_left_out(loss):
+    X = np.random.default_rng(0).standard_normal((10, 8))
+    problem = make_problem(X, np.tile([1.0, -1.0], 5) if isinstance(loss, Logistic) else np.arange(10.0), loss, L1(0.1))
+    for size, left_out in ((5, False), (6, True)):
+        coef = np.where(np.arange(8) < size, 0.1, 0.0)
+        assert np.isinf(criterion_of_fit("bic", problem, coef, 10)) == left_out
 
 
 def test_the_ridge_has_fewer_degrees_of_freedom_than_coefficients(data):

@@ -15,8 +15,10 @@ from sklearn.preprocessing import StandardScaler
 
 import sparsecode
 from sparsecode import (
+    L1,
     MCP,
     ElasticNet,
+    GroupL1,
     GroupLasso,
     Huber,
     HuberLasso,
@@ -25,11 +27,18 @@ from sparsecode import (
     MultiTaskLasso,
     NonconvexRegressor,
     SparseGLM,
+    SparseGroupL1,
     SparseLogisticRegression,
     SparsePoissonRegressor,
     SquareRoot,
     SquareRootLasso,
+    Status,
     WithIntercept,
+    basis_pursuit,
+    fista,
+    ista,
+    lasso,
+    nonconvex_ag,
     solve,
 )
 from tests._peers import sparse_logistic
@@ -278,8 +287,34 @@ def test_the_warning_says_whether_scaling_the_features_would_help(data):
         HuberLasso(0.01, tol=0.0, max_iter=2).fit(X * np.geomspace(1, 1e4, 30), y)
 
 
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda X, y: fista(X, y, penalty=L1(0.01), max_iter=2, tol=0.0),
+        lambda X, y: ista(X, y, penalty=L1(0.01), max_iter=2, tol=0.0),
+        lambda X, y: nonconvex_ag(X, y, penalty=MCP(0.01), max_iter=2, tol=0.0),
+        lambda X, y: lasso(X, y, 0.001, max_iter=1, tol=0.0),
+        lambda X, y: basis_pursuit(X[:5], y[:5], max_iter=1, tol=0.0),
+    ],
+    ids=["fista", "ista", "nonconvex_ag", "lasso", "basis_pursuit"],
+)
+def test_functions_say_it_too_and_advise_nothing_else(data, run):
+    X, y = data
+    for scales, word in ((np.ones(30), "would not help"), (np.geomspace(1e-2, 1e2, 30), "would help")):
+        with pytest.warns(ConvergenceWarning, match=word) as caught:
+            result = run(X / np.linalg.norm(X[:5], axis=0) * scales, y)
+        assert len(caught) == 1
+        assert "scale the columns" not in str(caught[0].message)
+        assert result.status is Status.MAX_ITER and not result.reason
+
+
 def test_excluding_every_feature_is_refused(data):
     X, y = data
+    for penalty in (GroupL1(0.1, 15, (np.inf, np.inf)), SparseGroupL1(0.1, 15, 0.5, (np.inf, np.inf))):
+        with pytest.raises(
+            ValueError, match=r"GroupL1\.weights are infinite for every group.*give some a finite weight"
+        ):
+            solve(X, y, penalty=penalty)
     for estimator in (Lasso(), HuberLasso(), SparseGLM()):
         with pytest.raises(ValueError, match="penalty_weights are infinite for every feature"):
             clone(estimator).set_params(penalty_weights=np.full(30, np.inf)).fit(X, y)

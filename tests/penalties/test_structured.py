@@ -181,3 +181,17 @@ def test_degrees_of_freedom_are_the_divergence_of_the_prox(penalty):
         shift = 1e-4 * np.eye(20)
         slopes = [(penalty.prox(target + e, 1.0) - penalty.prox(target - e, 1.0)) / 2e-4 for e in shift]
         assert penalty.degrees_of_freedom(penalty.prox(target, 1.0)) == round(np.trace(slopes), 2)
+
+
+@pytest.mark.parametrize("penalty", [GroupL1(2.0, (0, 0, 0, 1)), SparseGroupL1(2.0, (0, 0, 0, 1), 0.0)])
+def test_groups_weigh_the_root_of_their_size_unless_told_otherwise(penalty):
+    coef = np.array([3.0, 4.0, 0.0, -2.0])
+    assert penalty.value(coef) == pytest.approx(2.0 * (5.0 * np.sqrt(3.0) + 2.0))
+    assert penalty._replace(weights=(0.5, 3.0)).value(coef) == pytest.approx(2.0 * (5.0 * 0.5 + 2.0 * 3.0))
+
+
+def test_a_group_of_zeros_is_as_far_from_stationary_as_its_gradient_is_from_the_ball():
+    penalty, grad = GroupL1(2.0, (0, 0, 1, 1), (1.5, 1.0)), np.array([3.0, -4.0, 0.5, 1.0])
+    distance = penalty.subdiff_distance(grad, np.zeros(4))
+    assert np.linalg.norm(distance[:2]) == pytest.approx(5.0 - 3.0)
+    np.testing.assert_array_equal(distance[2:], 0.0)

@@ -1,5 +1,7 @@
 """Displays of paths and of convergence show the numbers they were given, on logarithmic axes."""
 
+import itertools
+
 import matplotlib
 import numpy as np
 import pytest
@@ -101,6 +103,9 @@ def test_iterations_can_run_across():
     display = ConvergenceDisplay.from_results(RESULTS, x="iteration")
     np.testing.assert_array_equal(display.lines_[0].get_xdata(), [0, 1, 2, 3])
     assert display.ax_.get_xscale() == "symlog"
+    assert display.ax_.get_xlim()[0] == 0  # nothing happens before iteration zero
+    only_start = ConvergenceDisplay.from_results({"zero": result([0.0])}, x="iteration")
+    assert only_start.ax_.get_xlim() == (0, 1)
 
 
 def test_a_comparison_is_drawn_from_its_results():
@@ -118,11 +123,28 @@ def test_a_comparison_is_drawn_from_its_results():
         ({}, {}, "none"),
         ({"omp": omp(A, y, n_nonzero=3)}, {}, "omp"),
         (RESULTS, {"x": "hours"}, "hours"),
+        (list(RESULTS.values()), {}, "by name.*got a list"),
     ],
 )
 def test_results_that_cannot_be_drawn_are_refused(results, options, named):
     with pytest.raises(ValueError, match=named):
         ConvergenceDisplay.from_results(results, **options)
+
+
+def shown_labels(display):
+    """Boxes of the labels on the x axis that are not empty."""
+    display.figure_.canvas.draw()
+    ticks = [*display.ax_.xaxis.get_majorticklabels(), *display.ax_.xaxis.get_minorticklabels()]
+    left, right = sorted(display.ax_.get_xlim())
+    shown = [tick for tick in ticks if tick.get_text() and left <= tick.get_position()[0] <= right]
+    return sorted((tick.get_window_extent() for tick in shown), key=lambda box: box.x0)
+
+
+@pytest.mark.parametrize("seconds", [[1e-3, 1.01e-3], [3e-4, 6e-3], [1e-4, 2.0], [2e-5, 9e-5], [5.0, 5.0]])
+def test_labels_of_a_logarithmic_axis_do_not_run_into_each_other(seconds):
+    boxes = shown_labels(ConvergenceDisplay.from_results({"one": result([1.0, 1e-7], seconds=seconds)}))
+    assert len(boxes) >= 1
+    assert all(first.x1 < second.x0 for first, second in itertools.pairwise(boxes))
 
 
 # paths
@@ -219,6 +241,26 @@ def test_estimators_without_a_path_are_refused():
         PathDisplay.from_estimator(OrthogonalMatchingPursuit(n_nonzero_coefs=3).fit(A, y), A, y)
     with pytest.raises(ValueError, match="path is a SolveResult; from_path takes .*plot_greedy_paths"):
         PathDisplay.from_path(omp(A, y, n_nonzero=3, return_path=True))
+
+
+def test_features_to_colour_are_indices_or_a_mask():
+    mask = np.isin(np.arange(40), PLANTED)
+    assert named_lines(PathDisplay.from_path(PATH, highlight=mask)) == [str(j) for j in PLANTED]
+    for wrong in ([0, 40], [-1], [0.5], mask[:5], [[1]]):
+        with pytest.raises(ValueError, match="highlight must hold"):
+            PathDisplay.from_path(PATH, highlight=wrong)
+    with pytest.raises(ValueError, match="feature_names has 2 names for 40 features"):
+        PathDisplay.from_path(PATH, feature_names=["a", "b"])
+
+
+@pytest.mark.parametrize("alphas", [[0.1], [0.1, 0.1]])
+@pytest.mark.filterwarnings("error")
+def test_a_path_of_one_strength_is_drawn_as_points(alphas):
+    display = PathDisplay.from_path(regularization_path(A, y, penalty=L1(1.0), alphas=alphas))
+    assert {line.get_marker() for line in display.lines_.values()} == {"o"}
+    left, right = sorted(display.ax_.get_xlim())
+    assert left < 0.1 < right
+    assert {line.get_marker() for line in PathDisplay.from_path(PATH).lines_.values()} == {""}
 
 
 def test_a_path_that_selects_nothing_is_an_empty_picture():

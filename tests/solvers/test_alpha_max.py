@@ -201,6 +201,26 @@ def test_targets_are_independent_and_strengths_scale_as_they_should(name):
     assert alpha_max(1e6 * A, target, loss) == pytest.approx(1e6 * alpha_max(A, target, loss), rel=1e-7)
 
 
+@pytest.mark.parametrize("penalty", [L1(1.0), MCP(1.0), L1Ridge(1.0, 0.5)], ids=lambda penalty: type(penalty).__name__)
+def test_weights_of_columns_count_for_every_target(penalty):
+    rng = np.random.default_rng(3)
+    A, Y = rng.standard_normal((25, 7)), rng.standard_normal((25, 3))
+    weights = np.array([0.1, 5.0, 1.0, np.inf, 2.0, 0.5, 9.0])
+    expected = np.max(np.abs(A.T @ Y) / 25 / weights[:, None], axis=0) / getattr(penalty, "l1_ratio", 1.0)
+    np.testing.assert_allclose(alpha_max(A, Y, penalty=penalty, penalty_weights=weights), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", [Absolute(), Quantile(0.3)], ids=lambda loss: type(loss).__name__)
+def test_only_positive_pulls_count_where_negative_coefficients_are_forbidden(loss):
+    rng = np.random.default_rng(4)
+    A, y = rng.standard_normal((25, 7)), rng.standard_normal(25)
+    A[:, 2] = -3.0 * np.sign(y)  # pulls most, and the wrong way
+    low, high = loss.slopes()
+    pull = A.T @ np.where(y > 0, high, low) / 25
+    assert alpha_max(A, y, loss, L1(1.0, positive=True)) == pytest.approx(pull.max(), rel=1e-12)
+    assert alpha_max(A, y, loss, L1(1.0)) == pytest.approx(np.abs(pull).max(), rel=1e-12)
+
+
 def test_a_target_in_the_span_of_the_free_columns_leaves_nothing_to_select():
     weights = np.r_[0.0, np.ones(11)]
     for loss in (Squared(), SquareRoot(), Absolute(), Huber(1.0)):

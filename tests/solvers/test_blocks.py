@@ -98,7 +98,7 @@ def group_problems(draw):
     weights = rng.uniform(0.2, 3.0, max(labels) + 1)
     if draw(st.booleans()) and few and labels.count(0) < n_samples - 1:
         weights[0] = 0.0
-    if draw(st.booleans()):
+    if draw(st.booleans()) and len(weights) > 1:  # excluding every group is an error
         weights[-1] = np.inf
     A = rng.standard_normal((n_samples, n_features)) * 10.0 ** rng.uniform(-1, 1, n_features)
     return A, rng.standard_normal(n_samples), labels, tuple(weights), draw(st.sampled_from([0.02, 0.3, 0.9]))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from sparsecode import L1, MCP, Lasso, Status, solve
+from sparsecode import L1, MCP, ElasticNet, Lasso, NonconvexRegressor, Status, solve
 from sparsecode.designs import SparseDesign
 
 N_VECTORS = 20
@@ -68,6 +68,26 @@ def test_the_estimator_copies_no_fortran_design():
     model = Lasso(alpha=float(np.max(np.abs(A.T @ y))) / 1000 / 5)
     used, _ = peak(lambda: model.fit(A, y))
     assert used <= A.nbytes / 2
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
+@pytest.mark.parametrize("kind", ["F", "C", "CSC"])
+@pytest.mark.parametrize(
+    "build", [ElasticNet, NonconvexRegressor, lambda alpha: Lasso(alpha, debias=True)], ids=["ridge", "mcp", "debias"]
+)
+def test_curvatures_of_centred_columns_need_no_second_design(build, kind, weighted):
+    rng = np.random.default_rng(0)
+    if kind == "CSC":
+        A = sp.random_array((3000, 12000), density=0.01, format="csc", rng=rng)
+    else:
+        A = np.asarray(rng.standard_normal((1000, 6000)), order=kind)
+    y = planted_target(A, rng)
+    model = build(float(np.max(np.abs(A.T @ (y - y.mean())))) / A.shape[0] / 2)
+    weights = rng.uniform(0.5, 2.0, A.shape[0]) if weighted else None
+    capacity = 8 * 512 * (A.shape[0] + 512)  # the room that the working set makes at first, most of it never touched
+    used, _ = peak(lambda: model.fit(A, y, sample_weight=weights))
+    assert model.status_ is Status.CONVERGED
+    assert used <= capacity + 2**23 + 8 * N_VECTORS * sum(A.shape)  # 2**23: a block of centred columns
 
 
 @pytest.mark.parametrize("block", [1, 7, 1 << 16])

@@ -6,11 +6,12 @@ from scipy import sparse
 from scipy.sparse.linalg import aslinearoperator
 from sklearn.linear_model import LassoCV as PeerLassoCV
 
-from sparsecode import GramDesign, LassoCV, lasso, lasso_path
+from sparsecode import GramDesign, LassoCV, lasso, lasso_path, regularization_path
 from sparsecode.losses import Squared
 from sparsecode.penalties import L1
 from sparsecode.solvers.certificates import relative_gap
 from sparsecode.solvers.coordinate import homotopy
+from sparsecode.solvers.coordinate import working_set as working_set_module
 from sparsecode.solvers.coordinate.homotopy import is_small, path_at_once
 from sparsecode.solvers.path import path_alphas, solve_path
 from sparsecode.solvers.problem import make_problem
@@ -20,9 +21,10 @@ TOL = 1e-9
 
 
 def _design(kind, rng):
-    A = rng.standard_normal((60, 30))
+    A = rng.standard_normal((24 if kind.startswith("wide") else 60, 30))
+    kind = kind.removeprefix("wide ")
     if kind == "correlated":
-        A += 3.0 * rng.standard_normal((60, 1))
+        A += 3.0 * rng.standard_normal((len(A), 1))
     elif kind == "duplicates":
         A[:, 7], A[:, 19] = A[:, 0], -A[:, 0]
     elif kind == "dependent":
@@ -33,8 +35,6 @@ def _design(kind, rng):
         A *= np.geomspace(1e-5, 1e5, 30)
     elif kind == "ties":
         A = np.sign(A)
-    elif kind == "wide":
-        A = np.hstack([A, rng.standard_normal((60, 150))])
     return A
 
 
@@ -47,7 +47,10 @@ def _weights(kind, n_features, rng):
     return weights
 
 
-KINDS = ["plain", "correlated", "duplicates", "dependent", "zero columns", "scales", "ties", "wide"]
+KINDS = ["plain", "correlated", "duplicates", "dependent", "zero columns", "scales", "ties"]
+KINDS += [
+    f"wide {kind}" for kind in ("plain", "correlated", "duplicates", "dependent", "zero columns", "scales", "ties")
+]
 
 
 @pytest.mark.parametrize("positive", [False, True])
@@ -58,7 +61,7 @@ def test_every_strength_has_the_minimiser_that_its_own_solve_finds(kind, weights
     A = _design(kind, rng)
     scale = np.maximum(np.linalg.norm(A, axis=0), 1e-300)
     y = A @ (np.where(rng.random(A.shape[1]) < 0.4, rng.standard_normal(A.shape[1]), 0.0) / scale) * 8.0
-    y += rng.standard_normal(60)
+    y += rng.standard_normal(len(A))
     weights = _weights(weights, A.shape[1], rng)
     problem = make_problem(A, y, Squared(), L1(1.0, positive), penalty_weights=weights)
     if positive and problem.free_columns().size:
@@ -129,10 +132,26 @@ def test_strengths_that_rounding_spoils_are_left_to_the_solver(monkeypatch):
         assert result.objective == pytest.approx(own.objective, rel=1e-7)
 
 
-def test_paths_that_are_handed_out_are_solved_strength_by_strength(monkeypatch):
-    made = planted(60, 20, 4, noise=0.5, seed=3)
-    monkeypatch.setattr(homotopy, "homotopy_path", lambda *_: pytest.fail("not for results that are handed out"))
-    assert lasso_path(made.A, made.y, n_alphas=5).status.is_success
+@pytest.mark.parametrize("shape", [(60, 20), (40, 300)])
+def test_paths_that_are_handed_out_are_proved_by_the_design(monkeypatch, shape):
+    made = planted(*shape, 4, noise=0.5, seed=3)
+    monkeypatch.setattr(working_set_module, "working_set_steps", lambda *_, **__: pytest.fail("not for small designs"))
+    problem = make_problem(10.0 + made.A, made.y, Squared(), L1(1.0))  # its Gram matrix loses digits
+    path = regularization_path(problem.design, made.y, n_alphas=20, eps=1e-2)
+    assert path.status.is_success
+    for alpha, result in zip(path.alphas, path.results, strict=True):
+        own = relative_gap(problem.with_penalty(L1(float(alpha))), result.coef)
+        assert result.certificate == pytest.approx(float(own.value), abs=1e-13)
+        assert result.objective == pytest.approx(float(own.objective), rel=1e-12)
+        assert result.history["certificate"] == [result.certificate]
+
+
+def test_a_callback_sees_every_strength_solved():
+    made, seen = planted(40, 20, 4, noise=0.5, seed=3), []
+    path = lasso_path(made.A, made.y, n_alphas=5, callback=lambda progress: seen.append(progress.coef) and False)
+    plain = lasso_path(made.A, made.y, n_alphas=5, tol=1e-12)
+    assert len(seen) >= 4
+    np.testing.assert_allclose(path.coefs, plain.coefs, atol=1e-2)
 
 
 def test_large_and_matrix_free_designs_are_not_small():
@@ -144,6 +163,7 @@ def test_large_and_matrix_free_designs_are_not_small():
 
     assert small(300, 256) and not small(300, 257)
     assert small(5, 256) and not small(20_000, 250)
+    assert small(100, 2000) and not small(129, 2000) and not small(100, 3000)
     assert not is_small(make_problem(aslinearoperator(np.eye(5)), np.ones(5), Squared(), L1(1.0)))
 
 

@@ -92,6 +92,29 @@ def test_compiled_and_interpreted_sweeps_agree():
         np.testing.assert_allclose(compiled[1], interpreted[1], atol=1e-13)
 
 
+def test_a_descent_sweeps_until_the_support_is_settled_or_its_moves_are_spent():
+    from sparsecode.kernels.coordinate import gram_descent
+
+    A, y, _ = planted(30, 20, noise=0.3)
+    A = np.cumsum(A, axis=1)  # columns so alike that some enter late, and others leave
+    gram, correlation, weights, penalty = A.T @ A / 30, A.T @ y / 30, np.linspace(0, 2, 20), L1(0.1)
+    for budget in (0, 60, 10_000):
+        coef, remaining, trail = np.zeros(20), correlation.copy(), np.empty((4, 20))
+        moves, settled = gram_descent(gram, penalty, weights, coef, remaining, trail, budget)
+        swept, left, spent, supports = [np.zeros(20)], correlation.copy(), 0, [()]
+        calm = False
+        while not calm and (len(swept) <= 3 or spent < budget):
+            swept.append(swept[-1].copy())
+            spent += _interpreted_sweeps(gram, penalty, weights, swept[-1], left, 1, 0.0)
+            supports.append(tuple(np.flatnonzero(swept[-1])))
+            calm = len(supports) > 3 and len(set(supports[-4:])) == 1
+        assert (moves, settled) == (spent, calm)
+        np.testing.assert_allclose(trail, swept[-4:], atol=1e-13)
+        np.testing.assert_array_equal(coef, trail[-1])
+        np.testing.assert_allclose(remaining, correlation - gram @ coef, atol=1e-12)
+    assert settled and len(swept) > 5  # the last budget was no limit, the first was one
+
+
 def test_small_problems_never_import_the_compiler():
     import subprocess
     import sys

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
-from sparsecode import Status, alpha_max, lasso, lasso_path
+from sparsecode import Status, alpha_max, lasso, lasso_path, regularization_path
 from sparsecode.designs import DenseDesign
 from tests._backends import get, put
 from tests.planted import planted
@@ -35,7 +36,7 @@ def test_a_path_takes_strengths_in_any_order_and_weights():
 
 
 def test_a_path_makes_one_product_a_round():
-    A, y, _ = planted(100, 200, 5, noise=0.2)
+    A, y, _ = planted(200, 400, 5, noise=0.2)
     calls = []
 
     class Counting(DenseDesign):
@@ -76,3 +77,22 @@ def test_bad_paths_are_named(wide, change, message):
 def test_a_path_refuses_many_targets(wide):
     with pytest.raises(ValueError, match="one target"):
         lasso_path(wide.A, np.ones((60, 2)))
+
+
+def test_a_path_warns_once_of_its_worst_strength(wide):
+    A, y, _ = wide
+    with pytest.warns(ConvergenceWarning) as caught:
+        path = regularization_path(A, y, n_alphas=5, eps=0.1, solver="fista", max_iter=2, tol=1e-10)
+    assert path.certificates[0] < 1e-10 < path.certificates.max()
+    assert len(caught) == 1
+    assert f"gap {path.certificates.max():.3e} after 2 iterations" in str(caught[0].message)
+
+
+def test_a_callback_that_stops_ends_the_path_there(wide):
+    A, y, _ = wide
+    path = regularization_path(
+        A, y, n_alphas=8, eps=0.05, callback=lambda progress: np.count_nonzero(progress.coef) > 3
+    )
+    assert 1 < len(path.results) == len(path.alphas) == path.coefs.shape[1] < 8
+    assert [result.status for result in path.results[:-1]] == [Status.CONVERGED] * (len(path.results) - 1)
+    assert path.results[-1].status is Status.INTERRUPTED

@@ -30,6 +30,7 @@ from sparsecode import (
     solve,
 )
 from sparsecode.losses import scalar_loss
+from sparsecode.solvers.coordinate.glm_fit import Fit
 from sparsecode.solvers.methods import choose
 from sparsecode.solvers.problem import make_problem
 from tests._peers import sparse_logistic
@@ -91,6 +92,7 @@ def optimum(A, target, loss, penalty, weights, share, intercept):
 @settings(max_examples=12, deadline=None)
 @example(566, 13, 10, 0.2, 1.0, False, True, False)  # a free column and outliers
 @example(0, 4, 1, 0.03, 1.0, False, False, False)  # an outlier that almost fits
+@example(0, 11, 1, 0.03, 1.0, False, True, False)  # one column, of infinite weight as drawn
 @given(
     st.integers(0, 10_000),
     st.integers(4, 30),
@@ -105,6 +107,7 @@ def test_it_ends_where_an_interior_point_solver_ends(name, seed, n, p, share, l1
     loss = WithIntercept(LOSSES[name]) if intercept else LOSSES[name]
     counts = np.r_[1.0, 1.0, rng.integers(0, 4, n - 2)] if weighted else np.ones(n)
     weights = rng.choice([0.5, 1.0, 2.0, np.inf], p) if weighted else np.ones(p)
+    weights[0] = min(weights[0], 2.0)  # excluding every column is an error
     if weighted and n > 10 and name != "logistic" and not positive:
         weights[0] = 0.0
     alpha = share * float(np.max(np.abs(A.T @ loss.gradient(target, 0 * target, counts / counts.sum()))))
@@ -421,3 +424,29 @@ def test_what_it_does_not_suit_goes_to_another_method():
     assert choose(make_problem(A, labels, Logistic(), L1(0.1))).name == "prox_newton"
     many_free = make_problem(np.ones((3, 600)), np.ones(3), Logistic(), L1(0.0))
     assert choose(many_free).name == "fista"
+
+
+def test_labels_that_are_nearly_separated_take_few_newton_steps(monkeypatch):
+    """Curvatures far below their bound are believed once full steps succeed, and the model is that of the point."""
+    A, y = data("logistic", 80, 200, seed=1)
+    steps, step = [], Fit._step
+    monkeypatch.setattr(Fit, "_step", lambda self, new: steps.append(1) or step(self, new))
+    newton(A, y, Logistic(), L1(1e-4 * alpha_max(A, y, Logistic())), tol=1e-8)
+    assert len(steps) <= 40
+
+
+@every_loss
+def test_the_constant_is_looked_for_once_at_a_point(monkeypatch, name):
+    A, y = data(name, 40, 10)
+    loss, calls = LOSSES[name], []
+    wrapped = WithIntercept(loss)
+    search = WithIntercept.best_constant
+    monkeypatch.setattr(WithIntercept, "best_constant", lambda *args: calls.append(1) or search(*args))
+    problem = make_problem(A, y, wrapped, L1(0.1))
+    coef = np.full(10, 0.05)
+    point, constant = problem.at(coef), problem.intercept(coef)
+    assert len(calls) == 1
+    expected = search(wrapped, y, A @ coef, np.full(40, 1 / 40))
+    np.testing.assert_allclose(constant, expected, rtol=1e-12)
+    np.testing.assert_allclose(point.dual, -wrapped.gradient(y, A @ coef, np.full(40, 1 / 40)), atol=1e-15)
+    np.testing.assert_allclose(problem.intercept(2 * coef), search(wrapped, y, 2 * A @ coef, np.full(40, 1 / 40)))

@@ -19,12 +19,15 @@ from sparsecode import (
     alpha_max,
     basis_pursuit,
     lasso,
+    regularization_path,
     solve,
 )
-from sparsecode.designs import DenseDesign
+from sparsecode.designs import DenseDesign, SparseDesign
 from sparsecode.losses import Squared
 from sparsecode.solvers.coordinate.lasso_support import complex_step, meeting
+from sparsecode.solvers.coordinate.sparse import SparseWorkingSet
 from sparsecode.solvers.coordinate.square_root import SecantInSquares
+from sparsecode.solvers.coordinate.subproblem import GramWorkingSet
 from sparsecode.solvers.problem import make_problem
 from tests.planted import planted
 
@@ -160,9 +163,15 @@ def test_one_lasso_tells_where_its_strength_meets_its_residual_while_the_support
     size = np.linalg.norm(y - A @ answer.coef) / np.sqrt(len(y))
     near = lasso(A, y, alpha * 1.001 * size, tol=1e-9).coef
     np.testing.assert_array_equal(np.flatnonzero(near), answer.support)
-    sigma, coef = meeting(make_problem(A, y, Squared(), L1(alpha)), near, alpha)
-    assert sigma == pytest.approx(size, rel=1e-10)
-    np.testing.assert_allclose(coef, answer.coef, atol=1e-10)
+    problem = make_problem(A, y, Squared(), L1(alpha))
+    gram, compressed = GramWorkingSet(DenseDesign(A), None), SparseWorkingSet(SparseDesign(sp.csc_array(A)), None)
+    for solved in (None, gram, compressed):
+        if solved is not None:  # with members beyond the support, in another order
+            solved.grow(np.append(answer.support[::-1], np.setdiff1d(np.arange(A.shape[1]), answer.support)[:3]))
+            solved.begin(near[solved.members], problem.at(near))
+        sigma, coef = meeting(problem, near, alpha, solved)
+        assert sigma == pytest.approx(size, rel=1e-10)
+        np.testing.assert_allclose(coef, answer.coef, atol=1e-10)
 
 
 def test_the_step_of_complex_coefficients_squares_what_is_left_of_the_gradient():
@@ -236,3 +245,15 @@ def test_the_secant_in_squares_is_exact_on_a_line_in_squares():
     for strength in (3.0, 1.0):
         secant.add(strength, np.sqrt(2.0 + 0.25 * strength**2))
     assert secant.line() == pytest.approx((2.0, 0.25))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_an_exact_fit_is_proved_for_all_smaller_strengths_without_another_solve(dtype):
+    A, y, _ = planted(20, 60, 5, noise=0.5, seed=3)
+    A, y = A.astype(dtype), y.astype(dtype)
+    alphas = alpha_max(A, y, SquareRoot()) * np.geomspace(0.05, 1e-3, 10)
+    path = regularization_path(A, y, SquareRoot(), alphas=alphas, tol=1e-6)
+    assert path.status is Status.CONVERGED
+    assert all(result.n_iter == 0 for result in path.results[1:])
+    least = linprog(np.ones(120), A_eq=np.hstack([A, -A]), b_eq=y).fun
+    np.testing.assert_allclose(np.abs(path.coefs).sum(axis=0), least, rtol=1e-5)

@@ -1,12 +1,13 @@
 """A vertex near the optimum of an absolute or quantile loss with an l1 norm, by a path through the inside: for large supports.
 
-    maximise over u   y^T u        subject to   low <= u <= high,   |A^T u| <= cost
+    maximise over u   y^T u - 1/2 sum_i bend_i u_i**2        subject to   low <= u <= high,   |A^T u| <= cost
 
-The slacks of all bounds and the multipliers of the bounds stay positive while Newton's method, a predictor and a corrector a
-step, leads their products to zero. Every step solves one linear system of the smaller side of A; fifteen or so are enough
-whatever the support, where a simplex method needs several pivots for each of its columns. In the end either the slack of a bound
-vanishes or its multiplier: columns without slack are the support, and rows without multipliers are those that it interpolates.
-Which of the two it is shows in the last steps, in which multiplier over slack, the stiffness of the bound, grows or falls.
+without bends; with them it is the dual of Huber's loss, and the path leads to the optimum itself (`huber_program`). The slacks
+of all bounds and the multipliers of the bounds stay positive while Newton's method, a predictor and a corrector a step, leads
+their products to zero. Every step solves one linear system of the smaller side of A; fifteen or so are enough whatever the
+support, where a simplex method needs several pivots for each of its columns. In the end either the slack of a bound vanishes or
+its multiplier: columns without slack are the support, and rows without multipliers are those that it interpolates. Which of the
+two it is shows in the last steps, in which multiplier over slack, the stiffness of the bound, grows or falls.
 
 Mehrotra, "On the implementation of a primal-dual interior point method", 1992.
 Portnoy and Koenker, "The Gaussian hare and the Laplacian tortoise: computability of squared-error versus absolute-error
@@ -19,7 +20,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 from scipy.linalg.lapack import dgetrf
 
-__all__ = ["central_vertex"]
+__all__ = ["central_path", "central_vertex"]
 
 _CLOSE = 1e-8  # sum of the products, over the loss at zero: below, vertices are told apart
 _STEPS = 50
@@ -35,10 +36,11 @@ def central_vertex(columns, target, low, high, cost, one_sided):
 
     `columns` (size, n) holds columns of A as its rows; those of no cost are free, those `one_sided` may not be negative.
     """
-    stiffness, grown = _inside(columns, target, low, high, cost, one_sided)
-    if stiffness is None:
-        return None
+    end = central_path(columns, target, low, high, cost, one_sided)
     n = target.size
+    if end is None or not np.all(end[2][:n] > 0):
+        return None
+    _, _, stiffness, grown = end
     rows, price = 1.0 / np.sqrt(stiffness[:n]), np.where(cost > 0, stiffness[n:], np.inf)
     chosen = np.flatnonzero(grown[n:] | (cost <= 0))
     chosen = chosen[np.argsort(-price[chosen], kind="stable")][:n]
@@ -51,18 +53,25 @@ def central_vertex(columns, target, low, high, cost, one_sided):
         chosen = np.setdiff1d(support, wrong)
 
 
-def _inside(columns, target, low, high, cost, one_sided):
-    """The stiffness of rows and columns (n + size,) at the end of the path and whether it has grown; None, None if it got lost."""
+def central_path(columns, target, low, high, cost, one_sided, bend=0.0, close=_CLOSE):
+    """Slacks and multipliers (2, n + size) of the upper and the lower bounds of rows and columns, near the optimum.
+
+    With them the stiffness of rows and columns (n + size,) there, and whether it has grown; None where the path was lost.
+    A column of no cost is free, and a row or column of infinite bounds has none.
+    """
     n = target.size
     limits = np.vstack([np.concatenate([high, cost]), np.concatenate([-low, cost])])
-    bounded = limits > 0
+    bounded = (limits > 0) & np.isfinite(limits)
     bounded[1, n:] &= ~one_sided
     slack, pull = np.where(bounded, limits, 1.0), np.zeros(limits.shape)
     scale = float(np.mean(np.abs(target)))
-    pull[:, n:] = np.where(bounded[:, n:], scale * np.mean(high - low) / (2.0 * slack[:, n:]), 0.0)
+    roomy = (
+        np.maximum(slack[:, n:], np.mean(cost)) if cost.size else slack[:, n:]
+    )  # what costs little must not start far away
+    pull[:, n:] = np.where(bounded[:, n:], scale * np.mean(high - low) / (2.0 * roomy), 0.0)
     residual = target - (pull[0, n:] - pull[1, n:]) @ columns
     pull[:, :n] = np.maximum(_SIDES * residual, 0.0) + scale
-    close = _CLOSE * float(np.sum(np.maximum(high * target, low * target)))
+    close *= float(np.sum(np.maximum(high * target, low * target)))
     past = []
     try:
         for _ in range(_STEPS):
@@ -70,20 +79,18 @@ def _inside(columns, target, low, high, cost, one_sided):
             gap = float(np.sum(slack * pull))
             if not gap > close:
                 break
-            slack, pull = _step(columns, slack, pull, bounded, gap)
+            slack, pull = _step(columns, slack, pull, bounded, gap, bend)
     except LinAlgError:
-        return None, None
+        return None
     end = past[-1]
-    if not (np.all(np.isfinite(end)) and np.all(end[:n] > 0)):
-        return None, None
-    return end, end > past[-min(len(past), _LOOK_BACK)]
+    return (slack, pull, end, end > past[-min(len(past), _LOOK_BACK)]) if np.all(np.isfinite(end)) else None
 
 
-def _step(columns, slack, pull, bounded, gap):
+def _step(columns, slack, pull, bounded, gap, bend):
     """Slacks and multipliers (2, n + size) after a predictor and a corrector that share one factorisation."""
     n, stiffness = columns.shape[1], np.sum(pull / slack, axis=0)
     system = _by_columns if columns.shape[0] <= n else _by_rows
-    change = system(columns, stiffness[:n], stiffness[n:])
+    change = system(columns, stiffness[:n] + bend, stiffness[n:])
 
     def direction(force):
         total = np.sum(_SIDES * force / slack, axis=0)
@@ -92,12 +99,18 @@ def _step(columns, slack, pull, bounded, gap):
         return slacks, (force - pull * slacks) / slack
 
     slacks, pulls = direction(-slack * pull)
-    here, there = min(_way(slack, slacks), 1.0), min(_way(pull, pulls), 1.0)
+    here, there = _ways(slack, slacks, pull, pulls, 1.0, bend)
     after = float(np.sum((slack + here * slacks) * (pull + there * pulls)))
     centre = (after / gap) ** 3 * gap / np.count_nonzero(bounded)
     slacks, pulls = direction((centre - slack * pull - slacks * pulls) * bounded)
-    here, there = min(_SHORT * _way(slack, slacks), 1.0), min(_SHORT * _way(pull, pulls), 1.0)
+    here, there = _ways(slack, slacks, pull, pulls, _SHORT, bend)
     return slack + here * slacks, pull + there * pulls
+
+
+def _ways(slack, slacks, pull, pulls, share, bend):
+    """How far slacks and multipliers go: equally far where rows bend, since there the one depends on the other."""
+    here, there = (min(share * _way(*both), 1.0) for both in ((slack, slacks), (pull, pulls)))
+    return (min(here, there),) * 2 if np.any(bend) else (here, there)
 
 
 def _way(values, change):

@@ -43,6 +43,13 @@ class Certifier:
         self._coef, self._point, self._penalty = coef, certificate.point, problem.penalty
         return certificate
 
+    def point(self, problem, coef):
+        """The point of coefficients: that of the last call if it was for them."""
+        if coef is self._coef:
+            return self._point
+        problem = problem.in_double()
+        return problem.at(coef) if np.any(coef) else problem.at_zero()
+
     def know(self, coef, point):
         """The point of coefficients that come next, where another certificate has computed it."""
         self._coef, self._point, self._penalty = coef, point, None

@@ -15,8 +15,7 @@ from ...losses._registry import SCALAR_LOSS
 __all__ = ["Fit"]
 
 _STEPS = 30
-_FORCING = 0.2  # defect of the model's minimiser over the defect before the step
-_LEAST_FLOOR, _FLOOR_CHANGE = 1e-3, 10.0
+_FLOOR, _LEAST_FLOOR, _FLOOR_CHANGE = 1e-3, 1e-7, 10.0
 _PROGRESS = 0.5  # what a step has to leave of the defect where only that can tell
 _FALLS, _UNJUDGED, _NONE = "falls", "unjudged", "none"
 _CUTS = 40
@@ -33,19 +32,18 @@ class Fit:
     def __init__(self, problem, model):
         self.problem, self.model = problem, model
         wide = problem.in_double()
-        self.has_intercept = getattr(wide.loss, "has_intercept", False)
-        self.loss = wide.loss.loss if self.has_intercept else wide.loss
+        self.loss = getattr(wide.loss, "loss", wide.loss)
         self.target = np.array(wide.target)  # read-only arrays would be another type to the kernels
         self.row_weights = np.broadcast_to(wide.row_weights, self.target.shape).astype(np.float64)
         self.scale = float(wide.at_zero().loss)
         self.strongest = float(np.max(np.abs(wide.without_excluded(wide.at_zero().correlation)), initial=0.0))
         self.weights = None if wide.penalty_weights is None else np.asarray(wide.penalty_weights)
         self.dual, self.bend = np.empty(self.target.size), np.empty(self.target.size)
-        self.floor, self.stiffness = _LEAST_FLOOR, 1.0
+        self.floor, self.stiffness = _FLOOR, 1.0
         self.compiled = problem.n_features > _INTERPRETED[0] or problem.n_samples > _INTERPRETED[1]
 
-    def minimise(self, penalty, coef, enough, least):
-        """Coefficients of the members whose defect is at most `enough`, or the best that could be had from `coef`.
+    def minimise(self, penalty, coef, constant, enough, least):
+        """Coefficients of the members whose defect is at most `enough`, or the best that could be had from `coef` and its constant.
 
         There is one step at least, unless the defect is at most `least`.
         """
@@ -53,28 +51,35 @@ class Fit:
         members = self.model.members
         self.charges = np.ones(members.size) if self.weights is None else self.weights[members]
         self.limit = _limits(penalty, self.charges)
-        self.fitted, self.constant = self.model.image(coef), 0.0
-        if self.has_intercept:
-            self.constant = float(self.loss.best_constant(self.target, self.fitted, self.row_weights))
+        self.all_charged = bool(np.all(self.limit > 0))
+        self.fitted, self.constant = self.model.image(coef), float(constant)
         best = None  # what a step that the objective cannot judge has to improve on
         for step in range(_STEPS):
             self._weigh()
-            self.model.bend_to(self._safe_bend())
-            dual = self.model.balanced(self.dual)
-            remaining = self.model.products(dual)
+            if not step:
+                self.model.bend_to(self._safe_bend())
+            dual, remaining = self._balanced()
             defect = self.defect(self.coef, remaining)
             if best is not None and not defect < _PROGRESS * best[0]:
                 return self.coef if defect < best[0] else best[1]
             if not defect > (enough if step else min(enough, least)):
                 break
+            if step:  # not before: the last look needs no new model
+                self.model.bend_to(self._safe_bend())
+                dual, remaining = self._balanced()
             self.model.begin(self.coef, dual, remaining)
-            self.model.minimise(penalty, self.charges, self.defect, max(_FORCING * defect, 0.3 * enough))
+            self.model.minimise(penalty, self.charges, self.defect, max(self.model.forcing * defect, 0.3 * enough))
             before = (defect, self.coef)
             outcome = self._step(self.model.coef)
             if outcome is _NONE:
                 break
             best = before if outcome is _UNJUDGED else None
         return self.coef
+
+    def _balanced(self):
+        """The negative gradient once the model's constant is the best one, and its products with the members."""
+        dual = self.model.balanced(self.dual)
+        return dual, self.model.products(dual)
 
     def _weigh(self):
         """The negative gradient and the curvature of the loss in every fitted value."""
@@ -101,13 +106,14 @@ class Fit:
         distance = np.asarray(self.penalty.subdiff_distance(-remaining, coef, self.charges))
         if not self.penalty.is_convex or self.penalty.alpha == 0:
             return distance.max(initial=0.0) / self.strongest if self.strongest > 0 else 0.0
-        charged = self.limit > 0
-        excess = np.max(distance[charged] / self.limit[charged], initial=0.0)
-        excess += np.max(distance[~charged], initial=0.0) / max(self.strongest, _TINY)
+        if self.all_charged:
+            excess = np.max(distance / self.limit, initial=0.0)
+        else:
+            charged = self.limit > 0
+            excess = np.max(distance[charged] / self.limit[charged], initial=0.0)
+            excess += np.max(distance[~charged], initial=0.0) / max(self.strongest, _TINY)
         bend = self.model.curvatures()
-        alone = np.divide(
-            0.5 * distance**2, bend, out=np.zeros_like(bend), where=bend > 0
-        )  # what a coordinate could gain
+        alone = 0.5 * distance**2 / np.where(bend > 0, bend, np.inf)  # what a coordinate could gain
         shrunk = excess * max(abs(coef @ remaining), self.scale)  # an outlier's dual lies on the border of the domain
         gap = np.abs(coef) @ distance + shrunk + alone.sum()
         return gap / self.scale if self.scale > 0 else 0.0

@@ -28,7 +28,9 @@ _INTERPRETED = 64  # features up to which sweeps are interpreted: numba is not e
 _ROUNDS = 40
 _SWEEPS = 5
 _LARGE = 200  # columns from which on a sweep costs more than a look at what it has reached
+_FORCING, _NEWTON_FORCING = 0.2, 0.01
 _STALE = 0.25  # relative change of a sample's curvature from which on the Gram matrix follows it
+_CHEAP = 4e6  # multiplications that cost less than the interpreter around a step: a Gram matrix of so many follows every change
 _FEW = 0.4  # share of samples up to which their changes are cheaper than a new Gram matrix
 _FIRST_CAPACITY = 256
 _CANCELLED = 1e-6  # a Gram matrix is made anew once a change leaves so little of it
@@ -55,6 +57,11 @@ class QuadraticModel(ABC):
     def __init__(self, design, has_intercept):
         self.design, self.has_intercept = design.in_double(), has_intercept
         self.members = np.empty(0, dtype=np.int64)
+
+    @property
+    def forcing(self):
+        """Defect of the model's minimiser over the defect before the step."""
+        return _FORCING
 
     @abstractmethod
     def grow(self, new):
@@ -168,8 +175,17 @@ class GramModel(QuadraticModel):
     def products(self, vector):
         return self._columns @ vector
 
+    @property
+    def _is_small(self):
+        """Whether the matrix may be made anew for each step, for which descent then goes far: Newton's method, quadratic convergence."""
+        return self.members.size**2 * self.design.shape[0] <= _CHEAP
+
+    @property
+    def forcing(self):
+        return _NEWTON_FORCING if self._is_small else _FORCING
+
     def bend_to(self, bend):
-        if self.bend is not None:
+        if self.bend is not None and not self._is_small:
             moved = np.flatnonzero(np.abs(bend - self.bend) > _STALE * np.maximum(bend, self.bend))
             if not moved.size:
                 return

@@ -2,15 +2,20 @@
 
     min over x   1/(2 n) ||y - A x||^2 + alpha sum_j weights_j |x_j|      for alpha from infinity down to the least one asked for
 
-With the Gram matrix at hand, each change of the support is one principal pivot of it: a rank-one update. A path of a hundred
-strengths on a few dozen columns is then a few dozen pivots, where a solver would be set up and certified a hundred times.
-What rounding or dependent columns spoil shows in the certificates, all computed in one product; such strengths are left to the solver.
+Each change of the support is a rank-one update: a principal pivot of the Gram matrix where features are few (`_Table`), a row and
+a column of the support's inverse Gram matrix where samples are (`Columns`). A path of a hundred strengths is then some dozens
+of pivots, where a solver would be set up and certified a hundred times. What rounding or dependent columns spoil shows in the
+certificates, all computed in two products; such strengths are left to the solver.
 
 Osborne, Presnell and Turlach, "A new approach to variable selection in least squares problems", 2000.
 Efron, Hastie, Johnstone and Tibshirani, "Least angle regression", 2004.
 """
 
 from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 
@@ -20,73 +25,87 @@ from ...result import SolveResult, Status
 from ..certificates import relative_gap
 from ..gram_problem import GramProblem
 
-__all__ = ["homotopy_path", "is_small", "path_at_once"]
+__all__ = ["ROUNDING", "Columns", "homotopy_path", "is_small", "path_at_once"]
 
 _FEATURES, _ENTRIES = 256, 1 << 22  # a pivot costs the square of the features; the design is looked at as a dense array
+_SAMPLES, _WIDE_ENTRIES = 128, 1 << 18  # or a product with the design, and there are some for each sample
 _PIVOTS = 10  # for each feature: more are a circle that ties of rounding errors have closed
+ROUNDING = 1e-14  # of the largest strength, by which two ways to it may differ
 _DEPENDENT = 1e-10  # share of a column, squared, below which what is new in it may be rounding
 
 
 def is_small(problem):
     """Whether the path is worth following, and has no orthant for free coefficients to stay in."""
     few = problem.n_features <= _FEATURES and problem.n_samples * problem.n_features <= _ENTRIES
-    return few and not problem.design.is_matrix_free and not (problem.penalty.positive and problem.free_columns().size)
+    plain = not problem.design.is_matrix_free and not (problem.penalty.positive and problem.free_columns().size)
+    return plain and (few or _is_wide(problem))
 
 
-def path_at_once(problem, alphas, tol):
+def _is_wide(problem):
+    """Whether the support can never be large, and a product with the design costs little."""
+    few = problem.n_samples <= min(_SAMPLES, problem.n_features) and not isinstance(problem, GramProblem)
+    return few and problem.n_samples * problem.n_features <= _WIDE_ENTRIES
+
+
+def path_at_once(problem, alphas, tol, *, handed_out=False):
     """Results for a descending sequence of strengths of an `L1` penalty; None for those whose gap misses `tol`.
 
-    The gap is that of the coefficients with their own residual, from the Gram matrix in double precision.
+    The gap is that of the coefficients with their own residual; from a Gram matrix in double precision where there is one, unless
+    the results are `handed_out`: then from the design, as that of any other result.
     """
+    began = time.perf_counter()
     with single_threaded_blas():  # many small products
-        known = _as_gram(problem)
+        wide = problem.in_double()
+        known = wide if _is_wide(wide) else _as_gram(wide)
         coefs, pivots = homotopy_path(known, alphas)
         coefs = coefs.astype(problem.target.dtype)
-        certificate = _gaps(known, coefs, alphas)
-    return [
-        _result(coefs[:, k], alphas[k] * (alphas[k] * float(certificate.objective[k])), float(value), tol, pivots)
-        if value <= tol
-        else None
-        for k, value in enumerate(certificate.value)
-    ]
+        certificate = _gaps(wide if handed_out else known, coefs, alphas)
+    results: list = []
+    for k, gap in enumerate(map(float, certificate.value)):
+        objective = alphas[k] * (alphas[k] * float(certificate.objective[k]))
+        if not gap <= tol:
+            results.append(None)
+            continue
+        seconds = time.perf_counter() - began
+        history = {"iteration": [pivots], "certificate": [gap], "objective": [objective], "seconds": [seconds]}
+        name, tol = "relative duality gap", float(tol)
+        results.append(SolveResult(coefs[:, k], 0.0, Status.CONVERGED, pivots, objective, gap, name, tol, history))
+    return results
 
 
 def _as_gram(problem):
     """The problem, known through its Gram matrix."""
-    wide = problem.in_double()
-    if isinstance(wide, GramProblem):
-        return wide
-    design = wide.design
+    if isinstance(problem, GramProblem):
+        return problem
+    design = problem.design
     gram = np.asarray(design.gram(np.arange(problem.n_features)))
     null = np.flatnonzero(design.column_sq_norms() <= 0)  # constants, of which centring leaves rounding errors
     gram[null] = gram[:, null] = 0.0
-    correlations = wide.at_zero().correlation * problem.n_samples
-    design = GramDesign(gram, problem.n_samples, float(wide.target @ wide.target))
-    return GramProblem(design, correlations, wide.loss, wide.penalty, wide.penalty_weights)
+    correlations = problem.at_zero().correlation * problem.n_samples
+    design = GramDesign(gram, problem.n_samples, float(problem.target @ problem.target))
+    return GramProblem(design, correlations, problem.loss, problem.penalty, problem.penalty_weights)
 
 
 def _gaps(problem, coefs, alphas):
     """Relative gaps at all strengths: a target over its strength is the problem of strength one, so they are many targets."""
-    penalty = problem.penalty._replace(alpha=1.0)
-    known = GramDesign(problem.design.matrix, problem.n_samples, (np.sqrt(problem.target_sq_norm) / alphas) ** 2)
-    targets = problem.target[:, None] / alphas
-    return relative_gap(
-        GramProblem(known, targets, problem.loss, penalty, problem.penalty_weights), coefs.astype(np.float64) / alphas
-    )
-
-
-def _result(coef, objective, gap, tol, pivots):
-    return SolveResult(coef, 0.0, Status.CONVERGED, pivots, objective, gap, "relative duality gap", float(tol))
+    penalty, targets = problem.penalty._replace(alpha=1.0), problem.target[:, None] / alphas
+    design = problem.design
+    if isinstance(problem, GramProblem):
+        design = GramDesign(design.matrix, problem.n_samples, (np.sqrt(problem.target_sq_norm) / alphas) ** 2)
+    many = type(problem)(design, targets, problem.loss, penalty, problem.penalty_weights)
+    return relative_gap(many, coefs.astype(np.float64) / alphas)
 
 
 def homotopy_path(problem, alphas):
-    """Coefficients (n_features, n_alphas) of a `GramProblem` with an `L1` penalty, and how many pivots they took."""
-    follower = _Follower(problem)
+    """Coefficients (n_features, n_alphas) under an `L1` penalty, and how many pivots they took."""
+    follower = _Table(problem) if isinstance(problem, GramProblem) else Columns(problem)
     coefs = np.zeros((problem.n_features, alphas.size))
     done = 0
     for _ in range(_PIVOTS * problem.n_features):
         follower.aim()
         alpha, column, sign = follower.next_change()
+        if not follower.pivots:
+            alpha *= 1.0 - ROUNDING  # a strength that others find to be the largest is one
         last = int(np.searchsorted(-alphas, -alpha))  # those at least as large as alpha
         if last > done:
             coefs[:, done:last] = follower.coefs(alphas[done:last])
@@ -97,36 +116,42 @@ def homotopy_path(problem, alphas):
     return coefs, follower.pivots
 
 
-class _Follower:
-    """A piece of the path: its support, signs, and the Gram matrix with the support pivoted in.
+class _Follower(ABC):
+    """A piece of the path: its support and signs, and the Gram matrix as far as the next piece needs it.
 
     On the support the coefficients are ``base - alpha * slope``, elsewhere the correlations are, all in the same two arrays.
     """
 
-    def __init__(self, problem):
+    base: Any
+    slope: Any
+
+    def __init__(self, problem, size, target):
         n_features = problem.n_features
         weights = problem.penalty_weights
         self.weights = np.ones(n_features) if weights is None else np.asarray(weights, dtype=np.float64)
-        self.table = np.array(problem.design.matrix) / problem.n_samples
-        self.target = problem.target / problem.n_samples
+        self.size, self.target = size, target  # Gram matrix's diagonal and correlations of the target, over n_samples
         self.positive = problem.penalty.positive
-        self.size = np.diagonal(self.table).copy()
         self.alpha, self.pivots = np.inf, 0
         self.sign = np.zeros(n_features)
         self.inside = np.zeros(n_features, dtype=bool)
         self.excluded = (self.size <= 0) | np.isinf(self.weights)
         self.weights = np.where(self.excluded, 0.0, self.weights)
         self.barred = self.excluded.copy()
+        self.rate, self.least = self.weights, 0.0  # of the strength in each column's threshold, and what it falls to
         for column in np.flatnonzero((self.weights == 0) & ~self.excluded):
             self._enter(column, 0.0)
 
+    @abstractmethod
     def aim(self):
         """The piece that the support and its signs begin."""
-        known = np.column_stack([self.target, self.weights * self.sign])
-        piece = self.table @ np.where(self.inside[:, None], known, 0.0)
-        outside = ~self.inside
-        piece[outside] += known[outside]  # signs are zero there
-        self.base, self.slope = piece.T
+
+    @abstractmethod
+    def _left(self, column):
+        """What of a column outside, squared, is not in the span of the support."""
+
+    @abstractmethod
+    def _pivot(self, column):
+        """Exchange a coefficient for its correlation; done twice it undoes itself."""
 
     def coefs(self, alphas):
         """The coefficients at strengths of the piece; rounding carries none beyond zero."""
@@ -136,16 +161,16 @@ class _Follower:
 
     def next_change(self):
         """The largest strength at which the piece ends, the column that enters or leaves there, and its sign."""
-        base, slope, weights = self.base, self.slope, self.weights
+        base, slope, least = self.base, self.slope, self.least
         free_to_enter = ~self.inside & ~self.barred
-        above, below = weights + slope, weights - slope
+        above, below = self.rate + slope, self.rate - slope
         with np.errstate(divide="ignore", invalid="ignore"):
             leaves = np.where(self.inside & (self.sign * slope < 0), base / slope, 0.0)
-            rises = np.where(free_to_enter & (above > 0), base / above, 0.0)
-            falls = np.where(free_to_enter & (below > 0) & (not self.positive), -base / below, 0.0)
+            rises = np.where(free_to_enter & (above > 0), (base - least) / above, 0.0)
+            falls = np.where(free_to_enter & (below > 0) & (not self.positive), (-base - least) / below, 0.0)
         times = np.concatenate([rises, falls, leaves])
         first = int(np.argmax(times))
-        kind, column = divmod(first, weights.size)
+        kind, column = divmod(first, base.size)
         return min(max(float(times[first]), 0.0), self.alpha), column, (1.0, -1.0, 0.0)[kind]
 
     def change(self, column, alpha, sign):
@@ -154,22 +179,80 @@ class _Follower:
         if sign:
             self._enter(column, sign)
             return
+        self.pivots += 1
         self._pivot(column)
         self.inside[column], self.sign[column] = False, 0.0
         self.barred = self.excluded.copy()
 
     def _enter(self, column, sign):
-        if self.table[column, column] <= _DEPENDENT * self.size[column]:
+        if self._left(column) <= _DEPENDENT * self.size[column]:
             self.barred[column] = True  # until another one leaves
             return
+        self.pivots += 1
         self._pivot(column)
         self.inside[column], self.sign[column] = True, sign
 
+
+class _Table(_Follower):
+    """The whole Gram matrix, the support pivoted in."""
+
+    def __init__(self, problem):
+        self.table = np.array(problem.design.matrix) / problem.n_samples
+        super().__init__(problem, np.diagonal(self.table).copy(), problem.target / problem.n_samples)
+
+    def aim(self):
+        known = np.column_stack([self.target, self.weights * self.sign])
+        piece = self.table @ np.where(self.inside[:, None], known, 0.0)
+        outside = ~self.inside
+        piece[outside] += known[outside]  # signs are zero there
+        self.base, self.slope = piece.T
+
+    def _left(self, column):
+        return self.table[column, column]
+
     def _pivot(self, column):
-        """Exchange a coefficient for its correlation; done twice it undoes itself."""
-        self.pivots += 1
         table = self.table
         pivot, row, left = table[column, column], table[column] / table[column, column], table[:, column].copy()
         table -= left[:, None] * row
         table[column], table[:, column] = row, -left / pivot
         table[column, column] = 1.0 / pivot
+
+
+class Columns(_Follower):
+    """The design's columns, as rows, and the inverse of the support's Gram matrix."""
+
+    def __init__(self, problem):
+        design, n_samples = problem.design, problem.n_samples
+        self.rows = np.ascontiguousarray(design.columns(np.arange(problem.n_features)).T) / np.sqrt(n_samples)
+        self.ends = np.column_stack([problem.target / np.sqrt(n_samples), np.zeros(n_samples)])
+        self.support, self.inverse = np.empty(0, dtype=np.int64), np.empty((0, 0))
+        size = np.where(design.column_sq_norms() > 0, np.einsum("ij,ij->i", self.rows, self.rows), 0.0)
+        super().__init__(problem, size, self.rows @ self.ends[:, 0])
+
+    def aim(self):
+        support = self.support
+        inside = self.inverse @ np.column_stack([self.target[support], (self.weights * self.sign)[support]])
+        piece = self.rows @ (self.ends - self.rows[support].T @ inside)
+        piece[support] = inside
+        self.base, self.slope = piece.T
+
+    def _left(self, column):
+        touch = self.rows[self.support] @ self.rows[column]
+        self.shared = self.inverse @ touch  # of the other columns, in this one
+        self.rest = self.size[column] - touch @ self.shared
+        return self.rest
+
+    def _pivot(self, column):
+        inverse, count = self.inverse, self.support.size
+        if not self.inside[column]:
+            self.support = np.append(self.support, column)
+            self.inverse = np.empty((count + 1, count + 1))
+            self.inverse[:count, :count] = inverse + np.outer(self.shared, self.shared) / self.rest
+            self.inverse[count, :count] = self.inverse[:count, count] = -self.shared / self.rest
+            self.inverse[count, count] = 1.0 / self.rest
+            return
+        place = int(np.flatnonzero(self.support == column)[0])
+        others = np.delete(np.arange(count), place)
+        link = inverse[others, place]
+        self.inverse = inverse[np.ix_(others, others)] - np.outer(link, link) / inverse[place, place]
+        self.support = self.support[others]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..._validation import as_count, as_number
 from ...losses import Squared
 from ...penalties import L1
-from ..advice import announce_solve
+from ..advice import announce_solve, warn_without_penalty
 from ..solve import pose, solve_problem
 
 __all__ = ["lasso"]
@@ -44,7 +44,7 @@ def lasso(
         The target; for a `GramDesign` the correlations ``A.conj().T @ y``. Many targets are independent problems.
     alpha : float
         Strength of the penalty, in the units of ``A.T @ y / n_samples``; from ``alpha_max(A, y)`` on the answer is zero.
-        With 0 it is least squares, solved by `fista` and certified by its stationarity.
+        With 0 it is least squares, certified by its stationarity.
     penalty_weights : array of shape (n_features,), optional
         Each from 0 (unpenalised) to inf (excluded).
     sample_weight : array of shape (n_samples,), optional
@@ -102,6 +102,7 @@ def lasso(
     """
     penalty = L1(as_number(alpha, "alpha"), bool(positive))
     problem = pose(A, y, Squared(), penalty, penalty_weights=penalty_weights, sample_weight=sample_weight)
+    warn_without_penalty(problem.loss, penalty)
     options = {"max_iter": as_count(max_iter, "max_iter"), "tol": as_number(tol, "tol"), "screening": screening}
     return announce_solve(
         problem, solve_problem(problem, problem.start(init), callback=callback, n_jobs=n_jobs, **options)

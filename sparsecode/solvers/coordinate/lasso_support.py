@@ -44,6 +44,20 @@ def _on_support(problem, coef):
     return _OnSupport(support, gram, weights[support], columns.conj().T @ weighted, energy)
 
 
+def _on_members(problem, working_set):
+    """The same from a working set that has just been solved, whose coefficients those are: without a product."""
+    places = np.flatnonzero(working_set.coef)
+    if not 0 < places.size <= min(_MOST, problem.n_samples):
+        return None
+    return _OnSupport(
+        working_set.members[places],
+        working_set.support_gram(places),
+        working_set.weights[places],
+        working_set.correlations()[places],
+        working_set.misfit(),
+    )
+
+
 def stationary(problem, coef):
     """Coefficients moved to where the gradient on their support is that of the l1 norm, to rounding.
 
@@ -77,13 +91,16 @@ def complex_step(gram, coef, correlation, threshold):
     return None if step is None else step[:size] + 1j * step[size:]
 
 
-def meeting(problem, coef, alpha):
+def meeting(problem, coef, alpha, solved=None):
     """Where the Lasso of strength ``alpha sigma`` leaves a residual of size sigma, if support and signs of `coef` stay: sigma and it.
 
     For real data: there the coefficients are ``coef + fit - sigma * shift``, and the squared size is what the fit leaves plus
-    ``sigma**2 threshold^T shift``. None if signs do not stay, or the fit leaves nothing.
+    ``sigma**2 threshold^T shift``. None if signs do not stay, or the fit leaves nothing. `solved` is the working set with these
+    coefficients, if there is one.
     """
-    here = None if is_complex(coef) else _on_support(problem, coef)
+    if is_complex(coef):
+        return None
+    here = _on_support(problem, coef) if solved is None else _on_members(problem, solved)
     if here is None:
         return None
     values = to_numpy(coef).copy()

@@ -58,13 +58,15 @@ def _held_at_zero(solve, coef, direction, crosses):
     held = np.empty(0, dtype=np.int64)
     columns, step = np.empty((coef.size, 0)), direction
     for _ in range(_FACES):
-        new = np.flatnonzero(crosses(coef + step))
-        new = np.setdiff1d(new, held, assume_unique=True)  # those held are zero up to rounding
+        crossing = crosses(coef + step)
+        crossing[held] = False  # those are zero up to rounding
+        new = np.flatnonzero(crossing)
         if not new.size:
             step[held] = -coef[held]
             return step
         when = -coef[new] / step[new]
-        new = new[when <= np.quantile(when, _EARLY)]
+        last = int(_EARLY * (new.size - 1))
+        new = new[when <= np.partition(when, last)[last]]
         held = np.concatenate([held, new])
         if 2 * held.size > coef.size:
             return None

@@ -6,6 +6,7 @@ A look at all columns (the product that the certificate needs anyway) chooses th
 minimise the quadratic model of the misfit plus the penalty, as exactly as the distance to the goal asks for, and a
 search along the step on the true objective keeps them honest. While columns outside correlate far above the strength,
 a larger strength is solved for first (a continuation), so that the set is not filled with columns that fit a wrong model.
+Huber's loss with an l1 norm is solved as a quadratic program (`huber_program`) where residuals lie far beyond its quadratic part.
 
 Lee, Sun and Saunders, "Proximal Newton-type methods for minimizing composite functions", 2014 (arXiv 1206.1623).
 Massias, Vaiter, Gramfort and Salmon, "Dual extrapolation for sparse generalized linear models", 2020 (arXiv 1907.05830).
@@ -22,12 +23,13 @@ from ..._parallel import single_threaded_blas
 from ...designs import DenseDesign, SparseDesign
 from ...losses._registry import SCALAR_LOSS
 from ...penalties._registry import SCALAR_PROX
-from ..certificates import certificate_of, relative_gap, stationarity
+from ..certificates import PairCertificate, certificate_of, relative_gap, stationarity
 from ..driver import State, drive
 from ..methods import Method
 from .certifier import Certifier
 from .glm_fit import Fit
 from .glm_models import QuadraticModel, make_model
+from .huber_program import HuberProgram
 
 __all__ = ["PROX_NEWTON", "prox_newton_steps"]
 
@@ -41,6 +43,7 @@ _SETTLED = 0.02
 _FLOOR = 0.2  # and over the tolerance
 _FREE_COLUMNS = 500  # so many unpenalised columns may enter together
 _NEAR, _USEFUL = 0.8, 0.9  # correlation over what is allowed at zero; share of the members below which they are pruned
+_PROPORTIONAL = 1e-5  # rounding of the limits of a penalty that are proportional to its strength
 _PATIENCE = 3
 _TINY = np.finfo(np.float64).tiny
 
@@ -52,10 +55,12 @@ class Memory(NamedTuple):
     certify: Any
 
 
-def prox_newton_steps(problem, coef, model, *, tol):
+def prox_newton_steps(problem, coef, model, duals, *, tol):
     """Yield the coefficients after each working set; the first certificate sent in is that of `coef`."""
-    scores, fit = _Scores(problem, bool(np.any(coef))), Fit(problem, model)
     certificate = yield State(coef)
+    scores, fit = _Scores(problem, bool(np.any(coef))), Fit(problem, model)
+    program = HuberProgram(problem) if HuberProgram.suits(problem) else None
+    is_far = program is not None and program.is_far(coef)
     least, idle, strength = np.inf, 0, None
     while True:
         value = float(certificate.value)
@@ -70,7 +75,14 @@ def prox_newton_steps(problem, coef, model, *, tol):
         with single_threaded_blas():  # many small products, which lose more by waiting for threads than they gain
             if new.size:
                 model.grow(new)
-            solved = fit.minimise(strength, np.asarray(coef[model.members], dtype=np.float64), enough, floor)
+            is_far = is_far or (program is not None and idle > 0)
+            inside = program.minimise(strength, model.members) if program is not None and is_far else None
+            if inside is not None:
+                solved, duals.point = inside
+            else:
+                start, constant = np.asarray(coef[model.members], dtype=np.float64), problem.in_double().intercept(coef)
+                solved, duals.point = fit.minimise(strength, start, constant, enough, floor), None
+                problem.in_double().expect(fit.constant)
         before, coef = coef, np.zeros_like(coef)
         coef[model.members] = solved
         same = not new.size and last == strength
@@ -87,7 +99,7 @@ class _Scores:
         self.limit = probe - _objection(self.penalty, pull, self.weights)  # free columns 0
         double = probe - _objection(self._of_strength(2.0), pull, self.weights)
         told = double < probe  # elsewhere even the probe is allowed
-        proportional = np.allclose(double[told], 2.0 * self.limit[told])
+        proportional = np.all(np.abs(double - 2.0 * self.limit)[told] <= _PROPORTIONAL * double[told])
         self.continues = proportional and self.penalty.alpha > 0 and (self.penalty.is_convex or not warm)
 
     def _of_strength(self, factor):
@@ -148,8 +160,9 @@ def _charges(problem):
 def _run(problem, coef, memory, *, tol, max_iter, callback=None, screening=False):
     """One target, from `coef`. No warning."""
     tol = attainable(tol, problem.target)
-    steps = prox_newton_steps(problem, coef, memory.model, tol=tol)
-    return drive(steps, lambda coef: memory.certify(problem, coef), max_iter=max_iter, tol=tol, callback=callback)
+    duals = PairCertificate(problem, memory.certify)
+    steps = prox_newton_steps(problem, coef, memory.model, duals, tol=tol)
+    return drive(steps, duals, max_iter=max_iter, tol=tol, callback=callback)
 
 
 PROX_NEWTON = Method("prox_newton", _suits, _run, _remember, each_target=True)

@@ -19,7 +19,7 @@ __all__ = ["SparseWorkingSet"]
 class SparseWorkingSet(WorkingSet):
     """Members as a compact CSC matrix in float64."""
 
-    growth = 1.0
+    growth, cheap = 1.0, 2e6
 
     def __init__(self, design, coef_weights):
         super().__init__(design, coef_weights)

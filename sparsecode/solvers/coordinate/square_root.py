@@ -9,8 +9,9 @@ starts from the last, on the same working set.
 
 Where even a vanishing sigma leaves a smaller residual, the minimiser fits the target exactly. Then sigma falls until the fit
 on the support interpolates, and the Lasso's residual over sigma is the dual point that proves it. Supports nearly as large as the
-sample hardly are found that way: there a linear program gives the exact fit of least norm. Where the search gains no more, as near
-exact fits under other penalties than the l1 norm, primal and dual steps go on from its coefficients and its dual point.
+sample hardly are found that way: there a linear program gives the exact fit of least norm, or, under an elastic net, a search in
+the multipliers the optimum (`ridged_root`). Where the search gains no more, as near exact fits under penalties of groups, primal
+and dual steps go on from its coefficients and its dual point.
 
 Belloni, Chernozhukov and Wang, "Square-root lasso: pivotal recovery of sparse signals via conic programming", 2011
 (arXiv 1009.5689).
@@ -29,19 +30,21 @@ from ...designs import CenteredDesign, GramDesign
 from ...losses import Squared, SquareRoot
 from ...penalties import L1, SLOPE, GroupL1, L1Ridge, SparseGroupL1, TotalVariation1D, TotalVariation2D
 from ...result import Status
-from ..certificates import PairCertificate, relative
+from ..certificates import Certificate, PairCertificate, relative
 from ..driver import State, drive
 from ..interpolation import aligned, interpolated, least_fit
 from ..methods import Method, choose
 from ..problem import Point, Problem
 from ..proximal.primal_dual import primal_dual_steps
 from .lasso_support import meeting, stationary
+from .ridged_root import ridged_root
 from .working_set import WORKING_SETS, working_set_steps
 
 __all__ = ["SQUARE_ROOT", "SecantInSquares"]
 
 _PROPORTIONAL = (L1, L1Ridge, GroupL1, SparseGroupL1, SLOPE, TotalVariation1D, TotalVariation2D)  # to their strength
 _FALL = 0.05  # of sigma at most, in one solve
+_ROUNDED = 1e-6  # of its square: residuals that the Gram matrix of a working set tells no more
 _FLOOR = 1e-8  # of the target's size: below, residuals and what proves them are rounding
 _FINEST = 1e-13  # relative gap of the squared loss
 _NEAR = 1e-2  # changes of sigma after which solves are as exact as can be
@@ -130,7 +133,7 @@ class _Inner:
         self.problem = problem
         self.squared = _squared(problem, memory)
         self.kept = memory.kept
-        self.alpha = problem.penalty.alpha
+        self.alpha, self.solved = problem.penalty.alpha, None  # the working set whose coefficients are the last solve's
         self.is_homogeneous = getattr(problem.penalty, "is_homogeneous", False)  # duals prove alike at any length
         self.target_size = size = float(np.sqrt(2.0 * float(self._misfit(problem.start()))))
         if self.squared.design.is_numpy and self.squared.in_double() is self.squared:
@@ -149,17 +152,26 @@ class _Inner:
         options = {"tol": max(_SHARE * wanted * sigma / self.target_size, _FINEST), "max_iter": _INNER_ITERATIONS}
         if last:  # a change of sigma by a millionth is one of the squared loss's gap by its square: below any tolerance
             options = {"tol": 0.0, "max_iter": _POLISH if self.kept["method"].each_target else _POLISH_GRADIENT}
-        memory = self.kept["memory"]
+        memory, self.solved = self.kept["memory"], None
         if quick and self.is_quick:
             steps = working_set_steps(squared, coef, memory.working_set, tol=options["tol"], screening=False)
             next(steps)
-            coef = steps.send(memory.certify(squared, coef)).coef
+            coef = steps.send(self._expected(squared, coef, sigma, wanted)).coef
             steps.close()
+            misfit = memory.working_set.misfit()
+            if misfit > _ROUNDED * self.target_size**2:
+                self.solved = memory.working_set
+                return coef, float(np.sqrt(misfit))
         else:
             coef = self.kept["method"].run(squared, coef, memory, **options).coef
         if last and isinstance(squared.penalty, L1):
             coef = stationary(squared, coef)
         return coef, float(np.sqrt(2.0 * float(self._misfit(coef))))
+
+    def _expected(self, squared, coef, sigma, wanted):
+        """A certificate of the squared loss with nothing proved: how large a gap is expected is all that one working set asks of it."""
+        known = self.kept["memory"].certify.point(squared, coef)
+        return Certificate(2.0 * wanted * sigma / self.target_size, np.inf, "expected gap", known)
 
     @property
     def is_quick(self):
@@ -179,15 +191,21 @@ class _Inner:
     def know(self, coef, size, point):
         """The square-root problem's point of the coefficients that the next solve starts from, whose residual is of a given size.
 
-        Its correlations, times that size, are those of the squared loss: the next solve begins without a product.
+        Its correlations, times that size, are those of the squared loss (and its dual where the samples are the same): the next
+        solve begins without a product.
         """
         certifier = getattr(self.kept.get("memory"), "certify", None)
-        if certifier is not None:
-            certifier.know(coef, self._point(coef, size, size * point.correlation))
+        if certifier is None:
+            return
+        if self.squared.design is self.problem.in_double().design:
+            known = Point(np.float64(0.5 * size**2), size * point.correlation, size * point.dual)
+        else:
+            known = self._point(coef, size, size * point.correlation)
+        certifier.know(coef, known)
 
     def meeting(self, coef, sigma):
         """Sigma and coefficients where the two meet on this support, not too far away; None where that is not known."""
-        met = meeting(self.squared, coef, self.alpha) if isinstance(self.squared.penalty, L1) else None
+        met = meeting(self.squared, coef, self.alpha, self.solved) if isinstance(self.squared.penalty, L1) else None
         return met if met is not None and _FALL * sigma <= met[0] <= sigma / _FALL else None
 
     def is_full(self, coef):
@@ -210,8 +228,14 @@ class _Inner:
 
 
 def _steps(problem, start, memory, tol, duals):
-    """Yield the coefficients of one solve of the squared loss after another."""
+    """Yield the coefficients of one solve of the squared loss after another.
+
+    An exact fit of least norm is the answer for every smaller strength too: its dual point, scaled to fit, then proves that at once.
+    """
+    fit, proof, strength = memory.kept.get("exact", (None, None, 1.0))
+    duals.point = proof * (problem.penalty.alpha / strength) if fit is start else None
     certificate = yield State(start)
+    duals.point = None
     inner, secant = _Inner(problem, memory), SecantInSquares()
     size, coef, dtype = inner.target_size, as_double(start), start.dtype
     wide = problem.in_double()
@@ -232,9 +256,14 @@ def _steps(problem, start, memory, tol, duals):
         if exact is None and met is None and left < sigma <= untried and inner.is_full(coef):
             exact, untried = inner.least_fit(coef, sigma), _AGAIN * sigma
         if exact is not None:
-            duals.point = inner.dual(coef, exact, sigma)
-            yield State(problem.xp.astype(exact, dtype, copy=False))
+            duals.point, exact = inner.dual(coef, exact, sigma), problem.xp.astype(exact, dtype, copy=False)
+            memory.kept["exact"] = exact, duals.point, problem.penalty.alpha
+            yield State(exact)
             duals.point = None
+        ridged = ridged_root(problem, coef, left) if vanishes and left < sigma else None
+        if ridged is not None:
+            duals.point = ridged[1]
+            yield State(ridged[0].astype(dtype, copy=False))
         following, coef = (_next_sigma(secant, sigma, left, _FLOOR * size), coef) if met is None else met
         duals.point = None
         if coef.dtype != dtype or (vanishes and left < sigma and not inner.is_homogeneous):

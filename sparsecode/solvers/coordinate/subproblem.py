@@ -49,6 +49,7 @@ class WorkingSet(ABC):
     members: Any  # (size,) columns, in the order in which they came
     coef: Any  # (size,) float64
     growth: float  # columns to add at a time, over the size of the support: fewer where a column costs more
+    cheap: float  # multiplications of sweeps that cost less than the interpreter around them
 
     @property
     def weights(self):
@@ -91,18 +92,24 @@ class WorkingSet(ABC):
     def put(self, coef, correlations):
         """Go back to coefficients (size,) whose correlations are known."""
 
+    def descend(self, penalty, weights, work):
+        """Some sweeps; returns the last iterates, one a row, and whether the support is known to be settled."""
+        iterates = [self.coef.copy()]
+        for _ in range(SWEEPS):
+            self.sweep(penalty, weights, 0.0)
+            iterates.append(self.coef.copy())
+        return np.array(iterates), False
+
     def minimise(self, penalty, aim):
         """Minimise the penalised misfit over the members down to `aim`; returns the gap reached."""
         weights = self.weights
         threshold = penalty.alpha * weights
         self.work = spent = 0.0
         for _ in range(_ROUNDS):
-            iterates, before = [self.coef.copy()], self._objective(threshold)
-            for _ in range(SWEEPS):
-                self.sweep(penalty, weights, 0.0)
-                iterates.append(self.coef.copy())
+            before = self._objective(threshold)
+            iterates, settled = self.descend(penalty, weights, aim.work)
             gap = self._gap(threshold, penalty.positive)
-            if gap <= aim.fine or (gap <= aim.coarse and self.work >= aim.work):
+            if gap <= aim.fine or (gap <= aim.coarse and self.work >= aim.work and not settled):
                 break
             reached = self._objective(threshold)
             if reached <= aim.objective and before - reached <= aim.settled:
@@ -116,7 +123,7 @@ class WorkingSet(ABC):
                 if gap <= aim.fine:
                     break
             else:
-                self._extrapolate(np.array(iterates), threshold, penalty.positive)
+                self._extrapolate(iterates, threshold, penalty.positive)
         return gap
 
     def _objective(self, threshold):
@@ -191,7 +198,7 @@ def anderson(iterates):
 class GramWorkingSet(WorkingSet):
     """A working set known through its own Gram matrix, which only ever grows."""
 
-    growth = 0.25
+    growth, cheap = 0.25, 1e7
 
     def __init__(self, design, coef_weights):
         super().__init__(design, coef_weights)
@@ -217,6 +224,18 @@ class GramWorkingSet(WorkingSet):
             from ...kernels.coordinate import gram_sweeps as sweeps
         moves = sweeps(self.gram.matrix, penalty, weights, self.coef, self.remaining, 1, still)
         self.work += moves * self.coef.size
+
+    def descend(self, penalty, weights, work):
+        """Sweeps until the support stays the same, as far as `work` goes: a Newton step on a wrong one costs hundreds of them."""
+        if not self._compiled:
+            return super().descend(penalty, weights, work)
+        from ...kernels.coordinate import gram_descent
+
+        size = self.coef.size
+        trail, n_moves = np.empty((SWEEPS + 1, size)), (work - self.work) / size
+        moves, settled = gram_descent(self.gram.matrix, penalty, weights, self.coef, self.remaining, trail, n_moves)
+        self.work += moves * size
+        return trail, settled
 
     def correlations(self):
         return self.remaining

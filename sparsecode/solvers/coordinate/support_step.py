@@ -16,6 +16,7 @@ from .newton import newton_step
 __all__ = ["support_step"]
 
 _CUBE, _SQUARE = 1 / 36, 10.0  # cost of a Newton step on k coefficients, in multiplications of a sweep
+_CHEAP = 1e5  # multiplications that cost less than the interpreter around them
 
 
 def support_step(model, penalty, weights, iterates, work):
@@ -26,7 +27,7 @@ def support_step(model, penalty, weights, iterates, work):
     if isinstance(penalty, (L1, L1Ridge)):
         support = np.flatnonzero((model.coef != 0) | ((weights == 0) & (not penalty.positive)))
         cost = _CUBE * support.size**3 + _SQUARE * support.size**2
-        if cost <= work:
+        if cost <= max(work, _CHEAP):
             gram = model.gram_of(support)
             if gram is not None and _newton(model, penalty, weights, support, gram):
                 return work

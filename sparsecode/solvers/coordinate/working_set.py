@@ -28,6 +28,7 @@ from ..driver import State, drive
 from ..methods import Method
 from ..proximal.forward_backward import accelerated_steps
 from .certifier import Certifier
+from .elastic_homotopy import elastic_path_at_once, is_small_elastic_net
 from .homotopy import is_small, path_at_once
 from .screening import survivors
 from .separable import separable_steps
@@ -43,7 +44,6 @@ _OPERATOR_COLUMNS = 256  # columns of a matrix-free design cost a product each: 
 _SHORT = 0.02  # columns with fewer stored entries than this share are kept compressed
 _SCREEN_AFTER = 10  # rounds: column norms and the copy of the columns left cost about two products
 _FEW_LEFT = 0.25
-_CHEAP = 2e6  # multiplications that cost less than the interpreter around them
 _NEAR = 0.8  # of the tolerance: how far above a bound on the objective a working set may end
 _SETTLED = 0.01  # of the tolerance: how little five sweeps then still gain
 _PATIENCE = 3
@@ -80,7 +80,8 @@ def working_set_steps(problem, coef, working_set, *, tol, screening=True, by_bou
         unit = tol * at_zero / 10.0**idle
         fine, coarse = max(_FINE * gap / 10.0**idle, 0.1 * unit), max(_COARSE * gap / 10.0**idle, 0.5 * unit)
         bound = float(certificate.objective) - gap if by_bound and strength == penalty.alpha and not idle else -np.inf
-        aim = Aim(fine, coarse, max(score.product, _CHEAP), bound + _NEAR * tol * at_zero, _SETTLED * tol * at_zero)
+        work = max(score.product, working_set.cheap)
+        aim = Aim(fine, coarse, work, bound + _NEAR * tol * at_zero, _SETTLED * tol * at_zero)
         with single_threaded_blas():  # many small products, which lose more by waiting for threads than they gain
             if new.size:
                 working_set.grow(new)
@@ -213,11 +214,14 @@ def _run(problem, coef, memory, *, tol, max_iter, screening=True, callback=None)
     return drive(steps, lambda coef: memory.certify(problem, coef), max_iter=max_iter, tol=tol, callback=callback)
 
 
-def _at_once(problem, alphas, tol):
-    """What a small Lasso's path needs no working set for."""
-    if not isinstance(problem.penalty, L1) or not is_small(problem):
-        return [None] * len(alphas)
-    return path_at_once(problem, alphas, attainable(tol, problem.target))
+def _at_once(problem, alphas, tol, handed_out):
+    """What the path of a small Lasso or elastic net needs no working set for."""
+    tol = attainable(tol, problem.target)
+    if isinstance(problem.penalty, L1) and is_small(problem):
+        return path_at_once(problem, alphas, tol, handed_out=handed_out)
+    if isinstance(problem.penalty, L1Ridge) and is_small_elastic_net(problem):
+        return elastic_path_at_once(problem, alphas, tol)
+    return [None] * len(alphas)
 
 
 WORKING_SETS = Method(

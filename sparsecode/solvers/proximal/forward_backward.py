@@ -14,7 +14,7 @@ import numpy as np
 
 from ..._array import as_double, asarray_like, attainable, inner, is_single, real_dtype, sq_norm, to_numpy
 from ..._validation import as_count, as_number
-from ...result import announce
+from ..advice import announce_solve, warn_without_penalty
 from ..certificates import certificate_of
 from ..driver import State, drive
 from ..methods import Method
@@ -104,7 +104,8 @@ def fista(
     array([ 2.,  0., -6.,  0.])
     """
     problem = smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight)
-    return announce(drive_proximal(problem, accelerated_steps(problem, problem.start(init)), max_iter, tol, callback))
+    steps = accelerated_steps(problem, problem.start(init))
+    return announce_solve(problem, drive_proximal(problem, steps, max_iter, tol, callback))
 
 
 def ista(
@@ -148,7 +149,8 @@ def ista(
     array([3., 0.])
     """
     problem = smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight)
-    return announce(drive_proximal(problem, _plain_steps(problem, problem.start(init)), max_iter, tol, callback))
+    steps = _plain_steps(problem, problem.start(init))
+    return announce_solve(problem, drive_proximal(problem, steps, max_iter, tol, callback))
 
 
 def smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight):
@@ -157,7 +159,13 @@ def smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight):
         raise ValueError(
             f"{type(loss).__name__} has no Lipschitz gradient; proximal gradient needs a smooth loss such as Squared()."
         )
-    return make_problem(A, y, loss, penalty, penalty_weights=penalty_weights, sample_weight=sample_weight)
+    if not hasattr(penalty, "prox"):
+        raise ValueError(
+            f"penalty {type(penalty).__name__} lacks prox, of which proximal gradient is made; use solve(A, y, ...)."
+        )
+    problem = make_problem(A, y, loss, penalty, penalty_weights=penalty_weights, sample_weight=sample_weight)
+    warn_without_penalty(problem.loss, problem.penalty)
+    return problem
 
 
 def drive_proximal(problem, steps, max_iter, tol, callback):

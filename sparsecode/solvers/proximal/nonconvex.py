@@ -23,7 +23,7 @@ import numpy as np
 
 from ..._array import array_namespace, as_double, asarray_like, inner, sq_norm, to_numpy
 from ...penalties import L1
-from ...result import announce
+from ..advice import announce_solve
 from ..driver import State
 from ..methods import Method
 from ._reference import Reference
@@ -109,7 +109,8 @@ def nonconvex_ag(
             f"{type(penalty).__name__} is no l1 norm plus a smooth concave part; nonconvex_ag takes MCP, SCAD, LogSum or CEL0. "
             "Use fista or ista."
         )
-    return announce(drive_proximal(problem, _steps(problem, problem.start(init)), max_iter, tol, callback))
+    steps = _steps(problem, problem.start(init))
+    return announce_solve(problem, drive_proximal(problem, steps, max_iter, tol, callback))
 
 
 class _Split:
