@@ -146,7 +146,7 @@ class PenalisedModel(CallbackSupportMixin, LinearBase):
         with all_or_nothing(self):
             design, target = self._validated(X, y)
             penalty = self._fit_penalty(design)
-            warn_without_penalty(self._loss(), penalty)
+            warn_without_penalty(self._loss(), penalty, target)
             posed = self._posed(design, target, penalty, self._weights_of(y, sample_weight))
             result = self._solved(posed.problem, self._last_coef(posed.problem), self._watched(task, posed))
             answer = debiased(posed.problem, result, **self._options()) if self.debias else result

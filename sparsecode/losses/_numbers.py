@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from .._array import array_namespace, as_double, sq_norm
+from .._array import array_namespace, as_double, clip, is_complex, sq_norm
 
 __all__ = [
     "best_scale",
+    "counted_range",
     "exp_remainder",
     "over_weight",
     "room_between",
@@ -115,9 +116,21 @@ def weighted_sq_norm(values, weights):
 
 
 def weighted_mean(values, weights):
-    """The mean of the values in their own dtype, one number a target."""
+    """The mean of the values in their own dtype, one number a target; of a constant it is that constant, without rounding."""
     xp = array_namespace(values)
     if isinstance(weights, float):
-        return xp.astype(xp.mean(as_double(values), axis=0), values.dtype)
-    total = xp.sum(as_double(weights) * as_double(values), axis=0) / xp.sum(as_double(weights), axis=0)
-    return xp.astype(total, values.dtype)
+        mean = xp.mean(as_double(values), axis=0)
+    else:
+        mean = xp.sum(as_double(weights) * as_double(values), axis=0) / xp.sum(as_double(weights), axis=0)
+    mean = xp.astype(mean, values.dtype)
+    return mean if is_complex(values) else clip(mean, *counted_range(values, weights))
+
+
+def counted_range(values, weights):
+    """The least and the largest of the values of samples that have a weight, one number a target."""
+    xp = array_namespace(values)
+    if isinstance(weights, float):
+        return xp.min(values, axis=0), xp.max(values, axis=0)
+    absent = xp.full_like(values, float("inf"))
+    low, high = (xp.min(xp.where(weights > 0, sign * values, absent), axis=0) for sign in (1, -1))
+    return low, -high

@@ -14,7 +14,16 @@ from typing import NamedTuple
 
 from .._array import array_namespace, clip, inner
 from ._constant import bracketed_constant
-from ._numbers import over_weight, room_between, slack, weighted_sq_norm, weighted_sum, where_inside
+from ._numbers import (
+    counted_range,
+    over_weight,
+    room_between,
+    slack,
+    weighted_mean,
+    weighted_sq_norm,
+    weighted_sum,
+    where_inside,
+)
 from ._registry import scalar_loss
 
 __all__ = ["Huber"]
@@ -115,9 +124,8 @@ class Huber(NamedTuple):
 
     def best_constant(self, target, fitted, weights):
         """The constant that, added to the fitted values, makes the loss least, one number a target."""
-        xp = array_namespace(fitted)
         residual = target - fitted
-        bracket = (reduce(residual, axis=0) for reduce in (xp.min, xp.max, xp.mean))
+        bracket = *counted_range(residual, weights), weighted_mean(residual, weights)
         return bracketed_constant(self, target, fitted, weights, *bracket)
 
     def _cut(self, residual):

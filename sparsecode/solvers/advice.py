@@ -11,6 +11,14 @@ from ..result import SolveResult, Status, announce
 
 __all__ = ["announce_solve", "scaling_advice", "warn_without_penalty"]
 
+_CHOOSERS = {  # of the strength, under the squared loss; SparseGLMCV is for all others
+    "L1": "LassoCV",
+    "L1Ridge": "ElasticNetCV",
+    "GroupL1": "GroupLassoCV",
+    "SparseGroupL1": "GroupLassoCV",
+    "RowL2": "MultiTaskLassoCV",
+    **dict.fromkeys(("MCP", "SCAD", "CEL0", "Lq", "LogSum", "CappedL1", "L0"), "NonconvexRegressorCV"),
+}
 _SPREAD = 10.0  # of the columns' norms, from which on scaling them is worth its while
 
 
@@ -37,12 +45,14 @@ def scaling_advice(design) -> str:
     return f"The norms of the columns are within a factor of {spread:.1f}: scaling the features would not help"
 
 
-def warn_without_penalty(loss, penalty):
+def warn_without_penalty(loss, penalty, target):
     """Warn where the penalty has strength zero; the warning says what to use instead."""
     if getattr(penalty, "alpha", None) != 0:
         return
+    chooser = _CHOOSERS.get(type(penalty).__name__, "SparseGLMCV")
+    chooser = chooser if target.ndim == 1 or chooser == "MultiTaskLassoCV" else ""  # the others take one target
     instead = {
-        "Squared": "sklearn.linear_model.LinearRegression, or LassoCV to choose alpha",
+        "Squared": "sklearn.linear_model.LinearRegression" + (f", or {chooser} to choose alpha" if chooser else ""),
         "SquareRoot": "sklearn.linear_model.LinearRegression: the fit is least squares",
         "Absolute": "sklearn.linear_model.QuantileRegressor(alpha=0)",
         "Quantile": "sklearn.linear_model.QuantileRegressor(alpha=0)",

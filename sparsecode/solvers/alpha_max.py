@@ -15,7 +15,7 @@ from scipy.sparse import csc_array
 from .._array import asarray_like, to_numpy
 from ..designs import DenseDesign, SparseDesign
 from ..losses import Huber, SquareRoot
-from ..penalties import L1
+from ..penalties import L1, RowL2
 from .certificates import without_free
 from .least_gauge import Segment, least_gauge
 from .parts import checked
@@ -255,13 +255,14 @@ def _of_a_loss_with_kinks(problem):
     )
     columns = target[:, None] if target.ndim == 1 else target
     segments = [_segment(problem, np.ascontiguousarray(column), weights) for column in columns.T]
-    if problem.penalty.is_separable:
+    one_of_rows = isinstance(problem.penalty, RowL2) and len(segments) == 1  # then it is the l1 norm
+    if problem.penalty.is_separable or one_of_rows:
         strengths = [critical_strength(problem.penalty, np.array([_largest_pull(problem, part)])) for part in segments]
     elif problem.is_joint:
         return np.asarray(_least_norm(problem, segments))
     else:
         strengths = [_least_norm(problem, [part]) for part in segments]
-    return np.asarray(strengths[0] if target.ndim == 1 else strengths)
+    return np.asarray(strengths[0] if target.ndim == 1 or one_of_rows else strengths)
 
 
 def _segment(problem, target, weights):

@@ -100,7 +100,7 @@ def solve(
     array([ 3.464,  0.   , -0.549])
     """
     problem = pose(A, y, loss, penalty, penalty_weights=penalty_weights, sample_weight=sample_weight)
-    warn_without_penalty(problem.loss, problem.penalty)
+    warn_without_penalty(problem.loss, problem.penalty, problem.target)
     options = {"max_iter": as_count(max_iter, "max_iter"), "tol": as_number(tol, "tol")}
     result = solve_problem(problem, problem.start(init), solver, callback=callback, n_jobs=n_jobs, **options)
     return announce_solve(problem, result)

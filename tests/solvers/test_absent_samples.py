@@ -4,7 +4,20 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from sparsecode import L1, Huber, Logistic, Poisson, SparsePoissonRegressor, Status, WithIntercept, solve
+from sparsecode import (
+    L1,
+    MCP,
+    Huber,
+    L1Ridge,
+    Logistic,
+    Poisson,
+    SparsePoissonRegressor,
+    Squared,
+    SquareRoot,
+    Status,
+    WithIntercept,
+    solve,
+)
 from tests.planted import planted
 
 N, P = 40, 12
@@ -56,3 +69,22 @@ def test_a_model_of_counts_is_fitted_without_what_has_no_weight():
     alone = SparsePoissonRegressor(0.03, tol=1e-9).fit(A[weight > 0], y[weight > 0], sample_weight=weight[weight > 0])
     assert model.status_ is Status.CONVERGED
     np.testing.assert_allclose(model.coef_, alone.coef_, atol=1e-3)
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 0.0, 1.0, np.inf]])
+@pytest.mark.parametrize("penalty", [L1(0.1), L1Ridge(0.1, 0.5), MCP(0.1)], ids=repr)
+@pytest.mark.parametrize("loss", [Huber(1.35), Huber(1e-3), Poisson(), Squared(), SquareRoot()], ids=repr)
+def test_samples_that_count_and_are_all_alike_are_what_the_intercept_fits(loss, penalty, weights):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(3, 12))
+        A, y = rng.standard_normal((n, 4)), rng.standard_normal(n) * 10.0 ** rng.integers(-3, 4)
+        y = np.abs(np.round(y)) + 1.0 if isinstance(loss, Poisson) else y
+        alike = int(rng.integers(2, n))
+        A[:alike], y[:alike] = A[0], y[0]
+        share = np.where(np.arange(n) < alike, rng.uniform(0.01, 1.0, n), 0.0)
+        result = solve(A, y, WithIntercept(loss), penalty, sample_weight=share, penalty_weights=weights)
+        assert result.status is Status.CONVERGED
+        assert not np.any(result.coef)
+        expected = np.log(y[0]) if isinstance(loss, Poisson) else y[0]
+        assert float(result.intercept) == pytest.approx(expected, rel=1e-14)

@@ -9,6 +9,7 @@ import pytest
 
 from sparsecode import (
     CEL0,
+    L1,
     SLOPE,
     Absolute,
     GroupL1,
@@ -80,6 +81,21 @@ def test_joined_targets_have_one_strength_and_weights_count():
     weights = np.array([np.inf, 2.0, 0.5, 1.0, 1.0, 3.0])
     weighted = alpha_max(A, y, Absolute(), RowL2(1.0), penalty_weights=weights)
     assert weighted == pytest.approx(alpha_max(A[:, 1:] / weights[1:], y, Absolute(), RowL2(1.0)), rel=2e-6)
+
+
+@pytest.mark.parametrize("loss", [Absolute(), Quantile(0.3), WithIntercept(Absolute()), WithIntercept(Quantile(0.3))])
+def test_rows_of_one_target_have_the_strength_of_the_l1_norm_to_the_last_digit(loss):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        rows = rng.standard_normal((12, P))
+        y = np.where(rng.random(12) < 0.7, 0.0, rng.standard_normal(12))
+        options = {
+            "penalty_weights": [0.0, 1.0, 0.5, 2.0, np.inf, 1.0],
+            "sample_weight": np.r_[1.0, rng.integers(0, 3, 11)],
+        }
+        expected = alpha_max(rows, y, loss, L1(1.0), **options)
+        assert alpha_max(rows, y, loss, RowL2(1.0), **options) == expected
+        assert alpha_max(rows, y[:, None], loss, RowL2(1.0), **options) == expected
 
 
 def test_independent_targets_have_one_strength_each():

@@ -107,3 +107,32 @@ def test_the_null_model_of_free_columns_is_fitted_where_every_sample_is_an_outli
     above, below = (solve(A, y, loss, L1(share * top), penalty_weights=weights, tol=1e-10) for share in (1.0001, 0.99))
     assert not np.any(above.coef[2:])
     assert np.any(below.coef[2:])
+
+
+def drawn(seed, positive, dtype):
+    """A small problem with free, excluded and doubled columns, samples without weight, and targets of any size."""
+    rng = np.random.default_rng(seed)
+    n, p = int(rng.integers(5, 60)), int(rng.integers(4, 80))
+    A = rng.standard_normal((n, p))
+    A[:, 1] = A[:, 0]
+    A[:, -1] = 1.0 if seed % 3 else 0.0
+    y = A @ (rng.standard_normal(p) * (rng.random(p) < 0.2)) + rng.standard_t(1, n)
+    y *= 10.0 ** rng.integers(-2, 6) / np.median(np.abs(y))
+    weights = rng.choice([0.0, 0.5, 1.0, 2.0, np.inf], p, p=[0.1, 0.25, 0.35, 0.2, 0.1])
+    sample_weight = np.r_[1.0, rng.choice([0.0, 1.0, 2.0], n - 1)]
+    kind = sp.csc_array if seed % 4 == 0 else np.asarray
+    options = {"penalty_weights": weights, "sample_weight": sample_weight}
+    return kind(A.astype(dtype)), y.astype(dtype), options
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("share", [0.1, 0.01, 0.001])
+def test_free_columns_and_single_precision_are_certified_whatever_the_scale(intercept, positive, dtype, share):
+    loss = WithIntercept(Huber(DELTA)) if intercept else Huber(DELTA)
+    for seed in (0, 4, 7, 8, 9, 13, 22, 25, 32, 43, 177):
+        A, y, options = drawn(seed, positive, dtype)
+        pull = A.T @ (np.clip(y, -DELTA, DELTA) * options["sample_weight"]) / options["sample_weight"].sum()
+        found = solve(A, y, loss, L1(share * float(np.max(np.abs(pull))), positive), **options)
+        assert found.status is Status.CONVERGED, seed

@@ -102,7 +102,7 @@ def lasso(
     """
     penalty = L1(as_number(alpha, "alpha"), bool(positive))
     problem = pose(A, y, Squared(), penalty, penalty_weights=penalty_weights, sample_weight=sample_weight)
-    warn_without_penalty(problem.loss, penalty)
+    warn_without_penalty(problem.loss, penalty, problem.target)
     options = {"max_iter": as_count(max_iter, "max_iter"), "tol": as_number(tol, "tol"), "screening": screening}
     return announce_solve(
         problem, solve_problem(problem, problem.start(init), callback=callback, n_jobs=n_jobs, **options)

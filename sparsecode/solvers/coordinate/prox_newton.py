@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import attainable, is_complex
+from ..._array import attainable, is_complex, is_single
 from ..._parallel import single_threaded_blas
 from ...designs import DenseDesign, SparseDesign
 from ...losses._registry import SCALAR_LOSS
@@ -60,15 +60,20 @@ def prox_newton_steps(problem, coef, model, duals, *, tol):
     certificate = yield State(coef)
     scores, fit = _Scores(problem, bool(np.any(coef))), Fit(problem, model)
     program = HuberProgram(problem) if HuberProgram.suits(problem) else None
-    is_far = program is not None and program.is_far(coef)
-    least, idle, strength = np.inf, 0, None
+    is_far, single = program is not None and program.is_far(coef), is_single(problem.target)
+    least, idle, strength, inside = np.inf, 0, None, None
     while True:
         value = float(certificate.value)
         idle = idle + 1 if strength is problem.penalty and not value < 0.9 * least else 0
         least = min(least, value)
-        if not idle:
+        if idle:
+            scores.continues = False  # or larger strengths and this one could take turns for ever
+        else:
             scores.prune(certificate.point.correlation, coef, model)
         last, (strength, new) = strength, scores.next_columns(certificate.point.correlation, coef, model, idle)
+        same = not new.size and last == strength
+        if same and inside is not None:  # the program would answer the same again
+            program, idle = None, 0
         floor = _FLOOR * tol / 10.0**idle
         settled = strength is problem.penalty and new.size <= _SETTLED * model.members.size
         enough = max((_FINER if settled else _FINE) * value / 10.0**idle, floor)
@@ -85,7 +90,8 @@ def prox_newton_steps(problem, coef, model, duals, *, tol):
                 problem.in_double().expect(fit.constant)
         before, coef = coef, np.zeros_like(coef)
         coef[model.members] = solved
-        same = not new.size and last == strength
+        if inside is None and single and (idle or np.array_equal(before, coef)):
+            duals.point = fit.dual.copy()  # that of the coefficients before they were rounded
         certificate = yield State(coef, finished=same and (idle >= _PATIENCE or np.array_equal(before, coef)))
 
 

@@ -164,7 +164,7 @@ def smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight):
             f"penalty {type(penalty).__name__} lacks prox, of which proximal gradient is made; use solve(A, y, ...)."
         )
     problem = make_problem(A, y, loss, penalty, penalty_weights=penalty_weights, sample_weight=sample_weight)
-    warn_without_penalty(problem.loss, problem.penalty)
+    warn_without_penalty(problem.loss, problem.penalty, problem.target)
     return problem
 
 
