@@ -78,7 +78,7 @@ def test_the_estimator_copies_no_fortran_design():
 def test_curvatures_of_centred_columns_need_no_second_design(build, kind, weighted):
     rng = np.random.default_rng(0)
     if kind == "CSC":
-        A = sp.random_array((3000, 12000), density=0.01, format="csc", rng=rng)
+        A = sp.random(3000, 12_000, 0.01, format="csc", random_state=rng)
     else:
         A = np.asarray(rng.standard_normal((1000, 6000)), order=kind)
     y = planted_target(A, rng)
