@@ -14,7 +14,7 @@ from sparsecode.solvers.coordinate.elastic_homotopy import elastic_path_at_once,
 from sparsecode.solvers.path import path_alphas, solve_path
 from sparsecode.solvers.problem import make_problem
 from tests.planted import planted
-from tests.solvers.test_homotopy import KINDS, _design, _weights
+from tests.solvers.test_homotopy import KINDS, _design, _weights, far_from_the_origin
 
 TOL = 1e-9
 
@@ -149,11 +149,7 @@ def test_estimators_and_paths_take_this_way(monkeypatch):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("shape", [(83, 12), (40, 90)])
 def test_held_out_errors_are_those_of_scikit_learn(shape, weighted):
-    rng = np.random.default_rng(4)
-    X = rng.standard_normal(shape) + 2.0
-    X[:, 3] = 1.0
-    y = X[:, :5] @ np.array([1.0, -2.0, 3.0, 0.0, 0.5]) + 2.0 * rng.standard_normal(shape[0]) + 7.0
-    weight = rng.uniform(0.2, 2.0, shape[0]) if weighted else None
+    X, y, weight = far_from_the_origin(shape, weighted)
     model = ElasticNetCV(l1_ratio=0.6, alphas=12, eps=1e-2, tol=1e-10).fit(X, y, sample_weight=weight)
     peer = PeerElasticNetCV(l1_ratio=0.6, alphas=model.alphas_, tol=1e-10, max_iter=100_000)
     np.testing.assert_allclose(model.mse_path_, peer.fit(X, y, sample_weight=weight).mse_path_, rtol=1e-5)

@@ -167,14 +167,20 @@ def test_large_and_matrix_free_designs_are_not_small():
     assert not is_small(make_problem(aslinearoperator(np.eye(5)), np.ones(5), Squared(), L1(1.0)))
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("shape", [(83, 12), (100, 50), (60, 60)])
-def test_held_out_errors_are_those_of_scikit_learn(shape, weighted):
+def far_from_the_origin(shape, weighted):
+    """Columns and a target with means, one column constant, and weights of the samples."""
     rng = np.random.default_rng(4)
     X = rng.standard_normal(shape) + 2.0
     X[:, 3] = 1.0
     y = X[:, :5] @ np.array([1.0, -2.0, 3.0, 0.0, 0.5]) + 2.0 * rng.standard_normal(shape[0]) + 7.0
     weight = rng.uniform(0.2, 2.0, shape[0]) if weighted else None
+    return X, y, weight
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", [(83, 12), (100, 50), (60, 60)])
+def test_held_out_errors_are_those_of_scikit_learn(shape, weighted):
+    X, y, weight = far_from_the_origin(shape, weighted)
     model = LassoCV(alphas=12, eps=1e-2, tol=1e-10).fit(X, y, sample_weight=weight)
     peer = PeerLassoCV(alphas=model.alphas_, tol=1e-10, max_iter=100_000).fit(X, y, sample_weight=weight)
     np.testing.assert_allclose(model.mse_path_, peer.mse_path_, rtol=1e-5)

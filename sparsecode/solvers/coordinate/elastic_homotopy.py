@@ -24,10 +24,8 @@ from .homotopy import ROUNDING, Columns
 
 __all__ = ["elastic_path_at_once", "is_small_elastic_net"]
 
-_SAMPLES, _ENTRIES = (
-    128,
-    1 << 16,
-)  # a strength costs the cube of its support, a change of the support a product with the design
+_SAMPLES = 128  # or features: a strength costs the cube of its support
+_ENTRIES = 1 << 16  # of the design: a change of the support costs a product with it
 _CHANGES = 10  # for each feature and strength: more are a circle that ties of rounding errors have closed
 
 

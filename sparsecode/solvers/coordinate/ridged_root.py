@@ -21,10 +21,8 @@ from ...penalties import L1Ridge
 __all__ = ["ridged_root"]
 
 _MOST = 500  # samples: each step solves a system of them
-_ROUNDS, _TOGETHER = (
-    200,
-    20,
-)  # changes of a support; after some, only what objects most changes: together they can go in circles
+_ROUNDS = 200  # changes of a support
+_TOGETHER = 20  # after so many only what objects most changes: together they can go in circles
 _FALLS = 0.01 ** np.arange(6)  # sizes of the residual that lead to none
 _HALVINGS, _NEARLY = 60, 1.0 - 1e-6
 _EPS = np.finfo(np.float64).eps
