@@ -28,6 +28,8 @@ ROOMS = (
     "solvers.thresholding",
     "solvers.greedy",
     "solvers.coordinate",
+    "solvers.probabilistic",
+    "solvers.convolutional",
     "linear_model",
     "decomposition",
 )

@@ -12,11 +12,10 @@ total cost, before it compares them.
 # --------------------------
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 from sparsecode import DictionaryLearning
 from sparsecode.datasets import make_dictionary_problem
-from sparsecode.metrics import dictionary_distance, dictionary_recovery
+from sparsecode.metrics import atom_usage, dead_fraction, dictionary_distance, dictionary_recovery, mean_max_cosine
 
 problem = make_dictionary_problem(4000, 20, 30, 3, snr_db=30, random_state=0)
 
@@ -43,7 +42,10 @@ axes[1].plot(seen, recovered, marker=".")
 axes[1].set(xlabel="signals seen", ylabel="share of atoms found", ylim=(0, 1.05))
 
 # %%
-# The matched atoms, largest cosine for each true one:
+# Not matched one to one, but each true atom with the nearest one found, and how evenly the codes use what was found:
 
-cosines = np.abs(problem.dictionary @ learner.components_.T)
-print("smallest best match:", f"{(cosines.max(axis=1) / np.linalg.norm(learner.components_, axis=1).max()).min():.3f}")
+codes = learner.transform(problem.data)
+print(f"mean cosine with the nearest atom {mean_max_cosine(problem.dictionary, learner.components_):.4f}")
+print(
+    f"each atom in {atom_usage(codes).min():.1%} to {atom_usage(codes).max():.1%} of the codes, {dead_fraction(codes):.0%} in none"
+)

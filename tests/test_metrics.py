@@ -1,7 +1,5 @@
 """Metrics against closed forms and brute force; phase transitions against reference rates."""
 
-from itertools import combinations, permutations
-
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -9,11 +7,7 @@ from scipy.special import expit
 from sparsecode import iht
 from sparsecode.metrics import (
     PhaseTransitionResult,
-    babel,
-    dictionary_distance,
-    dictionary_recovery,
     l1_weak_threshold,
-    mutual_coherence,
     nmse,
     phase_transition,
     psnr,
@@ -115,96 +109,6 @@ def test_psnr_does_not_depend_on_the_units():
 def test_psnr_refuses_a_constant_reference_without_a_range():
     with pytest.raises(ValueError, match="data_range"):
         psnr(np.ones(4), np.zeros(4))
-
-
-# dictionaries
-
-
-def brute_distance(true, found):
-    """Minimum over all orders and signs, atom by atom."""
-    best = np.inf
-    for order in permutations(range(len(found)), len(true)):
-        pairs = [min(np.sum((d - e) ** 2), np.sum((d + e) ** 2)) for d, e in zip(true, found[list(order)], strict=True)]
-        best = min(best, np.mean(pairs))
-    return np.sqrt(best)
-
-
-@pytest.mark.parametrize("n_found", [5, 6])
-def test_distance_is_the_minimum_over_orders_and_signs(n_found):
-    true, found = RNG.standard_normal((5, 4)), RNG.standard_normal((n_found, 4))
-    true /= np.linalg.norm(true, axis=1, keepdims=True)
-    found /= np.linalg.norm(found, axis=1, keepdims=True)
-    assert dictionary_distance(true, found) == pytest.approx(brute_distance(true, found))
-
-
-def test_distance_ignores_order_sign_and_norm():
-    atoms = RNG.standard_normal((30, 12))
-    moved = -3.0 * atoms[RNG.permutation(30)]
-    assert dictionary_distance(atoms, moved) == pytest.approx(0.0, abs=1e-7)
-    assert dictionary_recovery(atoms, moved) == 1.0
-
-
-def test_distance_ignores_the_phase_of_complex_atoms():
-    atoms = RNG.standard_normal((6, 4)) + 1j * RNG.standard_normal((6, 4))
-    phases = np.exp(2j * np.pi * RNG.random((6, 1)))
-    assert dictionary_distance(atoms, phases * atoms) == pytest.approx(0.0, abs=1e-7)
-
-
-def test_atoms_without_a_match_count_as_orthogonal():
-    assert dictionary_distance(np.eye(4), np.eye(4)[:1]) == pytest.approx(np.sqrt(2 * 3 / 4))
-
-
-def test_recovery_counts_each_found_atom_once():
-    near = np.array([[1.0, 0.0], [1.0, 1e-3]])
-    assert dictionary_recovery(near, near[:1]) == 0.5
-
-
-def test_recovery_threshold_is_a_cosine():
-    tilted = np.array([[np.cos(0.1), np.sin(0.1)]])
-    assert dictionary_recovery([[1.0, 0.0]], tilted, threshold=np.cos(0.1) - 1e-6) == 1.0
-    assert dictionary_recovery([[1.0, 0.0]], tilted, threshold=np.cos(0.1) + 1e-6) == 0.0
-
-
-def test_atoms_of_different_length_are_refused():
-    with pytest.raises(ValueError, match="length"):
-        dictionary_distance(np.eye(3), np.eye(4))
-
-
-def test_coherence_is_the_largest_cosine_between_two_columns():
-    design = RNG.standard_normal((5, 8)) + 1j * RNG.standard_normal((5, 8))
-    cosines = [
-        abs(np.vdot(design[:, i], design[:, j])) / np.linalg.norm(design[:, i]) / np.linalg.norm(design[:, j])
-        for i, j in combinations(range(8), 2)
-    ]
-    assert mutual_coherence(design) == pytest.approx(max(cosines))
-
-
-def test_coherence_of_spikes_and_cosines_is_known():
-    n = 16
-    cosines = np.cos(np.pi / n * np.outer(np.arange(n) + 0.5, np.arange(n)))
-    expected = np.max(np.abs(cosines) / np.linalg.norm(cosines, axis=0))
-    assert mutual_coherence(np.hstack([np.eye(n), cosines])) == pytest.approx(expected)
-
-
-def test_coherence_leaves_zero_columns_out():
-    assert mutual_coherence(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])) == 0.0
-
-
-@pytest.mark.parametrize("order", [1, 2, 4])
-def test_babel_is_the_worst_sum_over_all_sets(order):
-    design = RNG.standard_normal((4, 6))
-    unit = design / np.linalg.norm(design, axis=0)
-    worst = max(
-        np.abs(unit[:, list(others)].T @ unit[:, column]).sum()
-        for column in range(6)
-        for others in combinations([j for j in range(6) if j != column], order)
-    )
-    assert babel(design, order) == pytest.approx(worst)
-
-
-def test_babel_refuses_more_columns_than_there_are():
-    with pytest.raises(ValueError, match="order"):
-        babel(np.eye(3), 3)
 
 
 # phase transitions

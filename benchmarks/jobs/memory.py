@@ -39,22 +39,32 @@ def _patches(n_patches):
 
 
 def _coders(patches, threads):
+    from sparsecode import Lq
+
     from ._patches import drawn_dictionary
 
     dictionary = drawn_dictionary(_N_ATOMS)
 
-    def ours(signals):
-        from sparsecode import SparseCoder
+    def ours(algorithm, **settings):
+        def code(signals):
+            from sparsecode import SparseCoder
 
-        options = {"n_nonzero_coefs": _N_NONZERO, "sparse_output": True, "n_jobs": threads}
-        return SparseCoder(dictionary, algorithm="omp", **options).fit(patches[:1]).transform(signals)
+            options = {"sparse_output": True, "n_jobs": threads, **settings}
+            return SparseCoder(dictionary, algorithm=algorithm, **options).fit(patches[:1]).transform(signals)
+
+        return code
 
     def spams_omp(signals):
         import spams
 
         return spams.omp(signals.T, np.asfortranarray(dictionary.T), L=_N_NONZERO, eps=0.0, numThreads=threads).T
 
-    return {"ours": ours, "SPAMS": spams_omp}
+    return {
+        "OMP": ours("omp", n_nonzero_coefs=_N_NONZERO),
+        "elastic-net": ours("elastic_net", alpha=0.2, l1_ratio=0.9),
+        "l_1/2": ours("penalty", penalty=Lq(0.02)),
+        "SPAMS": spams_omp,
+    }
 
 
 def _status(field):
@@ -103,25 +113,28 @@ def _in_fresh_process(who, n_patches, threads):
 
 def rows(setting):
     n_patches = setting.size(1_000_000, 5_000)
-    made = _in_fresh_process("ours", n_patches, setting.threads)
     peer = _in_fresh_process("SPAMS", n_patches, setting.threads)
-    beyond = (made["rise"] - made["output"]) / _MIB
     ask = Ask(64.0, at_least=False, unit="MiB")
-    yield Row(
-        job=JOB.name,
-        problem=f"OMP codes of {n_patches:,} patches: peak memory beyond the CSR output",
-        peer="the output itself",
-        value=beyond,
-        unit="MiB",
-        ask=str(ask),
-        met=ask.met(beyond),
-        threads=setting.threads,
-        ours=made["rise"],
-        theirs=made["output"],
-        pairs=1,
-        note=f"{made['rise'] / _MIB:.0f} MiB for an output of {made['output'] / _MIB:.0f} MiB; "
-        f"SPAMS {peer['rise'] / _MIB:.0f} MiB for {peer['output'] / _MIB:.0f} MiB (its rule is OLS)",
-    )
+    for who in ("OMP", "elastic-net", "l_1/2"):
+        made = _in_fresh_process(who, n_patches, setting.threads)
+        beyond = (made["rise"] - made["output"]) / _MIB
+        note = f"{made['rise'] / _MIB:.0f} MiB for an output of {made['output'] / _MIB:.0f} MiB"
+        if who == "OMP":
+            note += f"; SPAMS {peer['rise'] / _MIB:.0f} MiB for {peer['output'] / _MIB:.0f} MiB (its rule is OLS)"
+        yield Row(
+            job=JOB.name,
+            problem=f"{who} codes of {n_patches:,} patches: peak memory beyond the CSR output",
+            peer="the output itself",
+            value=beyond,
+            unit="MiB",
+            ask=str(ask),
+            met=ask.met(beyond),
+            threads=setting.threads,
+            ours=made["rise"],
+            theirs=made["output"],
+            pairs=1,
+            note=note,
+        )
 
 
 JOB = Job("memory", rows)

@@ -1,7 +1,8 @@
 """Planted problems with known answers, and real images that ship inside installed packages."""
 
+from ._bars import make_bars
 from ._dictionary import make_dictionary_problem
-from ._images import load_mri, load_patches
+from ._images import load_mri, load_patches, whiten_image
 from ._recovery import make_sparse_recovery
 
-__all__ = ["load_mri", "load_patches", "make_dictionary_problem", "make_sparse_recovery"]
+__all__ = ["load_mri", "load_patches", "make_bars", "make_dictionary_problem", "make_sparse_recovery", "whiten_image"]

@@ -1,4 +1,4 @@
-"""The four ways to code signals over a dictionary, behind one face: settings in, compressed rows with a certificate out."""
+"""The ways to code signals over a dictionary, behind one face: settings in, compressed rows with a certificate out."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ from .._parallel import map_blocks
 from .._validation import as_count, as_number
 from ..solvers.coordinate.batch import SINGLE_TOL
 
-__all__ = ["ALGORITHMS", "Coded", "make_coder"]
+__all__ = ["ALGORITHMS", "DYNAMICS", "Coded", "make_coder"]
 
-ALGORITHMS = ("omp", "ols", "lasso", "threshold")
+ALGORITHMS = ("omp", "ols", "lasso", "elastic_net", "threshold", "penalty")
+DYNAMICS = ("prox", "lca")
 _BLOCK = 256
 _MAX_STEPS = 1_000  # of the lasso, for one signal; each lets one atom in
 _OPTIMALITY = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-4}  # least squares on a support, up to rounding
 _USED_BY = {
     "n_nonzero_coefs": ("omp", "ols", "threshold"),
-    "alpha": ("lasso", "threshold"),
+    "alpha": ("lasso", "elastic_net", "threshold"),
+    "l1_ratio": ("elastic_net",),
+    "penalty": ("penalty",),
+    "dynamics": ("penalty",),
     "tol": ("omp", "ols"),
     "atol": ("omp", "ols"),
     "hard_threshold": ("threshold",),
-    "gap_tol": ("lasso",),
+    "gap_tol": ("lasso", "elastic_net", "penalty"),
 }
 
 
@@ -37,16 +41,26 @@ class Coded(NamedTuple):
 
 
 class LassoCoder(NamedTuple):
-    """Minimisers of ``1/2 ||x - c D||^2 + alpha ||c||_1``, certified by their duality gap."""
+    """Minimisers of ``1/2 ||x - c D||^2 + alpha (l1_ratio ||c||_1 + (1 - l1_ratio) / 2 ||c||^2)``, certified by their duality gap."""
 
     alpha: float
     positive: bool
     tol: float
+    l1_ratio: float = 1.0
 
     @property
-    def n_nonzero(self):
-        """No limit on the atoms of a code."""
-        return None
+    def comparable(self):
+        """Whether of two codes the one of lower objective is better."""
+        return True
+
+    @property
+    def strengths(self):
+        """Of the l1 norm and of half the squared norm in the objective."""
+        return self.alpha * self.l1_ratio, self.alpha * (1.0 - self.l1_ratio)
+
+    def longest(self, n_features, n_atoms):
+        """How many atoms a code has at most: independent ones, unless a ridge keeps the others apart."""
+        return min(n_features, n_atoms) if self.l1_ratio == 1 else n_atoms
 
     @property
     def certificate_name(self):
@@ -66,8 +80,61 @@ class LassoCoder(NamedTuple):
         """Codes of the signals, rows of a floating array."""
         from ..solvers.coordinate.batch import code_signals
 
+        tol, ridge = self.goal(signals.dtype), self.alpha * (1.0 - self.l1_ratio)
+        strength = self.alpha * self.l1_ratio
+        return Coded(*code_signals(atoms, signals, strength, self.positive, tol, _MAX_STEPS, n_jobs, ridge))
+
+
+class PenaltyCoder(NamedTuple):
+    """Minimisers, local ones where the penalty is not convex, of ``1/2 ||x - c D||^2 + penalty(c)``."""
+
+    penalty: Any
+    dynamics: str
+    tol: float
+
+    @property
+    def comparable(self):
+        """Whether of two codes the one of lower objective is better."""
+        return True
+
+    @property
+    def strengths(self):
+        """Of the l1 norm and of half the squared norm in the objective; another penalty has none."""
+        return None
+
+    def longest(self, n_features, n_atoms):
+        """How many atoms a code has at most."""
+        return n_atoms
+
+    @property
+    def certificate_name(self):
+        """What the certificate measures."""
+        from ..solvers.certificates import certificate_kind
+
+        names = {
+            "gap": "relative duality gap",
+            "stationarity": "relative stationarity",
+            "prox": "relative prox residual",
+        }
+        return names[certificate_kind(self.penalty)]
+
+    @property
+    def remedy(self):
+        """What to do where it is missed."""
+        return "loosen gap_tol" + (
+            ", or use dynamics='prox'" if self.dynamics == "lca" else ", or raise the penalty's strength"
+        )
+
+    def goal(self, dtype):
+        """Tolerance of the certificate at this precision."""
+        return max(self.tol, SINGLE_TOL) if dtype == np.float32 else self.tol
+
+    def code(self, atoms, signals, n_jobs=None) -> Coded:
+        """Codes of the signals, rows of a floating array."""
+        from ..solvers.proximal.batch import code_signals
+
         tol = self.goal(signals.dtype)
-        return Coded(*code_signals(atoms, signals, self.alpha, self.positive, tol, _MAX_STEPS, n_jobs))
+        return Coded(*code_signals(atoms, signals, self.penalty, dynamics=self.dynamics, tol=tol, n_jobs=n_jobs))
 
 
 class GreedyCoder(NamedTuple):
@@ -79,6 +146,21 @@ class GreedyCoder(NamedTuple):
     tol: float | None
     atol: float | None
     positive: bool
+    repeated: bool = False  # called again and again, so that compiling pays however few the signals
+
+    @property
+    def strengths(self):
+        """Of the l1 norm and of half the squared norm in the objective."""
+        return 0.0, 0.0
+
+    @property
+    def comparable(self):
+        """Whether of two codes the one of lower objective is better: not where the error is bounded."""
+        return self.tol is None and self.atol is None
+
+    def longest(self, n_features, n_atoms):
+        """How many atoms a code has at most."""
+        return min(n_features, n_atoms, self.n_nonzero or n_atoms)
 
     @property
     def certificate_name(self):
@@ -107,10 +189,10 @@ class GreedyCoder(NamedTuple):
 
     def code(self, atoms, signals, n_jobs=None) -> Coded:
         """Codes of the signals, rows of a floating array."""
-        from ..solvers.greedy.batch import batch_omp
+        from ..solvers.greedy.batch import batch_omp, compiled_omp
 
         atoms = np.ascontiguousarray(atoms, dtype=signals.dtype)
-        codes = batch_omp(
+        codes = (compiled_omp if self.repeated else batch_omp)(
             atoms,
             signals,
             n_nonzero=self.n_nonzero,
@@ -120,7 +202,7 @@ class GreedyCoder(NamedTuple):
             positive=self.positive,
             n_jobs=n_jobs,
         )
-        indptr, indices, values = _compressed(codes)
+        indptr, indices, values = compressed(codes)
         sq_residuals, defects, sizes = measure_codes(atoms, signals, indptr, indices, values, n_jobs)
         residuals = np.sqrt(sq_residuals)
         certificate = self._certificate(residuals, defects, sizes, 16 * np.finfo(signals.dtype).eps)
@@ -148,6 +230,20 @@ class ThresholdCoder(NamedTuple):
     n_nonzero: int | None
     hard: bool
     positive: bool
+
+    @property
+    def comparable(self):
+        """Whether of two codes the one of lower objective is better."""
+        return False  # a closed form minimises nothing
+
+    @property
+    def strengths(self):
+        """Of the l1 norm and of half the squared norm in the objective."""
+        return 0.0, 0.0
+
+    def longest(self, n_features, n_atoms):
+        """How many atoms a code has at most."""
+        return min(n_atoms, self.n_nonzero or n_atoms)
 
     @property
     def certificate_name(self):
@@ -192,19 +288,18 @@ def make_coder(algorithm, n_features, n_atoms, *, positive=False, **settings):
             raise ValueError(
                 f"{name}={value!r} has no meaning for algorithm={algorithm!r}; leave it None, or use {users}."
             )
+    if algorithm == "penalty":
+        return _penalty_coder(
+            n_atoms, positive, **{name: settings[name] for name in ("penalty", "dynamics", "gap_tol")}
+        )
     n_nonzero, alpha, tol, atol = (settings[name] for name in ("n_nonzero_coefs", "alpha", "tol", "atol"))
     if n_nonzero is not None:
         greedy_limit = n_features < n_atoms and algorithm in ("omp", "ols")  # more atoms than that are dependent
         most, name = (n_features, "the number of features") if greedy_limit else (n_atoms, "the number of atoms")
         n_nonzero = as_count(n_nonzero, "n_nonzero_coefs", maximum=most, maximum_name=name)
-    alpha = None if alpha is None else as_number(alpha, "alpha", strict=algorithm == "lasso")
-    if algorithm == "lasso":
-        if alpha is None:
-            raise ValueError(
-                "algorithm='lasso' needs alpha, the strength of the penalty, in the units of a correlation atom @ signal."
-            )
-        gap_tol = 1e-8 if settings["gap_tol"] is None else as_number(settings["gap_tol"], "gap_tol")
-        return LassoCoder(alpha, bool(positive), gap_tol)
+    alpha = None if alpha is None else as_number(alpha, "alpha", strict=algorithm in ("lasso", "elastic_net"))
+    if algorithm in ("lasso", "elastic_net"):
+        return _lasso_coder(algorithm, alpha, positive, settings["l1_ratio"], settings["gap_tol"])
     if algorithm == "threshold":
         if alpha is None and n_nonzero is None:
             raise ValueError(
@@ -217,6 +312,38 @@ def make_coder(algorithm, n_features, n_atoms, *, positive=False, **settings):
     if n_nonzero is None and tol is None and atol is None:
         n_nonzero = max(1, min(n_atoms, n_features // 10))
     return GreedyCoder(algorithm, n_nonzero, tol, atol, bool(positive))
+
+
+def _lasso_coder(algorithm, alpha, positive, l1_ratio, gap_tol):
+    if alpha is None:
+        raise ValueError(
+            f"algorithm={algorithm!r} needs alpha, the strength of the penalty, in the units of a correlation atom @ signal."
+        )
+    if algorithm == "lasso":
+        l1_ratio = 1.0
+    else:
+        l1_ratio = 0.5 if l1_ratio is None else as_number(l1_ratio, "l1_ratio", strict=True, maximum=1.0)
+    return LassoCoder(alpha, bool(positive), 1e-8 if gap_tol is None else as_number(gap_tol, "gap_tol"), l1_ratio)
+
+
+def _penalty_coder(n_atoms, positive, penalty, dynamics, gap_tol):
+    from ..solvers.proximal.batch import as_code_penalty
+
+    dynamics = "prox" if dynamics is None else dynamics
+    if dynamics not in DYNAMICS:
+        raise ValueError(f"dynamics must be one of {', '.join(map(repr, DYNAMICS))}; got {dynamics!r}.")
+    penalty = as_code_penalty(penalty, dynamics, n_atoms)
+    if positive and not getattr(penalty, "positive", False):
+        able = "positive" in penalty._fields
+        raise ValueError(
+            f"positive_code=True, but the penalty {type(penalty).__name__} allows negative codes; "
+            + (
+                "give it positive=True too."
+                if able
+                else "pass one that has positive=True, such as L1(0.1, positive=True)."
+            )
+        )
+    return PenaltyCoder(penalty, dynamics, 1e-6 if gap_tol is None else as_number(gap_tol, "gap_tol"))
 
 
 def measure_codes(atoms, signals, indptr, indices, values, n_jobs=None):
@@ -246,7 +373,7 @@ def measure_codes(atoms, signals, indptr, indices, values, n_jobs=None):
     return sq_residuals, defects, np.sqrt(sq_norms)
 
 
-def _compressed(codes):
+def compressed(codes):
     """Padded codes as compressed rows, atoms ascending within a row."""
     from ..kernels.rows import pack_codes
 

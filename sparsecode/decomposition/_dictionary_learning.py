@@ -1,82 +1,112 @@
-"""DictionaryLearning: atoms learned online, batch by batch."""
+"""DictionaryLearning: atoms learned online, batch by batch, or from a whole data set at a time."""
 
 from __future__ import annotations
 
 from numbers import Integral, Real
+from os import PathLike
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing, with_callbacks
 from .._parallel import worker_pool
-from .._validation import check_range, refuse_lazy
+from .._validation import refuse_lazy
 from .._warnings import warn
 from ..result import Status
-from ..solvers.dictionary.online import OnlineLearner, initial_atoms
-from ._coders import ALGORITHMS, make_coder
-from ._learning_loop import Learned, learn
+from ..solvers.dictionary.alternating import Pass
+from ..solvers.dictionary.signals import dense_rows
+from ._checkpoint import Checkpoint, describe_data, describe_parameters
+from ._learning_loop import Learned, follow, learn, online_pass, shortfall, whole_pass
+from ._learning_setup import BY_NAME, METHODS, as_coder, as_online, continued, make_learner
 from ._sparse_coder import SparseCoder
-from ._transform import CodingTransformer, as_dictionary, rows_dtype
+from ._transform import CodingTransformer, rows_dtype
 
 __all__ = ["DictionaryLearning"]
 
-_ALPHA_OVER_RMS = 1.2  # about the strength at which an atom must beat white noise as strong as the data
 _BATCH = 256  # signals, unless there are many atoms
-_BLOCK = 1 << 14  # signals read at a time where X is only measured
+_FREE = ("max_iter", "tol", "callback", "n_jobs", "checkpoint", "split_sign", "sparse_output")  # may change on the way
+
+
+def _learns_online(estimator):
+    """Batches and streams are for the method that keeps statistics."""
+    if estimator.method != "online":
+        raise AttributeError(f"method={estimator.method!r} takes all signals at once: use fit, or method='online'.")
+    return True
 
 
 class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
-    """Learn atoms over which signals have sparse codes, by online alternation of coding and atom updates.
+    """Learn atoms over which signals have sparse codes, by alternation of coding and atom updates.
 
     The problem is::
 
-        min over D, ||d_j|| <= 1, of the mean over rows x of X of   min_c 1/2 ||x - c D||^2 + alpha ||c||_1
+        min over D, ||d_j|| <= 1, of the mean over rows x of X of   min_c 1/2 ||x - c D||^2 + penalty(c)
 
-    or, for the other coders, of ``1/2 ||x - c D||^2`` with the codes c that they find. Each batch is coded, its statistics
-    are added to those of the past, and every atom is set to the minimiser of the resulting surrogate. Only a K by K and a K by d
-    matrix are kept, so X may be a memory-map or, through `partial_fit`, a stream without end.
+    with ``alpha ||c||_1`` as the penalty of "lasso"; the other coders allow a few entries, or have a penalty of their own. Four methods::
+
+        "online"    a batch is coded, its statistics are added to those of the past, each atom minimises the resulting surrogate
+        "mod"       all signals are coded, all atoms at once minimise the misfit of the codes (method of optimal directions)
+        "ksvd"      all signals are coded, one atom after another is minimised over together with its codes (a singular pair)
+        "aksvd"     the same by one step of the power method: faster, nearly as good
+
+    Online, a K by K and a K by d matrix are all that is kept, so X may be a memory-map, a sparse matrix or, through `partial_fit`
+    and `fit_stream`, a stream without end. The other three hold the signals, their codes and residuals, in double precision. With
+    "omp" and "ols" of so many entries, "lasso", "elastic_net" and penalties, the objective of their passes never rises: where new codes
+    would raise it, the signals that lose most keep the codes of the pass before.
 
     Parameters
     ----------
     n_components : int, optional
-        Number of atoms K; by default the number of features.
-    coder : {"lasso", "omp", "ols", "threshold"} or SparseCoder, default="lasso"
+        Number of atoms K; by default the number of features. There may be more than signals.
+    method : {"online", "mod", "ksvd", "aksvd"}, default="online"
+        How atoms are improved. "ksvd" and "aksvd" take every coder but penalties of a `SparseCoder`.
+    coder : {"lasso", "elastic_net", "omp", "ols", "threshold"} or SparseCoder, default="lasso"
         How signals are coded, in `fit` and in `transform`. A `SparseCoder` brings its own settings (its dictionary is not
-        used), for example an error constraint.
+        used), for example an error constraint, or any penalty of the library.
     alpha : float, optional
-        Strength of the penalty ("lasso", "threshold"); by default 1.2 times the root mean square of the entries of X (for
-        `partial_fit` of the first batch), so that rescaled data give a rescaled answer.
+        Strength of the penalty ("lasso", "elastic_net", "threshold"); for "lasso" and "threshold" by default 1.2 times the root mean
+        square of the entries of X (in a stream: of its first batch), so that rescaled data give a rescaled answer.
     n_nonzero_coefs : int, optional
         Entries of a code ("omp", "ols", "threshold"); for "omp" and "ols" a tenth of the width of X by default.
     batch_size : int, optional
-        Signals in a batch of `fit`; by default 256, or twice the number of atoms if that is more.
+        Online: signals in a batch of `fit`; by default 256, or twice the number of atoms if that is more.
     max_iter : int, default=100
         Passes over X.
     tol : float or None, default=5e-2
         `fit` ends when the statistics of a whole pass move the atoms by no more than this (see ``certificate_``). Batches leave
         a floor of some percent, which larger batches lower. None: all passes, and no warning.
     forgetting : float, default=3.0
-        Batch t counts ``t ** forgetting`` times as much as the first: 0 never forgets. In later passes of `fit` a signal has
+        Online: batch t counts ``t ** forgetting`` times as much as the first; 0 never forgets. In later passes of `fit` a signal has
         faded by the time it comes again.
     n_sweeps : int, default=1
-        Updates of every atom after each batch.
+        Online: updates of every atom after each batch.
     positive_code : bool, default=False
         Whether codes must not be negative.
     positive_dict : bool, default=False
         Whether atoms must not be negative.
     replace_dead : bool, default=True
-        Whether an atom that none of 10 K signals used, or that equals another, becomes the signal that is represented worst.
-    dict_init : array of shape (n_components, n_features), optional
-        Where to start (rows longer than 1 are scaled to 1); by default random signals.
+        Whether an atom that no signal uses (online: none of 10 K), or that equals another, becomes the signal that is represented
+        worst and that no atom resembles. Beyond "online" an atom that equals another but is used stays where its loss raises the
+        objective.
+    max_coherence : float, optional
+        Bound on the absolute cosine of two atoms, kept after every update by iterative projections and rotations; the objective may
+        then rise.
+    dict_init : "k-means++" or array of shape (n_components, n_features), optional
+        Where to start: signals of different directions, chosen far from each other, or given atoms (rows longer than 1 are scaled to
+        1); by default random signals of different directions.
     shuffle : bool, default=True
-        Whether each pass takes the signals in a new random order.
+        Online: whether each pass takes the signals in a new random order.
+    checkpoint : str or path-like, optional
+        File in which `fit` keeps the last complete pass (`fit_stream`: batch), and from which it goes on if the file is there: with the same
+        bits as a run that was never cut. Only `max_iter`, `tol`, `callback`, `n_jobs` and the form of the codes may then differ from
+        those of the first run. Remove the file to begin anew.
     random_state : int, RandomState or None, default=None
         For the first atoms and the order of signals. The answer has the same bits for any `n_jobs`.
     callback : callable, optional
-        Called with a `LearningProgress` after each pass; return True to stop.
+        Called with a `LearningProgress` after each pass (`fit_stream`: batch); return True to stop.
     split_sign : bool, default=False
         Whether `transform` gives positive and negative parts of the codes columns of their own.
     sparse_output : bool, default=False
@@ -87,7 +117,7 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features)
-        The atoms, in the precision of X.
+        The atoms, in the precision of X; of norm one, except that "online" and penalties of a `SparseCoder` leave shorter ones.
     alpha_ : float or None
         The strength that was used.
     n_iter_ : int
@@ -95,10 +125,11 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
     n_steps_ : int
         Batches learned from.
     objective_ : float
-        Mean objective of the codes of the last pass (for `partial_fit`: batch), each over the atoms of its time.
+        Mean objective of the codes of the last pass (in a stream: batch). Online each is over the atoms of its time; otherwise
+        codes and atoms are those that the pass ended with.
     certificate_ : float
         Root mean square, weighted by the energy of their codes, of the distances by which one sweep over the statistics of the
-        last pass moves the atoms it began with (for `partial_fit`: by which the step moved them); zero if they are stationary.
+        last pass moves the atoms it began with (in a stream: by which the step moved them); zero if they are stationary.
     code_certificate_ : float
         Largest certificate of the codes of the last pass (batch), as in `SparseCoder.encode`.
     status_ : Status
@@ -113,20 +144,27 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
     Raises
     ------
     ValueError
-        If a parameter is given that the coder does not use, shapes disagree, or X is a dask collection.
+        If a parameter is given that method or coder does not use, shapes disagree, X is a dask collection, or the checkpoint is of
+        another version of the package, other data or other parameters: then nothing is changed.
 
     See Also
     --------
     SparseCoder : Codes over a given dictionary.
+    local_statistics : With `update_dictionary` the two halves of a step, to be distributed.
 
     Notes
     -----
-    A fit that fails or is interrupted leaves the estimator as it was. scikit-learn's callbacks (version 1.9 and later), its
-    progress bar among them, are told of every pass and batch.
+    A fit that fails or is interrupted leaves the estimator as it was; with a `checkpoint` the passes until then are not lost.
+    scikit-learn's callbacks (version 1.9 and later), its progress bar among them, are told of every pass and batch.
 
     References
     ----------
     Mairal, Bach, Ponce and Sapiro, "Online learning for matrix factorization and sparse coding", 2010 (arXiv 0908.0050).
+    Engan, Aase and Husoy, "Method of optimal directions for frame design", 1999.
+    Aharon, Elad and Bruckstein, "K-SVD: an algorithm for designing overcomplete dictionaries", 2006.
+    Rubinstein, Zibulevsky and Elad, "Efficient implementation of the K-SVD algorithm using batch orthogonal matching pursuit", 2008.
+    Barchiesi and Plumbley, "Learning incoherent dictionaries for sparse approximation using iterative projections and rotations",
+    2013.
 
     Examples
     --------
@@ -138,11 +176,15 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
     True
     >>> learner.status_.name, learner.transform(X[:1]).shape
     ('CONVERGED', (1, 4))
+    >>> learner.set_params(method="ksvd").fit(X).objective_ < 1e-12
+    True
     """
 
+    _sparse_signals = "csr"
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "coder": [StrOptions(set(ALGORITHMS)), SparseCoder],
+        "method": [StrOptions(set(METHODS))],
+        "coder": [StrOptions(set(BY_NAME)), SparseCoder],
         "alpha": [Interval(Real, 0, None, closed="left"), None],
         "n_nonzero_coefs": [Interval(Integral, 1, None, closed="left"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -153,8 +195,10 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         "positive_code": ["boolean"],
         "positive_dict": ["boolean"],
         "replace_dead": ["boolean"],
-        "dict_init": ["array-like", None],
+        "max_coherence": [Interval(Real, 0, 1, closed="neither"), None],
+        "dict_init": [StrOptions({"k-means++"}), "array-like", None],
         "shuffle": ["boolean"],
+        "checkpoint": [str, PathLike, None],
         "random_state": ["random_state"],
         "callback": [callable, None],
         "split_sign": ["boolean"],
@@ -166,6 +210,7 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         self,
         n_components=None,
         *,
+        method="online",
         coder="lasso",
         alpha=None,
         n_nonzero_coefs=None,
@@ -177,8 +222,10 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         positive_code=False,
         positive_dict=False,
         replace_dead=True,
+        max_coherence=None,
         dict_init=None,
         shuffle=True,
+        checkpoint=None,
         random_state=None,
         callback=None,
         split_sign=False,
@@ -186,6 +233,7 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         n_jobs=None,
     ):
         self.n_components = n_components
+        self.method = method
         self.coder = coder
         self.alpha = alpha
         self.n_nonzero_coefs = n_nonzero_coefs
@@ -197,8 +245,10 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         self.positive_code = positive_code
         self.positive_dict = positive_dict
         self.replace_dead = replace_dead
+        self.max_coherence = max_coherence
         self.dict_init = dict_init
         self.shuffle = shuffle
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.callback = callback
         self.split_sign = split_sign
@@ -211,8 +261,8 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
-            Signals, one a row; a memory-map is read batch by batch.
+        X : array or CSR matrix of shape (n_samples, n_features)
+            Signals, one a row; online a memory-map is read, and a sparse matrix made dense, batch by batch.
         y : None
             Ignored.
 
@@ -224,41 +274,42 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         self._validate_params()
         task = FitTask.of_fit(self, self.max_iter)
         with all_or_nothing(self), worker_pool(self.n_jobs):
-            refuse_lazy(X, "X")
-            X = validate_data(self, X, dtype="numeric")
+            X = self._signals(X, reset=True)
+            checkpoint = None if self.checkpoint is None else self._opened_checkpoint(describe_data(X))
             random = check_random_state(self.random_state)
-            learner = self._learner_for(X, random)
-            learner.horizon = self.forgetting * X.shape[0]
+            learner = make_learner(self, X, random)
+            if self.method == "online":
+                learner.horizon = self.forgetting * X.shape[0]
+                size = self.batch_size or max(_BATCH, 2 * learner.atoms.shape[0])
+                one_pass = online_pass(learner, X, batch_size=size, shuffle=self.shuffle, n_jobs=self.n_jobs)
+            else:
+                one_pass = whole_pass(learner, X, n_jobs=self.n_jobs)
             learned = learn(
                 learner,
-                X,
+                one_pass,
                 max_iter=self.max_iter,
                 tol=self.tol,
-                batch_size=self.batch_size or max(_BATCH, 2 * learner.atoms.shape[0]),
-                shuffle=self.shuffle,
                 random=random,
-                n_jobs=self.n_jobs,
                 callback=self.callback,
+                checkpoint=checkpoint,
                 task=task,
             )
-            self._store(learner, X, learned)
+            self._store(as_online(self, learner), X, learned)
+            missed = shortfall(self)
             task.end(dict)
-        if self.tol is not None and self.status_ is Status.MAX_ITER:
-            warn(
-                f"relative stationarity {self.certificate_:.3e} after {self.n_iter_} passes, tolerance {self.tol:.1e}: raise "
-                "max_iter or batch_size, loosen tol, or pass tol=None if the number of passes is what you want.",
-                ConvergenceWarning,
-            )
+        if missed:
+            warn(missed, ConvergenceWarning)
         return self
 
+    @available_if(_learns_online)
     def partial_fit(self, X, y=None):
         """Learn from one more batch, of any size; goes on from an earlier `fit` or `partial_fit`, under today's parameters.
 
-        The number of atoms, and an `alpha` that was measured, stay.
+        The number of atoms, and an `alpha` that was measured, stay. Only for ``method="online"``.
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array or CSR matrix of shape (n_samples, n_features)
             Signals, one a row.
         y : None
             Ignored.
@@ -270,93 +321,68 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         """
         self._validate_params()
         with all_or_nothing(self):
-            refuse_lazy(X, "X")
-            first = not hasattr(self, "_learner")
-            X = validate_data(self, X, dtype="numeric", reset=first)
-            learner = self._learner_for(X, check_random_state(self.random_state)) if first else self._continued(X)
-            learner.horizon = np.inf
-            statistics = learner.step(np.asarray(X, dtype=np.float64, order="C"), self.n_jobs)
-            status = Status.CONVERGED if learner.last_move <= (self.tol or 0.0) else Status.MAX_ITER
-            self._store(learner, X, Learned(status, 1, statistics, learner.last_move, {}))
+            self._step(self._signals(X, reset=not hasattr(self, "_learner")))
         return self
 
-    def _learner_for(self, X, random):
-        """A learner that has seen nothing yet, for signals like those of X."""
-        n_features = X.shape[1]
-        n_atoms = n_features if self.n_components is None else self.n_components
-        if self.dict_init is None:
-            atoms = initial_atoms(X, n_atoms, random, positive=self.positive_dict)
-        else:
-            atoms = self._checked_init(n_atoms, n_features)
-        self.alpha_ = self._strength(X)
-        coder = self._coder(n_features, n_atoms)
-        return OnlineLearner(
-            atoms,
-            coder,
-            forgetting=self.forgetting,
-            positive=self.positive_dict,
-            n_sweeps=self.n_sweeps,
-            replace_dead=self.replace_dead,
+    @available_if(_learns_online)
+    def fit_stream(self, batches):
+        """Learn from batches, one after another, from a new start: `partial_fit` with `callback` and `checkpoint`.
+
+        A stream that was cut is gone through again from its first batch; those that the checkpoint has seen are passed over. Only for
+        ``method="online"``.
+
+        Parameters
+        ----------
+        batches : iterable of arrays or CSR matrices of shape (n_samples, n_features)
+            Signals, one a row, in batches of any size and equal width; the first one gives the first atoms.
+
+        Returns
+        -------
+        self
+            The fitted estimator; ``history_`` has an entry for each batch.
+        """
+        self._validate_params()
+        with all_or_nothing(self), worker_pool(self.n_jobs):
+            if hasattr(self, "_learner"):
+                del self._learner
+            learned, history = follow(self, batches)
+            self.status_, self.history_ = learned.status, history
+        return self
+
+    def _signals(self, X, *, reset):
+        refuse_lazy(X, "X")
+        return validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset)
+
+    def _opened_checkpoint(self, data):
+        """The checkpoint of a run on these data."""
+        parameters = describe_parameters(self, _FREE)
+        return Checkpoint(
+            self.checkpoint,
+            {"estimator": {"class": type(self).__name__}, "data": data, "parameter": parameters},
         )
 
-    def _continued(self, X):
-        """The learner of an earlier fit under today's parameters; a strength that was measured stays."""
-        learner = self._learner.copy()
-        self.alpha_ = self._strength(X, self.alpha_)
-        learner.coder = self._coder(X.shape[1], learner.atoms.shape[0])
-        learner.forgetting, learner.positive = self.forgetting, self.positive_dict
-        learner.n_sweeps, learner.replace_dead = self.n_sweeps, self.replace_dead
-        if learner.positive:
-            learner.atoms = np.maximum(learner.atoms, 0.0)
-        return learner
-
-    def _checked_init(self, n_atoms, n_features):
-        atoms = as_dictionary(self.dict_init, "dict_init").astype(np.float64)
-        if atoms.shape[1] != n_features or (self.n_components is not None and atoms.shape[0] != n_atoms):
-            rows = "n_components" if self.n_components is None else n_atoms
-            raise ValueError(
-                f"dict_init has shape {atoms.shape}, but it must have shape ({rows}, {n_features}), one atom a row."
-            )
-        if self.positive_dict and np.any(atoms < 0):
-            raise ValueError(
-                "dict_init has negative entries, but positive_dict forbids them; pass np.maximum(dict_init, 0)."
-            )
-        return np.ascontiguousarray(atoms / np.maximum(np.linalg.norm(atoms, axis=1, keepdims=True), 1.0))
-
-    def _strength(self, X, measured=None):
-        """The penalty's strength: as given, as measured, or in proportion to the root mean square of X, where the coder needs one."""
-        if self.alpha is not None or isinstance(self.coder, SparseCoder) or self.coder not in ("lasso", "threshold"):
-            return self.alpha
-        if self.coder == "threshold" and self.n_nonzero_coefs is not None:
-            return None
-        if measured is not None:
-            return measured
-        total = 0.0
-        for start in range(0, X.shape[0], _BLOCK):
-            block = np.asarray(X[start : start + _BLOCK], dtype=np.float64)
-            sq_norms = np.einsum("ij,ij->i", block, block)
-            check_range(sq_norms, block, "X", "row", start)
-            total += float(np.sum(sq_norms))
-        mean_square = total / (X.shape[0] * X.shape[1])
-        return _ALPHA_OVER_RMS * float(np.sqrt(mean_square)) if mean_square > 0 else 1.0
+    def _step(self, X) -> Learned:
+        """One batch more; attributes are set when it is done."""
+        first = not hasattr(self, "_learner")
+        learner = make_learner(self, X, check_random_state(self.random_state)) if first else continued(self, X)
+        learner.horizon = np.inf
+        new = learner.step(dense_rows(X, slice(None)), self.n_jobs)
+        status = Status.CONVERGED if learner.last_move <= (self.tol or 0.0) else Status.MAX_ITER
+        last = Pass(new.objective / new.n_signals, learner.last_move, new.certificate)
+        learned = Learned(status, 1, last, {})
+        self._store(learner, X, learned)
+        return learned
 
     def _coder(self, n_features, n_atoms):
-        if isinstance(self.coder, SparseCoder):
-            for name in ("alpha", "n_nonzero_coefs"):
-                if getattr(self, name) is not None:
-                    raise ValueError(
-                        f"{name} has no meaning where coder is a SparseCoder; set it there, or pass the algorithm's name."
-                    )
-            if self.positive_code != self.coder.positive_code:
-                raise ValueError("positive_code differs between DictionaryLearning and its coder; set both alike.")
-            return self.coder._coder(n_features, n_atoms)
-        return make_coder(
+        alpha = self.alpha if isinstance(self.coder, SparseCoder) else self.alpha_
+        return as_coder(
             self.coder,
             n_features,
             n_atoms,
-            positive=self.positive_code,
-            alpha=self.alpha_,
+            alpha=alpha,
             n_nonzero_coefs=self.n_nonzero_coefs,
+            positive_code=self.positive_code,
+            owner=type(self).__name__,
         )
 
     def _store(self, learner, X, learned):
@@ -369,5 +395,4 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
             learned.status,
             learned.history,
         )
-        self.objective_ = learned.statistics.objective / learned.statistics.n_signals
-        self.certificate_, self.code_certificate_ = learned.certificate, learned.statistics.certificate
+        self.objective_, self.certificate_, self.code_certificate_ = learned.last

@@ -1,4 +1,4 @@
-"""The loop around online dictionary learning: passes over the data, certificate, history, callbacks."""
+"""The loop around dictionary learning: passes over the data, certificate, history, callbacks, checkpoints."""
 
 from __future__ import annotations
 
@@ -8,18 +8,25 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..result import Status
-from ..solvers.dictionary.online import Statistics, add_statistics, stationarity
+from ..solvers.dictionary.alternating import Pass
+from ..solvers.dictionary.incoherence import coherence
+from ..solvers.dictionary.signals import dense_rows
+from ..solvers.dictionary.statistics import Statistics, add_statistics, stationarity
+from ._checkpoint import generator_state, restored_generator
+from ._learning_setup import make_learner, repeated
 
-__all__ = ["Learned", "LearningProgress", "learn"]
+__all__ = ["Learned", "LearningProgress", "follow", "learn", "online_pass", "shortfall", "whole_pass"]
+
+_HISTORY = ("epoch", "objective", "certificate", "seconds", "replaced")
 
 
 class LearningProgress(NamedTuple):
-    """What the callback of `DictionaryLearning` is given after each pass over the data: it may return True to stop.
+    """What the callback of `DictionaryLearning` is given after each pass over the data (`fit_stream`: batch): it may return True to stop.
 
     Attributes
     ----------
     epoch : int
-        Passes done.
+        Passes (batches) done.
     components : ndarray of shape (n_components, n_features)
         The atoms.
     objective : float
@@ -38,58 +45,156 @@ class LearningProgress(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """How learning ended: `statistics` and `certificate` are those of the last pass."""
+    """How learning ended: objective and certificates are those of the last pass."""
 
     status: Status
     n_iter: int
-    statistics: Statistics
-    certificate: float
+    last: Pass
     history: dict
 
 
-def learn(learner, X, *, max_iter, tol, batch_size, shuffle, random, n_jobs, callback, task) -> Learned:
-    """Feed X to the learner, pass after pass, until a pass moves the atoms by at most `tol`.
+def learn(learner, one_pass, *, max_iter, tol, random, callback, checkpoint, task) -> Learned:
+    """Pass after pass, until one has a certificate of at most `tol`.
 
-    The certificate of a pass is how far one sweep over the statistics of the whole pass moves the atoms it began with: zero for a
-    stationary dictionary, and not made small by statistics that change slowly.
+    ``one_pass(random, task, epoch)`` returns a `Pass`, whether it went to the end, and whether a callback asked to stop. The certificate is how far one
+    sweep over the statistics of the whole pass moves the atoms it began with: zero for a stationary dictionary, and not made
+    small by statistics that change slowly.
     """
-    began = time.perf_counter()
-    history: dict[str, list] = {"epoch": [], "objective": [], "certificate": [], "seconds": [], "replaced": []}
-    status, epoch = Status.MAX_ITER, 0
+    epoch, history, last, random = _resumed(learner, checkpoint, random)
+    began = time.perf_counter() - (history["seconds"][-1] if epoch else 0.0)
+    status = _judged(last, tol)
     while status is Status.MAX_ITER and epoch < max_iter:
         epoch += 1
+        last, whole, stopped = one_pass(random, task, epoch)
+        seconds = time.perf_counter() - began
+        entries = (epoch, last.objective, last.certificate, seconds, learner.n_replaced)
+        for name, value in zip(_HISTORY, entries, strict=True):
+            history[name].append(value)
+        if checkpoint is not None and whole:
+            numbers, arrays = learner.state()
+            run = {"epoch": epoch, "history": history, "last": last._asdict(), "random": generator_state(random)}
+            checkpoint.save({"learner": numbers, "run": run}, arrays)
+        progress = LearningProgress(epoch, learner.atoms.copy(), last.objective, last.certificate, seconds)
+        status = _judged(last, tol)
+        if status is Status.MAX_ITER and (stopped or (callback is not None and callback(progress))):
+            status = Status.INTERRUPTED
+    return Learned(status, epoch, last, history)
+
+
+def _judged(last, tol):
+    """Whether a pass was the last one that is needed."""
+    return Status.CONVERGED if tol is not None and last.certificate <= tol else Status.MAX_ITER
+
+
+def _resumed(learner, checkpoint, random):
+    """Where to go on: epochs done, history, last pass and generator, of the checkpoint or of a new run."""
+    if checkpoint is None or checkpoint.saved is None:
+        return 0, {name: [] for name in _HISTORY}, Pass(np.inf, np.inf, np.inf), random
+    numbers, arrays = checkpoint.saved
+    learner.restore(numbers["learner"], arrays)
+    run = numbers["run"]
+    return run["epoch"], run["history"], Pass(**run["last"]), restored_generator(run["random"])
+
+
+def online_pass(learner, X, *, batch_size, shuffle, n_jobs):
+    """``one_pass`` of an online learner: X in batches, in a new order each time if `shuffle`."""
+
+    def one_pass(random, task, epoch):
         before = learner.atoms
         order = random.permutation(X.shape[0]) if shuffle else None
-        of_pass, stopped = _one_pass(learner, X, order, batch_size, n_jobs, task, epoch)
+        starts = range(0, X.shape[0], batch_size)
+        part = task.part(f"pass {epoch}", len(starts))
+        of_pass, whole = Statistics.empty(*before.shape), True
+        for start in starts:
+            step = part.part("batch")
+            chosen = slice(start, start + batch_size) if order is None else np.sort(order[start : start + batch_size])
+            of_pass = add_statistics(of_pass, learner.step(dense_rows(X, chosen), n_jobs))
+            if step.end(lambda: _fitted(learner, X)):
+                whole = False
+                break
+        stopped = part.end(lambda: _fitted(learner, X)) or not whole
         certificate = stationarity(before, of_pass, positive=learner.positive)
-        objective = of_pass.objective / of_pass.n_signals
-        seconds = time.perf_counter() - began
-        for name, value in zip(history, (epoch, objective, certificate, seconds, learner.n_replaced), strict=True):
-            history[name].append(value)
-        if tol is not None and certificate <= tol:
-            status = Status.CONVERGED
-        elif stopped or (
-            callback is not None
-            and callback(LearningProgress(epoch, learner.atoms.copy(), objective, certificate, seconds))
+        return Pass(of_pass.objective / of_pass.n_signals, certificate, of_pass.certificate), whole, stopped
+
+    return one_pass
+
+
+def whole_pass(learner, X, *, n_jobs):
+    """``one_pass`` of a learner that holds all signals."""
+
+    def one_pass(random, task, epoch):
+        part = task.part(f"pass {epoch}")
+        last = learner.one_pass(n_jobs)
+        return last, True, part.end(lambda: _fitted(learner, X))
+
+    return one_pass
+
+
+def follow(estimator, batches):
+    """Let an estimator that has no learner take one step a batch; how it ended, and the history.
+
+    With a checkpoint, batches that it has seen are passed over.
+    """
+    checkpoint, seen = None, 0
+    learned, history = None, {name: [] for name in _HISTORY}
+    began = time.perf_counter()
+    for count, batch in enumerate(batches, 1):
+        X = estimator._signals(batch, reset=count == 1)
+        if count == 1 and estimator.checkpoint is not None:
+            checkpoint = estimator._opened_checkpoint({"n_features": X.shape[1], "dtype": str(X.dtype)})
+            if checkpoint.saved is not None:
+                learned, history, seen = _back_in_stream(estimator, X, *checkpoint.saved)
+                began -= history["seconds"][-1]
+        if count <= seen:
+            continue
+        learned = estimator._step(X)
+        learner, last, seconds = estimator._learner, learned.last, time.perf_counter() - began
+        for name, value in zip(
+            _HISTORY, (count, last.objective, last.certificate, seconds, learner.n_replaced), strict=True
         ):
-            status = Status.INTERRUPTED
-    return Learned(status, epoch, of_pass, certificate, history)
-
-
-def _one_pass(learner, X, order, batch_size, n_jobs, task, epoch):
-    """Statistics of one pass over X, and whether a callback asked to stop."""
-    starts = range(0, X.shape[0], batch_size)
-    part = task.part(f"pass {epoch}", len(starts))
-    of_pass = Statistics.empty(*learner.atoms.shape)
-    stopped = False
-    for start in starts:
-        step = part.part("batch")
-        chosen = slice(start, start + batch_size) if order is None else np.sort(order[start : start + batch_size])
-        of_pass = add_statistics(of_pass, learner.step(np.asarray(X[chosen], dtype=np.float64, order="C"), n_jobs))
-        if step.end(lambda: {"components_": learner.atoms.astype(X.dtype if X.dtype.kind == "f" else float)}):
-            stopped = True
+            history[name].append(value)
+        if checkpoint is not None:
+            numbers, arrays = learner.state()
+            run = {"epoch": count, "history": history, "last": last._asdict(), "alpha": estimator.alpha_}
+            checkpoint.save({"learner": numbers, "run": run}, arrays)
+        progress = LearningProgress(count, learner.atoms.copy(), last.objective, last.certificate, seconds)
+        if estimator.callback is not None and estimator.callback(progress):
+            learned = learned._replace(status=Status.INTERRUPTED)
             break
-    stopped = (
-        part.end(lambda: {"components_": learner.atoms.astype(X.dtype if X.dtype.kind == "f" else float)}) or stopped
-    )
-    return of_pass, stopped
+    if learned is None:
+        raise ValueError("batches is empty: a stream needs at least one batch of signals.")
+    return learned, history
+
+
+def _back_in_stream(estimator, X, numbers, arrays):
+    """Give the estimator back what it had after the last batch of the checkpoint."""
+    run = numbers["run"]
+    learner = make_learner(estimator, X, np.random.RandomState(0))
+    estimator.alpha_ = run["alpha"]
+    learner.coder = repeated(estimator._coder(*learner.atoms.shape[::-1]))
+    learner.restore(numbers["learner"], arrays)
+    learned = Learned(_judged(Pass(**run["last"]), estimator.tol), 1, Pass(**run["last"]), {})
+    estimator._store(learner, X, learned)
+    return learned, run["history"], run["epoch"]
+
+
+def shortfall(estimator):
+    """What to warn of after a fit: atoms that are not stationary, or closer than was asked for; else nothing."""
+    if estimator.tol is not None and estimator.status_ is Status.MAX_ITER:
+        more = "max_iter or batch_size" if estimator.method == "online" else "max_iter"
+        return (
+            f"relative stationarity {estimator.certificate_:.3e} after {estimator.n_iter_} passes, tolerance {estimator.tol:.1e}: "
+            f"raise {more}, loosen tol, or pass tol=None if the number of passes is what you want."
+        )
+    bound = estimator.max_coherence
+    if bound is not None and coherence(estimator._learner.atoms) > bound:
+        return (
+            f"the mutual coherence is {coherence(estimator._learner.atoms):.4g}, above max_coherence={bound:g}, which is too near to "
+            "what so many atoms can reach; raise it, or learn fewer atoms."
+        )
+    return ""
+
+
+def _fitted(learner, X):
+    """Attributes of an estimator that stopped here."""
+    return {"components_": learner.atoms.astype(X.dtype if X.dtype.kind == "f" else float)}

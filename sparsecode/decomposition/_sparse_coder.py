@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._estimators import all_or_nothing
 from .._validation import as_count, refuse_lazy
-from ._coders import ALGORITHMS, make_coder
+from ._coders import ALGORITHMS, DYNAMICS, make_coder
 from ._dct import overcomplete_dct
 from ._transform import CodingTransformer, as_dictionary
 
@@ -24,31 +24,46 @@ class SparseCoder(CodingTransformer):
         "omp", "ols"    min ||x - c D||  with at most n_nonzero_coefs entries, or
                         as few entries as greedy selection finds with ||x - c D|| <= tol ||x||
         "lasso"         min 1/2 ||x - c D||^2 + alpha ||c||_1
+        "elastic_net"   min 1/2 ||x - c D||^2 + alpha (l1_ratio ||c||_1 + (1 - l1_ratio) / 2 ||c||^2)
+        "penalty"       min 1/2 ||x - c D||^2 + penalty(c), a local minimum where the penalty is not convex
         "threshold"     correlations x a / ||a||^2 where |x a| > alpha, shrunk by alpha / ||a||^2 (or hard: not shrunk)
 
     Parameters
     ----------
     dictionary : {"dct", "dct2"} or array of shape (n_components, n_features), default="dct"
         The atoms. "dct" builds an overcomplete cosine dictionary for the width of X in `fit`; "dct2" one for square patches.
-    algorithm : {"omp", "ols", "lasso", "threshold"}, default="omp"
+    algorithm : {"omp", "ols", "lasso", "elastic_net", "penalty", "threshold"}, default="omp"
         How codes are found. "ols" selects the atom that lowers the residual most, "omp" the one that correlates most with it.
+        "penalty" takes any penalty of the library: `L0` (hard thresholds), `Lq`, `CEL0`, `MCP` and the like give sparser codes than the
+        l1 norm at the same error.
     n_components : int, optional
         Atoms of a built dictionary; by default twice the width of X (four times for "dct2").
     n_nonzero_coefs : int, optional
         Entries of a code ("omp", "ols", "threshold"); for "omp" and "ols" without `tol` and `atol` a tenth of the width of X.
     alpha : float, optional
-        Strength of the penalty ("lasso") or threshold of the correlations ("threshold").
+        Strength of the penalty ("lasso", "elastic_net") or threshold of the correlations ("threshold").
+    l1_ratio : float, optional
+        Share of the l1 norm for "elastic_net", above 0 and at most 1; 0.5 by default.
+    penalty : penalty, optional
+        For "penalty", for example ``Lq(0.1)``, which also says whether codes may be negative. It must charge each code by itself.
+        `CEL0` follows the norms of the atoms: its `curvature` counts in units of their squares.
+    dynamics : {"prox", "lca"}, optional
+        For "penalty": "prox", the default, moves one coefficient after another to its minimiser, the longest move first, so that the objective
+        never rises (penalties that are not separable: proximal gradient steps); "lca" lets locally competitive neurons settle, whose
+        threshold function is the prox (those that oscillate are settled by such moves). Both end where no coefficient alone can lower
+        the objective.
     tol : float, optional
         Error-constrained coding ("omp", "ols"): atoms are added until ``||x - c D|| <= tol ||x||``. With `n_nonzero_coefs` too,
         codes that reach that many atoms first are counted in a warning.
     atol : float, optional
         The same with ``||x - c D|| <= atol``; with `tol`, whichever is met first.
     positive_code : bool, default=False
-        Whether codes must not be negative.
+        Whether codes must not be negative; a `penalty` has to say so too.
     hard_threshold : bool, optional
         For "threshold": whether kept correlations are left as they are; by default only where `alpha` is not given.
     gap_tol : float, optional
-        For "lasso": relative duality gap of every code, 1e-8 by default (never below 1e-5 in single precision).
+        For "lasso" and "elastic_net": relative duality gap of every code, 1e-8 by default. For "penalty": that, or relative stationarity
+        where the penalty is not convex, 1e-6 by default. Never below 1e-5 in single precision.
     split_sign : bool, default=False
         Whether positive and negative parts of the codes go to columns of their own.
     sparse_output : bool, default=False
@@ -77,13 +92,15 @@ class SparseCoder(CodingTransformer):
     Notes
     -----
     Certificates belong to codes, not to the estimator: `encode` returns them, `transform` warns where one is missed. They are
-    the relative duality gap for "lasso"; for "omp" and "ols" the residual norm where `tol` or `atol` is given, else the
-    largest correlation of a used atom with the residual.
+    the relative duality gap for "lasso", "elastic_net" and convex penalties; for other penalties the distance of the negative
+    gradient to the subdifferential over the largest correlation (for `L0` and `Lq`, how far a proximal gradient step moves); for
+    "omp" and "ols" the residual norm where `tol` or `atol` is given, else the largest correlation of a used atom with the residual.
 
     References
     ----------
     Rubinstein, Zibulevsky and Elad, "Efficient implementation of the K-SVD algorithm using batch orthogonal matching
     pursuit", 2008.
+    Rozell, Johnson, Baraniuk and Olshausen, "Sparse coding via thresholding and local competition in neural circuits", 2008.
 
     Examples
     --------
@@ -96,14 +113,22 @@ class SparseCoder(CodingTransformer):
            [0., 1.]])
     >>> coder.encode(X).status.name
     'CONVERGED'
+    >>> from sparsecode import L0
+    >>> SparseCoder(np.array([[0.6, 0.8], [1.0, 0.0]]), algorithm="penalty", penalty=L0(0.4)).transform(X)
+    array([[5., 0.],
+           [0., 1.]])
     """
 
+    _sparse_signals = "csr"
     _parameter_constraints: dict = {
         "dictionary": [StrOptions({"dct", "dct2"}), "array-like"],
         "algorithm": [StrOptions(set(ALGORITHMS))],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "n_nonzero_coefs": [Interval(Integral, 1, None, closed="left"), None],
         "alpha": [Interval(Real, 0, None, closed="left"), None],
+        "l1_ratio": [Interval(Real, 0, 1, closed="right"), None],
+        "penalty": "no_validation",  # by `make_coder`
+        "dynamics": [StrOptions(set(DYNAMICS)), None],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "atol": [Interval(Real, 0, None, closed="left"), None],
         "positive_code": ["boolean"],
@@ -122,6 +147,9 @@ class SparseCoder(CodingTransformer):
         n_components=None,
         n_nonzero_coefs=None,
         alpha=None,
+        l1_ratio=None,
+        penalty=None,
+        dynamics=None,
         tol=None,
         atol=None,
         positive_code=False,
@@ -136,6 +164,9 @@ class SparseCoder(CodingTransformer):
         self.n_components = n_components
         self.n_nonzero_coefs = n_nonzero_coefs
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.penalty = penalty
+        self.dynamics = dynamics
         self.tol = tol
         self.atol = atol
         self.positive_code = positive_code
@@ -150,7 +181,7 @@ class SparseCoder(CodingTransformer):
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array or CSR matrix of shape (n_samples, n_features)
             Signals, one a row; only their width is used.
         y : None
             Ignored.
@@ -163,7 +194,7 @@ class SparseCoder(CodingTransformer):
         with all_or_nothing(self):
             self._validate_params()
             refuse_lazy(X, "X")
-            X = validate_data(self, X, dtype="numeric")
+            X = validate_data(self, X, accept_sparse="csr", dtype="numeric")
             self.components_ = self._dictionary(X.shape[1])
             self._coder(X.shape[1], self.components_.shape[0])
         return self
@@ -200,6 +231,9 @@ class SparseCoder(CodingTransformer):
             positive=self.positive_code,
             n_nonzero_coefs=self.n_nonzero_coefs,
             alpha=self.alpha,
+            l1_ratio=self.l1_ratio,
+            penalty=self.penalty,
+            dynamics=self.dynamics,
             tol=self.tol,
             atol=self.atol,
             hard_threshold=self.hard_threshold,

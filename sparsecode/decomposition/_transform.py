@@ -12,6 +12,7 @@ from .._parallel import worker_pool
 from .._validation import refuse_lazy
 from .._warnings import warn
 from ..result import SolveResult, Status
+from ..solvers.dictionary.signals import dense_rows
 from ._rows import CompressedRows, DenseRows
 
 __all__ = ["CodingTransformer", "as_dictionary", "floating"]
@@ -36,6 +37,9 @@ def as_dictionary(dictionary, name="dictionary"):
 class CodingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of transformers that code rows of X over ``components_``; subclasses implement ``_coder(n_features, n_atoms)``."""
 
+    _finite_signals: bool | str = True  # "allow-nan" where NaN stands for a missing entry
+    _sparse_signals: bool | str = False  # "csr" where sparse matrices are welcome
+
     def transform(self, X):
         """Code each row of X.
 
@@ -44,8 +48,8 @@ class CodingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
-            Signals, one a row; a memory-map is read block by block.
+        X : array or CSR matrix of shape (n_samples, n_features)
+            Signals, one a row; a memory-map is read, and a sparse matrix made dense, block by block.
 
         Returns
         -------
@@ -70,7 +74,7 @@ class CodingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array or CSR matrix of shape (n_samples, n_features)
             Signals, one a row.
 
         Returns
@@ -141,9 +145,16 @@ class CodingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         atoms = self._fitted_atoms()
         refuse_lazy(X, "X")
         if hasattr(self, "n_features_in_"):
-            X = validate_data(self, X, dtype="numeric", reset=False)
+            X = validate_data(
+                self,
+                X,
+                accept_sparse=self._sparse_signals,
+                dtype="numeric",
+                reset=False,
+                ensure_all_finite=self._finite_signals,
+            )
         else:
-            X = check_array(X, input_name="X", estimator=self)
+            X = check_array(X, accept_sparse=self._sparse_signals, input_name="X", estimator=self)
         if X.shape[1] != atoms.shape[1]:
             raise ValueError(
                 f"X has {X.shape[1]} features, but the atoms of {type(self).__name__} have {atoms.shape[1]}: "
@@ -157,12 +168,11 @@ class CodingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def _coded(self, coder, atoms, X):
         """The slices of X, coded one after another."""
-        width = min(atoms.shape) if coder.n_nonzero is None else min(*atoms.shape, coder.n_nonzero)
-        chunk = _CHUNK_BYTES // (12 * width) // 256 * 256
+        chunk = _CHUNK_BYTES // (12 * coder.longest(*atoms.shape[::-1])) // 256 * 256
         chunk = min(max(chunk, 256), _LARGEST_CHUNK)
         for start in range(0, X.shape[0], chunk):
             part = slice(start, min(start + chunk, X.shape[0]))
-            yield part, coder.code(atoms, floating(X[part]), self.n_jobs)
+            yield part, coder.code(atoms, floating(dense_rows(X, part, dtype=None)), self.n_jobs)
 
     def _announce(self, coder, missed, X, worst):
         if missed:
@@ -190,6 +200,7 @@ class CodingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = bool(self._sparse_signals)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -1,6 +1,7 @@
 """How good an answer is when the truth is known: supports, errors, dictionaries, phase transitions."""
 
-from ._dictionary import babel, dictionary_distance, dictionary_recovery, mutual_coherence
+from ._codes import atom_usage, dead_fraction, sparsity
+from ._dictionary import babel, dictionary_distance, dictionary_recovery, mean_max_cosine, mutual_coherence
 from ._errors import nmse, psnr
 from ._phase import align_phase, phase_distance
 from ._phase_transition import PhaseTransitionResult, l1_weak_threshold, phase_transition
@@ -9,15 +10,19 @@ from ._support import support_f1, support_precision, support_recall
 __all__ = [
     "PhaseTransitionResult",
     "align_phase",
+    "atom_usage",
     "babel",
+    "dead_fraction",
     "dictionary_distance",
     "dictionary_recovery",
     "l1_weak_threshold",
+    "mean_max_cosine",
     "mutual_coherence",
     "nmse",
     "phase_distance",
     "phase_transition",
     "psnr",
+    "sparsity",
     "support_f1",
     "support_precision",
     "support_recall",

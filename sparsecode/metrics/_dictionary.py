@@ -1,4 +1,4 @@
-"""How close two dictionaries are, up to order and sign, and how alike the atoms of one are."""
+"""How close two dictionaries are, up to order and (unless asked otherwise) sign, and how alike the atoms of one are."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from scipy.optimize import linear_sum_assignment
 from .._validation import as_count, as_number
 from ._errors import as_values
 
-__all__ = ["babel", "dictionary_distance", "dictionary_recovery", "mutual_coherence"]
+__all__ = ["babel", "dictionary_distance", "dictionary_recovery", "mean_max_cosine", "mutual_coherence"]
 
 
-def dictionary_distance(dictionary_true, dictionary):
+def dictionary_distance(dictionary_true, dictionary, *, signed=False):
     """Root mean squared distance between matched unit-norm atoms, minimised over order and sign (or complex phase).
 
     ``sqrt(mean_i 2 - 2 |<d_i, e_match(i)>|)``, with the match that makes it smallest (Hungarian assignment).
@@ -21,11 +21,14 @@ def dictionary_distance(dictionary_true, dictionary):
     dictionary_true, dictionary : array of shape (n_components, n_features)
         Atoms in rows, of any norm. Where `dictionary` has fewer atoms, the true ones left over count as orthogonal to
         it; where it has more, the spare ones do not count.
+    signed : bool, default=False
+        Whether the sign (or phase) of an atom counts, as it does where codes must not be negative: the real part of the
+        inner product then stands in place of its modulus.
 
     Returns
     -------
     float
-        Between 0 (the same atoms) and ``sqrt(2)`` (all orthogonal).
+        Between 0 (the same atoms) and ``sqrt(2)`` (all orthogonal), or 2 with `signed` (all opposite).
 
     Raises
     ------
@@ -43,14 +46,14 @@ def dictionary_distance(dictionary_true, dictionary):
     >>> dictionary_distance(np.eye(3), -2.0 * np.eye(3)[[2, 0, 1]])
     0.0
     """
-    likeness = _likeness(dictionary_true, dictionary)
+    likeness = _likeness(dictionary_true, dictionary, signed)
     rows, columns = linear_sum_assignment(likeness, maximize=True)
     matched = np.zeros(likeness.shape[0])
     matched[rows] = likeness[rows, columns]
     return float(np.sqrt(np.mean(np.maximum(2.0 - 2.0 * matched, 0.0))))
 
 
-def dictionary_recovery(dictionary_true, dictionary, *, threshold=0.99):
+def dictionary_recovery(dictionary_true, dictionary, *, threshold=0.99, signed=False):
     """Share of the true atoms that are matched by an atom of absolute cosine above `threshold`.
 
     Parameters
@@ -59,6 +62,8 @@ def dictionary_recovery(dictionary_true, dictionary, *, threshold=0.99):
         Atoms in rows, of any norm; each atom of `dictionary` can match one true atom only.
     threshold : float, default=0.99
         The customary bound.
+    signed : bool, default=False
+        Whether an atom of the opposite sign (or another phase) is another atom.
 
     Returns
     -------
@@ -82,9 +87,45 @@ def dictionary_recovery(dictionary_true, dictionary, *, threshold=0.99):
     0.5
     """
     threshold = as_number(threshold, "threshold", maximum=1.0)
-    above = (_likeness(dictionary_true, dictionary) > threshold).astype(float)
+    above = (_likeness(dictionary_true, dictionary, signed) > threshold).astype(float)
     rows, columns = linear_sum_assignment(above, maximize=True)
     return float(above[rows, columns].sum() / above.shape[0])
+
+
+def mean_max_cosine(dictionary_true, dictionary, *, signed=False):
+    """Mean over the true atoms of the largest absolute cosine with any atom found: ``mean_i max_j |<d_i, e_j>|``.
+
+    Each true atom looks for its own best one, so one atom found can serve several; `dictionary_distance` and
+    `dictionary_recovery` let it serve one. Turned round, ``mean_max_cosine(dictionary, dictionary_true)`` says how many of
+    the atoms found are true.
+
+    Parameters
+    ----------
+    dictionary_true, dictionary : array of shape (n_components, n_features)
+        Atoms in rows, of any norm; a row of zeros counts as orthogonal to all.
+    signed : bool, default=False
+        Whether the sign (or phase) of an atom counts: the largest cosine itself, its real part for complex atoms.
+
+    Returns
+    -------
+    float
+        1 where every true atom was found; ``2 - 2 * mean_max_cosine`` is the mean squared distance to the nearest atom.
+
+    Raises
+    ------
+    ValueError
+        If the atoms differ in length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode.metrics import mean_max_cosine
+    >>> mean_max_cosine(np.eye(2), [[0.0, -3.0], [0.6, 0.8]])
+    0.8
+    >>> mean_max_cosine(np.eye(2), [[0.0, -3.0], [0.6, 0.8]], signed=True)
+    0.7
+    """
+    return float(np.mean(np.max(_likeness(dictionary_true, dictionary, signed), axis=1)))
 
 
 def mutual_coherence(A):
@@ -154,14 +195,15 @@ def babel(A, order):
     return float(largest.sum(axis=1).max())
 
 
-def _likeness(dictionary_true, dictionary):
-    """Absolute cosine of every true atom with every atom found."""
+def _likeness(dictionary_true, dictionary, signed):
+    """Cosine of every true atom with every atom found: its modulus, or its real part where signs count."""
     true, found = _unit_rows(dictionary_true), _unit_rows(dictionary)
     if true.shape[1] != found.shape[1]:
         raise ValueError(
             f"the atoms of dictionary have length {found.shape[1]}, those of dictionary_true {true.shape[1]}."
         )
-    return np.abs(true @ found.conj().T)
+    cosines = true @ found.conj().T
+    return np.real(cosines) if signed else np.abs(cosines)
 
 
 def _unit_rows(dictionary):

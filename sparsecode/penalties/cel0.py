@@ -31,7 +31,8 @@ class CEL0(NamedTuple):
     alpha : float
         Price of a non-zero coefficient, in the units of the loss. Not negative.
     curvature : float, default=1.0
-        ``||a_j||**2 / n_samples``, the same for all columns: scale them to one norm first.
+        ``||a_j||**2 / n_samples``, the same for all columns: scale them to one norm first. (`SparseCoder` and `DictionaryLearning`
+        follow the norms of the atoms by themselves, and 1 is then right.)
     positive : bool, default=False
         Whether negative coefficients are forbidden.
 
@@ -46,6 +47,11 @@ class CEL0(NamedTuple):
     alpha: float
     curvature: float = 1.0
     positive: bool = False
+
+    @property
+    def follows_norms(self):
+        """Whether codes over a dictionary are charged times the norms of their atoms: `curvature` then counts in squared norms."""
+        return True
 
     @property
     def concavity(self):

@@ -20,6 +20,7 @@ from .._array import array_namespace, as_double, asarray_like, inner, norm, real
 __all__ = [
     "Certificate",
     "PairCertificate",
+    "certificate_kind",
     "certificate_of",
     "column_norms",
     "constrained_gap",
@@ -63,13 +64,17 @@ def relative(size, scale):
     return np.where(np.isnan(size) | np.isnan(scale), np.nan, value)
 
 
-def certificate_of(problem):
-    """The function of a problem and its coefficients that suits the penalty: it may name one itself."""
-    penalty = problem.penalty
+def certificate_kind(penalty):
+    """What certifies answers under a penalty, which may name it itself: "gap", "stationarity" or "prox"."""
     kind = getattr(penalty, "certificate", "gap" if penalty.is_convex else "stationarity")
     if kind == "gap" and getattr(penalty, "alpha", None) == 0:  # without a penalty there is no dual ball to scale into
-        kind = "stationarity"
-    return {"gap": relative_gap, "stationarity": stationarity, "prox": prox_residual}[kind]
+        return "stationarity"
+    return kind
+
+
+def certificate_of(problem):
+    """The function of a problem and its coefficients that suits the penalty."""
+    return {"gap": relative_gap, "stationarity": stationarity, "prox": prox_residual}[certificate_kind(problem.penalty)]
 
 
 def relative_gap(problem, coef, point=None) -> Certificate:

@@ -391,5 +391,5 @@ def make_problem(A, y, loss, penalty, *, penalty_weights=None, sample_weight=Non
 def _check_operator(problem):
     """NaN in a column of an operator shows in its product with any vector."""
     zero = problem.in_double().at_zero()
-    if np.all(np.isfinite(zero.dual)):
+    if np.all(np.isfinite(to_numpy(zero.dual))):
         check_products(zero.correlation, problem.design)

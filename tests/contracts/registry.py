@@ -23,6 +23,7 @@ from sparsecode import (
     Box,
     CappedL1,
     CompoundGaussianRegressor,
+    ConvolutionalDictionaryLearning,
     CoSaMP,
     DictionaryLearning,
     ElasticNet,
@@ -41,6 +42,7 @@ from sparsecode import (
     HuberLassoCV,
     IterativeHardThresholding,
     KroneckerSBL,
+    KSparseCompression,
     KSupport,
     L0Ball,
     L1Ridge,
@@ -53,7 +55,9 @@ from sparsecode import (
     Logistic,
     LogSum,
     LossOMP,
+    LpDictionaryLearning,
     Lq,
+    MaskedDictionaryLearning,
     MatchingPursuit,
     Multinomial,
     MultiTaskLasso,
@@ -65,7 +69,9 @@ from sparsecode import (
     OrthogonalMatchingPursuit,
     OrthogonalMatchingPursuitCV,
     Poisson,
+    ProbabilisticSparseCoding,
     Quantile,
+    RobustUnmixing,
     RowL2,
     SimultaneousOMP,
     SparseBayesianRegressor,
@@ -181,6 +187,7 @@ class EstimatorCase(NamedTuple):
     repeats: bool = True  # a sample of weight two is a sample seen twice (not so where folds are drawn)
     smooth: bool = True  # a rounding error in the data is a small change of the answer
     stateless: bool = False  # transforms without a fit
+    missing: bool = False  # takes NaN for a missing entry
     alone: bool = True  # fits each of many targets as if it were alone
     euclidean: bool = True  # on the support it is a least-squares fit, whose residuals are orthogonal to what is free
     entries: bool = False  # asks for the entries of the design, which an operator does not have
@@ -1138,6 +1145,8 @@ ESTIMATORS = [
             "omp": {"n_nonzero_coefs": 3},
             "ols": {"n_nonzero_coefs": 3},
             "lasso": {"alpha": 0.5},
+            "elastic_net": {"alpha": 0.5},
+            "penalty": {"penalty": MCP(0.5)},
             "threshold": {"alpha": 0.5},
         }.items()
     ),
@@ -1149,6 +1158,73 @@ ESTIMATORS = [
             smooth=False,
         )
         for coder, strength in {"lasso": {"alpha": 0.5}, "omp": {"n_nonzero_coefs": 3}}.items()
+    ),
+    *(
+        EstimatorCase(
+            f"DictionaryLearning-{method}",
+            DictionaryLearning(30, method=method, coder="omp", n_nonzero_coefs=3, max_iter=3, tol=None, random_state=0),
+            predicts=False,
+            smooth=False,
+        )
+        for method in ("mod", "ksvd", "aksvd")
+    ),
+    EstimatorCase(
+        "LpDictionaryLearning",
+        LpDictionaryLearning(max_iter=5000, tol=1e-6, random_state=0),
+        predicts=False,
+        complex=True,
+        smooth=False,
+        limit={"max_iter": 1},
+        quick={"max_iter": 20},
+    ),
+    EstimatorCase(
+        "MaskedDictionaryLearning",
+        MaskedDictionaryLearning(30, n_nonzero_coefs=3, max_iter=3, random_state=0),
+        predicts=False,
+        smooth=False,
+        missing=True,
+        limit={"tol": 1e-9},
+        quick={"max_iter": 3},
+    ),
+    *(
+        EstimatorCase(
+            f"ProbabilisticSparseCoding-{model}",
+            ProbabilisticSparseCoding(
+                6, model=model, max_active=2, n_annealing=2, n_init=1, max_iter=4, tol=None, random_state=0
+            ),
+            predicts=False,
+            missing=True,
+            limit={"tol": 1e-9},
+            quick={"n_annealing": 2, "max_iter": 4, "tol": None},
+        )
+        for model in ("binary", "maximal", "spike_slab")
+    ),
+    EstimatorCase(
+        "KSparseCompression",
+        KSparseCompression(rate=0.2, tol=0.1, max_iter=100, random_state=0),
+        predicts=False,
+        smooth=False,
+        limit={"max_iter": 1, "tol": 0.0},
+        quick={"max_iter": 3},
+    ),
+    EstimatorCase(
+        "ConvolutionalDictionaryLearning",
+        ConvolutionalDictionaryLearning(3, atom_shape=5, max_iter=3, tol=None, random_state=0),
+        predicts=False,
+        smooth=False,
+        limit={"tol": 1e-12, "max_iter": 1},
+        quick={"n_components": 3, "max_iter": 3},
+    ),
+    *(
+        EstimatorCase(
+            f"RobustUnmixing-{loss}",
+            RobustUnmixing(3, loss=loss, simplex=simplex, power=power, max_iter=20, tol=None),
+            predicts=False,
+            smooth=False,
+            limit={"tol": 1e-12, "max_iter": 1},
+            quick={"max_iter": 20},
+        )
+        for loss, simplex, power in (("correntropy", "exact", 0.5), ("l21", "soft", "learned"))
     ),
 ]
 

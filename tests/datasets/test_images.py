@@ -7,7 +7,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from sparsecode.datasets import load_mri, load_patches
+from sparsecode.datasets import load_mri, load_patches, whiten_image
 
 IMAGE = np.arange(30.0).reshape(5, 6)
 
@@ -78,3 +78,42 @@ def test_mri_without_matplotlib_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ModuleNotFoundError, match=r"sparsecode\[plot\]"):
         load_mri()
+
+
+# whitening
+
+
+def test_whitening_is_a_filter_of_the_mirrored_image():
+    image = np.random.default_rng(0).random((10, 14))
+    mirrored = np.block([[image, image[:, ::-1]], [image[::-1], image[::-1, ::-1]]])
+    rows, columns = np.fft.fftfreq(20)[:, None], np.fft.fftfreq(28)
+    frequency = np.sqrt(rows**2 + columns**2)
+    spectrum = np.fft.fft2(mirrored - mirrored.mean()) * frequency * np.exp(-((frequency / 0.3) ** 4))
+    expected = np.fft.ifft2(spectrum).real[:10, :14]
+    np.testing.assert_allclose(whiten_image(image, cutoff=0.3), expected / expected.std(), atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["china.jpg", "flower.jpg"])
+def test_a_whitened_photograph_has_mean_zero_variance_one_and_a_flatter_spectrum(name):
+    white = whiten_image(name)
+    assert white.mean() == pytest.approx(0.0, abs=1e-10)
+    assert white.var() == pytest.approx(1.0)
+
+    def fall(image):
+        """Mean amplitude at low over that at middle frequencies."""
+        amplitude = np.abs(np.fft.fft2(image * np.outer(*map(np.hanning, image.shape))))
+        frequency = np.hypot(np.fft.fftfreq(image.shape[0])[:, None], np.fft.fftfreq(image.shape[1]))
+        low, middle = ((frequency > start) & (frequency < 2 * start) for start in (0.03, 0.15))
+        return amplitude[low].mean() / amplitude[middle].mean()
+
+    gray = load_patches(name, white.shape, None).reshape(white.shape)
+    assert fall(gray) > 4
+    assert 0.5 < fall(white) < 2
+
+
+def test_whitening_ignores_brightness_and_contrast_and_a_constant_image_is_zero():
+    image = np.random.default_rng(0).random((16, 12))
+    np.testing.assert_allclose(whiten_image(image), whiten_image(3 * image + 7), atol=1e-10)
+    assert not whiten_image(np.full((5, 6), 0.7)).any()
+    with pytest.raises(ValueError, match="cutoff"):
+        whiten_image(image, cutoff=0.0)

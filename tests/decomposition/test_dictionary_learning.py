@@ -12,7 +12,17 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sparsecode import DictionaryLearning, SparseCoder, Status
 from sparsecode._parallel import map_blocks, worker_pool
 from sparsecode.decomposition._coders import make_coder
-from sparsecode.solvers.dictionary import online
+from sparsecode.solvers.dictionary import (
+    OnlineLearner,
+    Statistics,
+    add_statistics,
+    initial_atoms,
+    local_statistics,
+    online,
+    stationarity,
+    surrogate,
+    update_dictionary,
+)
 
 
 @parametrize_with_checks(
@@ -47,14 +57,14 @@ def recovered(found, truth):
 
 
 def statistics_of(codes, signals):
-    empty = online.Statistics.empty(codes.shape[1], signals.shape[1])
+    empty = Statistics.empty(codes.shape[1], signals.shape[1])
     return empty._replace(code_gram=codes.T @ codes, code_signal=codes.T @ signals, n_signals=float(len(signals)))
 
 
 def test_the_statistics_are_products_of_codes_and_signals():
     X, atoms = planted(500)
     coder = make_coder("lasso", 20, 30, alpha=0.2)
-    statistics, objectives = online.local_statistics(X, atoms, coder)
+    statistics, objectives = local_statistics(X, atoms, coder), coder.code(atoms, X).objective
     codes = SparseCoder(atoms, algorithm="lasso", alpha=0.2).transform(X)
     np.testing.assert_allclose(statistics.code_gram, codes.T @ codes, atol=1e-9)
     np.testing.assert_allclose(statistics.code_signal, codes.T @ X, atol=1e-9)
@@ -67,9 +77,9 @@ def test_the_statistics_are_products_of_codes_and_signals():
 def test_statistics_add_up_over_parts():
     X, atoms = planted(500)
     coder = make_coder("omp", 20, 30, n_nonzero_coefs=3)
-    whole, _ = online.local_statistics(X, atoms, coder)
-    parts = [online.local_statistics(part, atoms, coder)[0] for part in (X[:130], X[130:])]
-    for left, right in zip(online.add_statistics(*parts), whole, strict=True):
+    whole = local_statistics(X, atoms, coder)
+    parts = [local_statistics(part, atoms, coder) for part in (X[:130], X[130:])]
+    for left, right in zip(add_statistics(*parts), whole, strict=True):
         np.testing.assert_allclose(left, right, atol=1e-10)
 
 
@@ -78,7 +88,7 @@ def test_a_sweep_is_the_formula_atom_by_atom(positive):
     rng = np.random.default_rng(0)
     codes, signals, atoms = rng.standard_normal((60, 7)), rng.standard_normal((60, 5)), rng.standard_normal((7, 5))
     statistics = statistics_of(codes, signals)
-    new = online.update_dictionary(atoms, statistics, positive=positive)
+    new = update_dictionary(atoms, statistics, positive_dict=positive)
     naive = atoms.copy()
     for j in range(7):
         A, B = statistics.code_gram, statistics.code_signal
@@ -88,7 +98,7 @@ def test_a_sweep_is_the_formula_atom_by_atom(positive):
     np.testing.assert_allclose(new, naive, atol=1e-12)
     energy = np.diag(statistics.code_gram)
     moved = np.sqrt(energy @ np.sum((new - atoms) ** 2, axis=1) / energy.sum())
-    assert online.stationarity(atoms, statistics, positive=positive) == pytest.approx(moved)
+    assert stationarity(atoms, statistics, positive=positive) == pytest.approx(moved)
 
 
 def test_atoms_whose_codes_are_rounding_errors_stay():
@@ -96,7 +106,7 @@ def test_atoms_whose_codes_are_rounding_errors_stay():
     codes, signals = rng.standard_normal((60, 4)), rng.standard_normal((60, 5))
     codes[:, 2] *= 1e-8
     atoms = np.eye(5)[:4]
-    new = online.update_dictionary(atoms, statistics_of(codes, signals))
+    new = update_dictionary(atoms, statistics_of(codes, signals))
     np.testing.assert_array_equal(new[2], atoms[2])
     assert np.all(np.any(new[[0, 1, 3]] != atoms[[0, 1, 3]], axis=1))
 
@@ -110,20 +120,20 @@ def test_every_sweep_lowers_the_surrogate_which_is_the_misfit_of_the_codes(posit
     atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
     values = []
     for _ in range(30):
-        values.append(online.surrogate(atoms, statistics))
+        values.append(surrogate(atoms, statistics))
         misfit = 0.5 * np.sum((signals - codes @ atoms) ** 2) - 0.5 * np.sum(signals**2)
         assert values[-1] == pytest.approx(misfit)
-        atoms = online.update_dictionary(atoms, statistics, positive=positive)
+        atoms = update_dictionary(atoms, statistics, positive_dict=positive)
     assert np.all(np.diff(values) <= 1e-12)
     assert np.all(np.linalg.norm(atoms, axis=1) <= 1 + 1e-12)
-    assert online.stationarity(atoms, statistics, positive=positive) <= 1e-3
+    assert stationarity(atoms, statistics, positive=positive) <= 1e-3
     assert not positive or atoms.min() >= 0
 
 
 def learner_for(atoms, **settings):
     coder = make_coder("omp", atoms.shape[1], atoms.shape[0], n_nonzero_coefs=2)
     settings = {"forgetting": 1.0, "positive": False, "n_sweeps": 1, "replace_dead": False, **settings}
-    return online.OnlineLearner(atoms, coder, **settings)
+    return OnlineLearner(atoms, coder, **settings)
 
 
 def test_the_signals_of_step_t_count_t_to_the_forgetting_times():
@@ -153,7 +163,7 @@ def test_only_atoms_that_are_never_used_or_equal_another_are_replaced_by_the_sig
     signals = np.vstack([signals, np.tile(twin, (5, 1))])
     atoms = np.vstack([np.eye(6)[:4], twin / np.linalg.norm(twin), unused])
     coder = make_coder("omp", 6, 6, n_nonzero_coefs=1)
-    learner = online.OnlineLearner(atoms, coder, forgetting=1.0, positive=False, n_sweeps=1, replace_dead=True)
+    learner = OnlineLearner(atoms, coder, forgetting=1.0, positive=False, n_sweeps=1, replace_dead=True)
     learner.step(signals)
     assert learner.n_replaced == 1  # one new direction is all that the signals offer
     replaced = np.flatnonzero(np.abs(learner.atoms @ np.eye(6)[4]) > 0.99)
@@ -243,7 +253,7 @@ def test_after_a_fit_a_stream_forgets_by_all_signals_seen():
     X, _ = planted(400)
     model = DictionaryLearning(10, alpha=0.1, max_iter=12, tol=None, random_state=0).fit(X)
     past, atoms, new = model._learner.statistics, model._learner.atoms, X[:100]
-    part, _ = online.local_statistics(new, atoms, make_coder("lasso", 20, 10, alpha=0.1))
+    part = local_statistics(new, atoms, make_coder("lasso", 20, 10, alpha=0.1))
     kept = (1.0 - 100 / (12 * 400 + 100)) ** 3.0
     model.set_params(replace_dead=False).partial_fit(new)
     np.testing.assert_allclose(model._learner.statistics.code_gram, kept * past.code_gram + part.code_gram, atol=1e-9)
@@ -327,7 +337,7 @@ def test_a_zero_atom_and_zero_signals_do_no_harm():
 def test_the_first_atoms_are_distinct_signals_from_anywhere_in_the_data():
     X = np.random.default_rng(0).standard_normal((4000, 6))
     X[::3] = 0.0
-    atoms = online.initial_atoms(X, 200, np.random.RandomState(0))
+    atoms = initial_atoms(X, 200, np.random.RandomState(0))
     units = X / np.where(X.any(axis=1), np.linalg.norm(X, axis=1), 1)[:, None]
     where = np.argmax(atoms @ units.T, axis=1)
     np.testing.assert_allclose(atoms, units[where], atol=1e-12)
@@ -358,7 +368,7 @@ def test_the_certificate_is_the_move_of_the_whole_pass_and_decides_the_status():
     assert late.status_ is Status.CONVERGED
     assert late.certificate_ <= 1e-3
     codes = late.transform(X)
-    moved = online.stationarity(late.components_, statistics_of(codes, X))
+    moved = stationarity(late.components_, statistics_of(codes, X))
     assert moved <= 2e-3  # one batch holds everything, so this is the same number one step later
     assert late.code_certificate_ <= 1e-8
 
@@ -408,11 +418,11 @@ def test_an_interrupted_step_leaves_the_statistics_as_they_were(monkeypatch):
     X, _ = planted(600)
     model, twin = (DictionaryLearning(10, alpha=0.1, random_state=0).partial_fit(X[:300]) for _ in range(2))
 
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(online, "_swept", interrupt)
+        patch.setattr(online, "update_dictionary", interrupt)
         with pytest.raises(KeyboardInterrupt):
             model.partial_fit(X[300:])
     assert model.n_steps_ == 1

@@ -300,11 +300,16 @@ def test_sparse_coding_needs_no_more_memory_than_its_output_and_64_mib():
     script = """
         import tracemalloc
         import numpy as np
-        from sparsecode import SparseCoder
+        from sparsecode import L0, SparseCoder
 
         rng = np.random.default_rng(0)
         X = rng.standard_normal((200_000, 64), dtype=np.float32)
-        for parameters in ({"n_nonzero_coefs": 5}, {"algorithm": "lasso", "alpha": 2.0}):
+        for parameters in (
+            {"n_nonzero_coefs": 5},
+            {"algorithm": "lasso", "alpha": 2.0},
+            {"algorithm": "elastic_net", "alpha": 2.2, "l1_ratio": 0.95},
+            {"algorithm": "penalty", "penalty": L0(2.5)},
+        ):
             coder = SparseCoder(sparse_output=True, n_jobs=2, **parameters).fit(X[:10])
             coder.transform(X)  # what is compiled on the way would count
             tracemalloc.start()

@@ -9,10 +9,11 @@ import pytest
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
-from sparsecode import iht
+from sparsecode import SparseCoder, iht
 from sparsecode.datasets import make_sparse_recovery
 from sparsecode.metrics import PhaseTransitionResult, l1_weak_threshold
 from sparsecode.plotting import DictionaryDisplay, PhaseTransitionDisplay, RecoveryDisplay
@@ -31,6 +32,7 @@ DIAGRAM = PhaseTransitionResult(
 
 DRAW = {
     "dictionary": lambda ax: DictionaryDisplay.from_components(ATOMS, atom_shape=(3, 4), ax=ax),
+    "curves": lambda ax: DictionaryDisplay.from_components(ATOMS, atom_shape=(12,), ax=ax),
     "coefficients": lambda ax: RecoveryDisplay.from_result(PROBLEM.coef, PROBLEM.coef, ax=ax),
     "phase transition": lambda ax: PhaseTransitionDisplay.from_result(DIAGRAM, ax=ax),
 }
@@ -129,9 +131,95 @@ def test_an_estimator_shows_its_components():
         DictionaryDisplay.from_estimator(PCA(4))
 
 
+def test_order_by_usage_puts_the_atoms_first_that_codes_use_most():
+    usage = np.array([3, 9, 1, 0, 5, 7, 2, 8, 6, 4])
+    display = DictionaryDisplay.from_components(ATOMS, atom_shape=(3, 4), n_columns=4, usage=usage, order="usage")
+    whole = DictionaryDisplay.from_components(ATOMS, atom_shape=(3, 4), n_columns=4)
+    for position, atom in enumerate([1, 7, 5, 8, 4, 9, 0, 6, 2, 3]):
+        np.testing.assert_array_equal(tile(display, position), tile(whole, atom))
+
+
+@pytest.mark.parametrize("split_sign", [False, True])
+@pytest.mark.parametrize("sparse_output", [False, True])
+def test_an_estimator_counts_the_usage_in_the_codes_of_signals(split_sign, sparse_output):
+    coder = SparseCoder(np.eye(9), n_nonzero_coefs=2, split_sign=split_sign, sparse_output=sparse_output)
+    X = np.zeros((6, 9))
+    X[:4, 2], X[:3, 7], X[3:, 5] = 1.0, -2.0, 3.0
+    display = DictionaryDisplay.from_estimator(coder.fit(X), X, order="usage", n_atoms=3)
+    np.testing.assert_allclose(display.usage, [0, 0, 4 / 6, 0, 0, 3 / 6, 0, 3 / 6, 0])
+    np.testing.assert_allclose(tile(display, 0, (3, 3), 2).ravel(), 0.5 + 0.5 * np.eye(9)[2])
+
+
+class Moving(BaseEstimator):
+    """Two kernels along one axis, and codes at three places each."""
+
+    components_ = ATOMS[:2, :9]
+    code_shape_ = (2, 3)
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return np.array([[0, 1, 0, 5, 0, 1], [0, 0, 0, 2, 0, 2]])
+
+
+def test_kernels_that_move_along_one_axis_are_curves_and_used_wherever_they_are():
+    display = DictionaryDisplay.from_estimator(Moving(), np.ones((2, 40)), order="usage")
+    np.testing.assert_allclose(display.usage, [0.5, 2.0])
+    assert display.atom_shape == (9,)
+    assert [int(label.get_text()) for label in display.ax_.get_yticklabels()] == [1, 0]
+
+
+def test_kernels_keep_their_own_axes():
+    kernels = np.random.default_rng(0).standard_normal((4, 3, 5))
+    display = DictionaryDisplay.from_components(kernels, n_columns=4)
+    np.testing.assert_allclose(tile(display, 2, (3, 5)), 0.5 + 0.5 * kernels[2] / np.abs(kernels[2]).max())
+    colour = DictionaryDisplay.from_components(np.random.default_rng(0).random((4, 2, 5, 3)), n_columns=2)
+    assert colour.image_.get_array().shape == (7, 13, 3)
+
+
+def test_atoms_of_one_axis_are_curves_one_below_the_other():
+    wavelengths = np.linspace(400, 700, 12)
+    display = DictionaryDisplay.from_components(ATOMS, atom_shape=(12,), positions=wavelengths, order=[4, 1, 7])
+    assert display.image_ is None
+    assert [int(label.get_text()) for label in display.ax_.get_yticklabels()] == [4, 1, 7]
+    for row, (line, atom) in enumerate(zip(display.lines_, ATOMS[[4, 1, 7]], strict=True)):
+        np.testing.assert_array_equal(line.get_xdata(), wavelengths)
+        height = line.get_ydata() + row
+        assert np.abs(height).max() < 0.5  # curves do not touch
+        np.testing.assert_allclose(height / np.abs(height).max(), atom / np.abs(atom).max())
+
+
+def test_many_curves_lie_side_by_side_without_overlap():
+    display = DictionaryDisplay.from_components(np.tile(ATOMS, (3, 1)), atom_shape=(12,), n_columns=5)
+    assert len(display.lines_) == 30
+    boxes = [
+        (line.get_xdata().min(), line.get_xdata().max(), round(np.mean(line.get_ydata()))) for line in display.lines_
+    ]
+    assert len({(left, row) for left, _, row in boxes}) == 30
+    starts, ends = sorted({box[0] for box in boxes}), sorted({box[1] for box in boxes})
+    assert all(end < start for end, start in zip(ends, starts[1:], strict=False))
+    assert not display.ax_.axison
+
+
+def test_curves_are_ordered_by_roughness_along_their_axis():
+    smooth, rough = np.linspace(1, 2, 16), np.tile([1.0, -1.0], 8)
+    display = DictionaryDisplay.from_components(np.stack([rough, smooth]), atom_shape=(16,), order="roughness")
+    assert display.lines_[0].get_ydata().min() > 0
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
-    [({}, "atom_shape"), ({"atom_shape": (5, 2)}, "atom_shape"), ({"atom_shape": (3, 4), "order": "size"}, "order")],
+    [
+        ({}, "atom_shape"),
+        ({"atom_shape": (5, 2)}, "atom_shape"),
+        ({"atom_shape": (13,)}, "atom_shape"),
+        ({"atom_shape": (3, 4), "order": "size"}, "order"),
+        ({"atom_shape": (3, 4), "order": "usage"}, "usage"),
+        ({"atom_shape": (3, 4), "usage": np.ones(4)}, "usage has shape"),
+        ({"atom_shape": (3, 4), "positions": np.arange(4)}, "positions"),
+        ({"atom_shape": (12,), "positions": np.arange(4)}, "positions has shape"),
+    ],
 )
 def test_tiles_that_do_not_fit_are_named(options, named):
     with pytest.raises(ValueError, match=named):

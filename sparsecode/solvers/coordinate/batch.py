@@ -100,15 +100,18 @@ def batch_lasso(atoms, signals, *, alpha, positive=False, tol=1e-8, max_iter=1_0
     return code_signals(atoms, signals, alpha, bool(positive), tol, as_count(max_iter, "max_iter"), n_jobs)
 
 
-def code_signals(atoms, signals, alpha, positive, tol, max_iter, n_jobs=None) -> LassoCodes:
-    """`batch_lasso` without its checks."""
+def code_signals(atoms, signals, alpha, positive, tol, max_iter, n_jobs=None, ridge=0.0) -> LassoCodes:
+    """`batch_lasso` without its checks, and with ``ridge / 2 ||c||^2`` more: the Lasso over atoms that each have an axis of their own
+    besides, of length ``sqrt(ridge)``, where no signal is."""
     from ...kernels.codes import lasso_codes, lasso_gaps
     from ...kernels.rows import sort_rows
 
     rows = np.ascontiguousarray(atoms, dtype=np.float64)
     n_atoms, n_features = rows.shape
     check_range(np.einsum("ij,ij->i", rows, rows), atoms, "atoms", "row")
-    gram = _gram(rows)
+    gram = gram_of(rows)
+    gram[np.diag_indices(n_atoms)] += ridge
+    rank = n_atoms if ridge else min(n_atoms, n_features)
     dtype = np.float32 if signals.dtype == np.float32 else np.float64
 
     def block(start, stop):
@@ -116,9 +119,7 @@ def code_signals(atoms, signals, alpha, positive, tol, max_iter, n_jobs=None) ->
         corr, sq_norms = correlations(rows, signals[start:stop], start)
         indptr = np.empty(size + 1, dtype=np.int64)
         indices, values = np.empty(size * n_atoms, dtype=np.int32), np.empty(size * n_atoms)
-        filled = lasso_codes(
-            gram, corr, sq_norms, alpha, positive, tol, max_iter, min(n_atoms, n_features), indptr, indices, values
-        )
+        filled = lasso_codes(gram, corr, sq_norms, alpha, positive, tol, max_iter, rank, indptr, indices, values)
         indices, values = indices[:filled].copy(), values[:filled].astype(dtype)
         sort_rows(indptr, indices, values)
         gaps, objectives = np.empty(size), np.empty(size)
@@ -126,7 +127,7 @@ def code_signals(atoms, signals, alpha, positive, tol, max_iter, n_jobs=None) ->
         lasso_gaps(gram, corr, sq_norms, alpha, positive, indptr, indices, certified, gaps, objectives)
         return LassoCodes(indptr, indices, values, gaps, objectives)
 
-    return _joined(map_blocks(block, signals.shape[0], BLOCK, n_jobs))
+    return joined(map_blocks(block, signals.shape[0], BLOCK, n_jobs))
 
 
 def correlations(rows, part, first):
@@ -145,7 +146,7 @@ def correlations(rows, part, first):
     return (padded @ rows.T)[:size], sq_norms
 
 
-def _gram(rows):
+def gram_of(rows):
     """Gram matrix of the atoms, the same bits however many threads BLAS has."""
     gram = np.empty((rows.shape[0], rows.shape[0]))
 
@@ -156,12 +157,13 @@ def _gram(rows):
     return gram
 
 
-def _joined(parts):
+def joined(parts):
+    """Codes of consecutive blocks of signals as one: NamedTuples that begin with compressed rows, then numbers of each signal."""
     if len(parts) == 1:
         return parts[0]
     offsets = np.cumsum([0, *(part.indices.size for part in parts)])
     indptr = np.concatenate([[0], *(part.indptr[1:] + offset for part, offset in zip(parts, offsets, strict=False))])
-    return LassoCodes(indptr, *(np.concatenate(column) for column in list(zip(*parts, strict=True))[1:]))
+    return type(parts[0])(indptr, *(np.concatenate(column) for column in list(zip(*parts, strict=True))[1:]))
 
 
 def _validated(atoms, signals):

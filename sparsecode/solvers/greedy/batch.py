@@ -21,7 +21,7 @@ from .array_pursuit import array_pursuit, make_dictionary
 from .kernel_pursuit import KernelPursuit
 from .rules import BLOCK, block_products, is_small, make_settings, np_dtype, power_of_two
 
-__all__ = ["SparseCodes", "batch_omp", "codes_to_csr", "iter_batch_omp"]
+__all__ = ["SparseCodes", "batch_omp", "codes_to_csr", "compiled_omp", "iter_batch_omp"]
 
 _CHUNK_BYTES = 1 << 22  # codes held at a time where the caller takes them chunk by chunk
 _TAME = 10  # atoms of norm 2^-10 to 2^10 are left as they are
@@ -117,7 +117,12 @@ def batch_omp(
     ([[1, 0]], [[2.0, 1.0]])
     """
     n_threads(n_jobs)  # complains before anything is computed
-    coder, signals, settings = _plan(atoms, signals, n_nonzero, tol, atol, selection, positive)
+    return _whole(_plan(atoms, signals, n_nonzero, tol, atol, selection, positive), chunk, n_jobs)
+
+
+def _whole(plan, chunk, n_jobs):
+    """The codes of all chunks."""
+    coder, signals, settings = plan
     chunk = signals.shape[0] if chunk is None else chunk
     chunks = list(_chunks(coder, signals, _chunk_size(chunk, settings), n_jobs))
     if len(chunks) == 1:
@@ -155,7 +160,14 @@ def iter_batch_omp(
     return _chunks(coder, signals, _chunk_size(chunk, settings), n_jobs)
 
 
-def _plan(atoms, signals, n_nonzero, tol, atol, selection, positive):
+def compiled_omp(
+    atoms, signals, *, n_nonzero=None, tol=None, atol=None, selection="omp", positive=False, n_jobs=None
+) -> SparseCodes:
+    """`batch_omp` by the kernel however few signals there are, for callers that come back with the next batch."""
+    return _whole(_plan(atoms, signals, n_nonzero, tol, atol, selection, positive, repeated=True), None, n_jobs)
+
+
+def _plan(atoms, signals, n_nonzero, tol, atol, selection, positive, repeated=False):
     """How to code a chunk, the signals, and the settings."""
     atoms, signals = _validated(atoms, signals)
     sq_norms = to_numpy(sq_norm(atoms.T))
@@ -166,7 +178,7 @@ def _plan(atoms, signals, n_nonzero, tol, atol, selection, positive):
     scale[np.abs(np.log2(scale)) <= _TAME] = 1.0
     n_atoms, dim = atoms.shape
     settings = make_settings(n_nonzero, tol, atol, selection, positive, shape=(dim, n_atoms), dtype=np_dtype(signals))
-    small = is_small(signals.shape[0], n_atoms, settings.n_nonzero)
+    small = not repeated and is_small(signals.shape[0], n_atoms, settings.n_nonzero)
     coder = _compiled if is_numpy(signals) and not small else _array_coder
     wide = as_double(atoms)
     unit = array_namespace(atoms).astype(wide * asarray_like(scale[:, None], wide, dtype=wide.dtype), atoms.dtype)

@@ -22,7 +22,7 @@ from ..parts import as_parts
 from ..problem import make_problem
 from ._reference import Reference
 
-__all__ = ["FISTA", "ISTA", "fista", "ista"]
+__all__ = ["FISTA", "ISTA", "accelerated_steps", "drive_proximal", "fista", "ista", "plain_steps"]
 
 _CERTIFY_FIRST = 10
 _CERTIFY_EVERY = 20  # a certificate costs one iteration: 5 % of the time
@@ -149,7 +149,7 @@ def ista(
     array([3., 0.])
     """
     problem = smooth_problem(A, y, loss, penalty, penalty_weights, sample_weight)
-    steps = _plain_steps(problem, problem.start(init))
+    steps = plain_steps(problem, problem.start(init))
     return announce_solve(problem, drive_proximal(problem, steps, max_iter, tol, callback))
 
 
@@ -218,7 +218,7 @@ def forward_backward_step(problem, reference, point, image, gradient, curvature)
         curvature = max(1.25 * curvature, 1.05 * met if not bends else min(1.05 * met, _LEAP * curvature))
 
 
-def _plain_steps(problem, start):
+def plain_steps(problem, start):
     """Yield proximal gradient iterates, for ever."""
     reference = Reference(problem)
     coef, image, curvature = as_double(start), reference.image(start), None
@@ -282,4 +282,4 @@ def _runner(make_steps):
 
 
 FISTA = Method("fista", _suits, _runner(accelerated_steps))
-ISTA = Method("ista", _suits, _runner(_plain_steps))
+ISTA = Method("ista", _suits, _runner(plain_steps))

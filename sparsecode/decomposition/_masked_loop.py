@@ -1,0 +1,83 @@
+"""Passes of masked dictionary learning over the data: batches, masks, learning rates."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..solvers.dictionary.alternating import Pass
+from ..solvers.dictionary.signals import dense_rows, row_blocks
+
+__all__ = ["Pace", "masked_pass", "measure"]
+
+_LATE = 0.7  # share of the batches after which the learning rate falls
+
+
+class Pace(NamedTuple):
+    """How the passes go."""
+
+    max_iter: int
+    batch_size: int
+    warm_start_epochs: int
+    learning_rate: float
+    decay: float
+    shuffle: bool
+
+    def rate(self, step, n_batches):
+        """Learning rate of a step, counted from 0."""
+        return self.learning_rate * (self.decay if step >= _LATE * self.max_iter * n_batches else 1.0)
+
+
+def masked_pass(learner, X, pace, *, n_jobs):
+    """``one_pass`` of `learn`: X in batches, each under a mask of its own; the first passes hide nothing."""
+
+    def one_pass(random, task, epoch):
+        order = random.permutation(X.shape[0]) if pace.shuffle else np.arange(X.shape[0])
+        starts = range(0, X.shape[0], pace.batch_size)
+        part = task.part(f"pass {epoch}", len(starts))
+        before, of_pass, whole = learner.copy(), _Sums(learner), True
+        for count, start in enumerate(starts):
+            step = part.part("batch")
+            batch = dense_rows(X, np.sort(order[start : start + pace.batch_size]))
+            hidden = None if epoch <= pace.warm_start_epochs else learner.draw_mask(random)
+            rate = pace.rate((epoch - 1) * len(starts) + count, len(starts))
+            of_pass.add(learner.step(batch, hidden, rate, n_jobs))
+            if step.end(lambda: _fitted(learner, X)):
+                whole = False
+                break
+        stopped = part.end(lambda: _fitted(learner, X)) or not whole
+        return of_pass.judged_by(before), whole, stopped
+
+    return one_pass
+
+
+def measure(learner, X, batch_size, *, random, n_jobs) -> Pass:
+    """Mean hidden misfit of X over the atoms as they are, under one new mask a batch, and how stationary the atoms are."""
+    sums = _Sums(learner)
+    for rows in row_blocks(X, batch_size):
+        sums.add(learner.misfit(dense_rows(X, rows), learner.draw_mask(random), n_jobs))
+    return sums.judged_by(learner)
+
+
+class _Sums:
+    """What batches said, added up."""
+
+    def __init__(self, learner):
+        self.gradient, self.energy = np.zeros(learner.atoms.shape), np.zeros(learner.atoms.shape[0])
+        self.objective, self.n_signals = 0.0, 0
+
+    def add(self, found):
+        self.gradient += found.gradient
+        self.energy += found.energy
+        self.objective += found.objective
+        self.n_signals += found.n_signals
+
+    def judged_by(self, learner):
+        """Mean objective, and the stationarity of the learner's atoms."""
+        return Pass(self.objective / self.n_signals, learner.stationarity(self.gradient, self.energy), 0.0)
+
+
+def _fitted(learner, X):
+    """Attributes of an estimator that stopped here."""
+    return {"components_": learner.atoms.astype(X.dtype if X.dtype.kind == "f" else float)}

@@ -1,0 +1,422 @@
+"""ProbabilisticSparseCoding: hidden causes with a prior, learned by truncated expectation maximisation."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from .._estimators import all_or_nothing
+from .._parallel import worker_pool
+from .._validation import refuse_lazy
+from .._warnings import warn
+from ..result import Status
+from ..solvers.probabilistic.em import Annealing, CausesResult, fit_causes
+from ..solvers.probabilistic.inference import posterior
+from ..solvers.probabilistic.start import MODELS, TEMPERATURES
+from ..solvers.probabilistic.states import Truncation
+from ._first_causes import first_causes
+from ._rows import CompressedRows, DenseRows
+from ._transform import rows_dtype
+
+__all__ = ["ProbabilisticSparseCoding"]
+
+_CHUNK = 1 << 12  # signals whose posterior is held beside the output
+_SILENT = 1e-6  # causes with a smaller posterior probability get a code of zero
+
+
+class ProbabilisticSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Learn hidden causes of signals, how often they are active, and the noise, by maximum likelihood.
+
+    Each row y of X is explained by H causes s that are rarely active; W holds one component a row::
+
+        "binary"               y = s W + noise,                    s_h in {0, 1}
+        "ternary"              the same,                           s_h in {-1, 0, 1}, both signs equally likely
+        "discrete"             the same,                           s_h in {0, values}
+        "maximal"              y_d = max_h s_h W_hd + noise,       s_h in {0, 1}, W >= 0
+        "maximum_magnitude"    y_d = the s_h W_hd of largest modulus + noise
+        "spike_slab"           y = (s * z) W + noise,              s_h in {0, 1}, z ~ N(slab mean, slab covariance)
+
+    Causes are active independently of each other, each with the same probability, and noise is N(0, noise_variance). Maximised is::
+
+        sum over rows y of   log sum over states s of p(s) p(y | s)
+
+    by expectation maximisation over the states with at most `max_active` active causes out of the `n_candidates` that suit the row
+    best. Missing entries (NaN) are left out of all sums, and of what is learned from them.
+
+    Parameters
+    ----------
+    n_components : int, optional
+        Number of causes H; by default the number of features.
+    model : {"binary", "ternary", "discrete", "maximal", "maximum_magnitude", "spike_slab"}, default="binary"
+        How causes make signals.
+    values : array-like of shape (n_values,), optional
+        Values of an active cause, for "discrete"; (1, 2) by default.
+    learn_values : bool, default=False
+        Whether "discrete" learns the values too, up to their scale, which is that of the components: the largest stays.
+    slab_covariance : {"diagonal", "full"}, default="diagonal"
+        What "spike_slab" learns of the covariance of the amplitudes.
+    n_candidates : int, default=8
+        Causes that may be active together in a row. States number about ``comb(n_candidates, max_active)`` times the number of
+        values to the power of `max_active`.
+    max_active : int, default=4
+        Largest number of active causes. With both numbers at least `n_components` all states are looked at: exact, for few causes.
+    n_annealing : int, default=80
+        Iterations whose likelihood counts to the power of one over a temperature, which falls to 1.
+    temperature : float, optional
+        Where it starts; by default 5 for "binary", 4 for "ternary", 2 for the others. At least 1.
+    parameter_noise : float, default=0.0
+        Noise added to the components while annealing, over that of the data as learned so far.
+    cut_data : bool, default=True
+        Whether `fit` leaves out the worst explained rows, as many as the prior expects to have more than `max_active` active causes:
+        without it they make the noise and the probabilities too large.
+    max_iter : int, default=300
+        Iterations, the annealed ones included.
+    tol : float or None, default=1e-4
+        `fit` ends when an iteration changes the parameters by no more than this (see ``certificate_``). None: all iterations, and no
+        warning.
+    dict_init : array of shape (n_components, n_features), optional
+        Where the components start; by default at random rows of X.
+    n_init : int, default=4
+        Fits from different random rows, of which the one of highest free energy is kept; one where `dict_init` is given. Annealing
+        avoids most local maxima, but not all: one start in five or so ends with two causes merged and another one doubled.
+    code : {"mean", "map"}, default="mean"
+        What `transform` returns: posterior means, or the likeliest state.
+    random_state : int, RandomState or None, default=None
+        For the first components and the noise on them. The answer has the same bits for any `n_jobs`.
+    callback : callable, optional
+        Called with a `CausesProgress` after each iteration; return True to stop.
+    sparse_output : bool, default=False
+        Whether `transform` returns a CSR matrix.
+    n_jobs : int, optional
+        Threads; -1 for all cores, by default as many as OMP_NUM_THREADS allows.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        One cause a row, in the precision of X; of norm one for "spike_slab".
+    values_ : ndarray of shape (n_values,)
+        Values of an active cause ([1] where it has none of its own).
+    prior_ : ndarray of shape (n_values,)
+        Probability of each of them; what is left of one is the probability that a cause is not active.
+    noise_variance_ : float
+        Variance of the noise of an entry; never below a millionth of the mean square of X.
+    slab_mean_ : ndarray of shape (n_components,)
+        Means of the amplitudes, for "spike_slab".
+    slab_covariance_ : ndarray of shape (n_components, n_components)
+        Their covariance, for "spike_slab".
+    model_ : DiscreteCauses, MaximalCauses or SpikeSlabCauses
+        All parameters in double precision, for the functions of `sparsecode.solvers.probabilistic`.
+    n_iter_ : int
+        Iterations done.
+    free_energy_ : float
+        Mean lower bound on the log density of the rows that `fit` used.
+    certificate_ : float
+        Relative change that one more iteration makes to the parameters, the largest of any kind of them. It proves a fixed point,
+        **not** that no other has a higher likelihood.
+    status_ : Status
+        How `fit` ended.
+    history_ : dict of str to list
+        ``"iteration"``, ``"free_energy"``, ``"certificate"``, ``"temperature"``, ``"n_used"`` and ``"seconds"`` of each iteration.
+        While annealing, the free energy is that at the temperature.
+    n_features_in_ : int
+        Width of X.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features of X, where it has any.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is given that the model does not use, shapes disagree, the truncation makes too many states, nothing is
+        observed, or X is a dask collection.
+
+    See Also
+    --------
+    DictionaryLearning : Atoms without a prior, much faster for large data.
+
+    Notes
+    -----
+    A row without observed entries has the prior as its posterior. The sums that an iteration needs are public, add up over rows, and
+    can be pickled: `local_statistics`, `add_statistics` and `update_causes` in `sparsecode.solvers.probabilistic`.
+
+    References
+    ----------
+    Luecke and Eggert, "Expectation truncation and the benefits of preselection in training generative models", 2010.
+
+    Luecke and Sahani, "Maximal causes for non-linear component extraction", 2008.
+
+    Sheikh, Shelton and Luecke, "A truncated EM approach for spike-and-slab sparse coding", 2014 (arXiv 1211.3589).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode import ProbabilisticSparseCoding
+    >>> random = np.random.default_rng(0)
+    >>> states = random.random((200, 2)) < 0.4
+    >>> X = states @ np.array([[3.0, 3.0, 0.0], [0.0, 3.0, 3.0]]) + 0.1 * random.standard_normal((200, 3))
+    >>> learner = ProbabilisticSparseCoding(2, random_state=0).fit(X)
+    >>> learner.components_[np.argsort(learner.components_[:, 0])].round(0) + 0.0
+    array([[0., 3., 3.],
+           [3., 3., 0.]])
+    >>> learner.reconstruct(np.array([[3.0, np.nan, 0.0]])).round(0)
+    array([[3., 3., 0.]])
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "model": [StrOptions(set(MODELS))],
+        "values": ["array-like", None],
+        "learn_values": ["boolean"],
+        "slab_covariance": [StrOptions({"diagonal", "full"})],
+        "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "max_active": [Interval(Integral, 1, None, closed="left")],
+        "n_annealing": [Interval(Integral, 0, None, closed="left")],
+        "temperature": [Interval(Real, 1, None, closed="left"), None],
+        "parameter_noise": [Interval(Real, 0, None, closed="left")],
+        "cut_data": ["boolean"],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "dict_init": ["array-like", None],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "code": [StrOptions({"mean", "map"})],
+        "random_state": ["random_state"],
+        "callback": [callable, None],
+        "sparse_output": ["boolean"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        model="binary",
+        values=None,
+        learn_values=False,
+        slab_covariance="diagonal",
+        n_candidates=8,
+        max_active=4,
+        n_annealing=80,
+        temperature=None,
+        parameter_noise=0.0,
+        cut_data=True,
+        max_iter=300,
+        tol=1e-4,
+        dict_init=None,
+        n_init=4,
+        code="mean",
+        random_state=None,
+        callback=None,
+        sparse_output=False,
+        n_jobs=None,
+    ):
+        self.n_components = n_components
+        self.model = model
+        self.values = values
+        self.learn_values = learn_values
+        self.slab_covariance = slab_covariance
+        self.n_candidates = n_candidates
+        self.max_active = max_active
+        self.n_annealing = n_annealing
+        self.temperature = temperature
+        self.parameter_noise = parameter_noise
+        self.cut_data = cut_data
+        self.max_iter = max_iter
+        self.tol = tol
+        self.dict_init = dict_init
+        self.n_init = n_init
+        self.code = code
+        self.random_state = random_state
+        self.callback = callback
+        self.sparse_output = sparse_output
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None):
+        """Learn the causes of the rows of X.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Signals, one a row; NaN where an entry is missing. A memory-map is read block by block.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        self._validate_params()
+        with all_or_nothing(self), worker_pool(self.n_jobs):
+            X = self._signals(X, reset=True)
+            random = check_random_state(self.random_state)
+            temperature = TEMPERATURES[self.model] if self.temperature is None else self.temperature
+            result: CausesResult | None = None
+            for _ in range(self.n_init if self.dict_init is None else 1):
+                other = fit_causes(
+                    X,
+                    first_causes(self, X, random),
+                    truncation=Truncation(self.n_candidates, self.max_active),
+                    annealing=Annealing(self.n_annealing, temperature, self.parameter_noise, self.cut_data),
+                    max_iter=self.max_iter,
+                    tol=self.tol or 0.0,
+                    random_state=random,
+                    callback=self.callback,
+                    n_jobs=self.n_jobs,
+                )
+                result = other if result is None or other.free_energy > result.free_energy else result
+                if other.status is Status.INTERRUPTED:
+                    break
+            self._store(X, result)
+        if self.tol is not None and self.status_ is Status.MAX_ITER:
+            warn(
+                f"relative change by one iteration {self.certificate_:.3e} after {self.n_iter_} iterations, tolerance {self.tol:.1e}: raise "
+                "max_iter above n_annealing, loosen tol, or pass tol=None if the number of iterations is what you want.",
+                ConvergenceWarning,
+            )
+        return self
+
+    def transform(self, X):
+        """Codes of the rows of X: posterior means of the causes, or their likeliest state.
+
+        Causes whose posterior probability is below a millionth get a zero.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Signals, one a row; NaN where an entry is missing. A memory-map is read block by block.
+
+        Returns
+        -------
+        ndarray or scipy.sparse.csr_matrix of shape (n_samples, n_components)
+            The codes, sparse if `sparse_output`.
+        """
+        check_is_fitted(self)
+        X = self._signals(X)
+        rows = (CompressedRows if self.sparse_output else DenseRows)(X.shape[0], self._n_features_out, rows_dtype(X))
+        for part in self._posteriors(X):
+            codes = part.likeliest if self.code == "map" else np.where(part.inclusion >= _SILENT, part.mean, 0.0)
+            active, places = np.nonzero(codes)
+            indptr = np.concatenate([[0], np.cumsum(np.bincount(active, minlength=codes.shape[0]))])
+            rows.append(indptr, places, codes[active, places].astype(rows_dtype(X)))
+        return rows.finish()
+
+    def inverse_transform(self, X):
+        """Signals from codes, as the model makes them.
+
+        For models that add causes up, the signals of posterior means are the posterior means of the signals. For "maximal" and
+        "maximum_magnitude" they are not: `reconstruct` gives these.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_components)
+            Codes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            The signals that the codes stand for.
+
+        Raises
+        ------
+        ValueError
+            If the number of columns is not that of the components.
+        """
+        check_is_fitted(self)
+        refuse_lazy(X, "X")
+        X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], input_name="X", estimator=self)
+        if X.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {X.shape[1]} columns, but the codes of this {type(self).__name__} have {self._n_features_out}."
+            )
+        codes = X if isinstance(X, np.ndarray) else X.toarray()
+        return self.model_.render(codes.astype(np.float64)).astype(X.dtype)
+
+    def reconstruct(self, X):
+        """Posterior means of the signals without noise: denoised, and filled in where entries are missing.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Signals, one a row; NaN where an entry is missing.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            The reconstructions, in the precision of X.
+        """
+        check_is_fitted(self)
+        X = self._signals(X)
+        return np.concatenate([part.reconstruction.astype(rows_dtype(X)) for part in self._posteriors(X)])
+
+    def score_samples(self, X):
+        """Log density of each row of X; a lower bound where the truncation leaves states out.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Signals, one a row; of missing entries (NaN) no density counts.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            In nats, in double precision.
+        """
+        check_is_fitted(self)
+        return np.concatenate([part.log_evidence for part in self._posteriors(self._signals(X))])
+
+    def score(self, X, y=None):
+        """Mean of `score_samples`.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Signals, one a row.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            Mean log density of a row, or a lower bound on it.
+        """
+        return float(np.mean(self.score_samples(X)))
+
+    def _signals(self, X, reset=False):
+        refuse_lazy(X, "X")
+        return validate_data(self, X, dtype="numeric", ensure_all_finite="allow-nan", reset=reset)
+
+    def _posteriors(self, X):
+        """Posteriors of the rows of X, some thousands at a time."""
+        truncation = Truncation(self.n_candidates, self.max_active)
+        with worker_pool(self.n_jobs):
+            for start in range(0, X.shape[0], _CHUNK):
+                yield posterior(X[start : start + _CHUNK], self.model_, truncation, n_jobs=self.n_jobs)
+
+    def _store(self, X, result):
+        model = result.model
+        self.model_ = model
+        self.components_ = model.components.astype(rows_dtype(X))
+        self.values_ = np.array(getattr(model, "values", [1.0]), dtype=float)
+        self.prior_ = np.array(getattr(model, "probabilities", [model.activity]), dtype=float)
+        self.noise_variance_ = float(model.noise_variance)
+        for name in ("slab_mean_", "slab_covariance_"):
+            self.__dict__.pop(name, None)  # of an earlier fit of another model
+        if self.model == "spike_slab":
+            self.slab_mean_, self.slab_covariance_ = model.mean, model.covariance
+        self.n_iter_, self.status_, self.history_ = result.n_iter, result.status, result.history
+        self.free_energy_, self.certificate_ = result.free_energy, result.certificate
+
+    @property
+    def _n_features_out(self):
+        return self.components_.shape[0]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

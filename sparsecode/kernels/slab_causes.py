@@ -1,0 +1,282 @@
+"""Posterior over the states of causes with Gaussian amplitudes, one signal after another.
+
+    y = sum over active h of z_h W_h + noise,    z ~ N(mean, covariance)
+
+For the active causes S, with b = W y and G = W W^T over the observed entries, covariance_S = P P^T and one over the noise variance
+as `precision`, everything follows from ``A = I + precision P^T G_SS P`` and ``t = precision P^T (b_S - G_SS mean_S)``:
+
+    log p(y | S) - log p(y | none) = precision (mean_S b_S - 1/2 mean_S^T G_SS mean_S) + 1/2 t^T A^-1 t - 1/2 log det A
+    z_S | S, y ~ N(mean_S + P A^-1 t,  P A^-1 P^T)
+
+which stays exact as the covariance goes to zero. The table of states is that of `discrete_causes`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._compile import kernel
+
+__all__ = ["slab_posterior"]
+
+_NEGLIGIBLE = 1e-18  # states below add nothing that double precision keeps
+
+
+@kernel
+def _local_gram(signal, candidates, gram, atoms, observed, local):
+    """Products of the atoms of the candidates over what is observed."""
+    for i in range(candidates.shape[1]):
+        for j in range(i + 1):
+            first, second = candidates[signal, i], candidates[signal, j]
+            if observed.shape[0] == 0:
+                total = gram[first, second]
+            else:
+                total = 0.0
+                for d in range(atoms.shape[1]):
+                    if observed[signal, d]:
+                        total += atoms[first, d] * atoms[second, d]
+            local[i, j] = local[j, i] = total
+
+
+@kernel
+def _factor(matrix, size):
+    """Lower Cholesky factor of the leading block, in place; a pivot that rounding made negative counts as zero."""
+    for i in range(size):
+        for j in range(i + 1):
+            total = matrix[i, j]
+            for k in range(j):
+                total -= matrix[i, k] * matrix[j, k]
+            if i == j:
+                matrix[i, i] = np.sqrt(max(total, 0.0))
+            else:
+                matrix[i, j] = total / matrix[j, j] if matrix[j, j] > 0.0 else 0.0
+
+
+@kernel
+def _solve_state(members, size, dots, rows, local, mean, covariance, precision, root, factor, pull, whitened):
+    """Factors P and L (A = L L^T), t and L^-1 t of one state; returns its log evidence against no cause.
+
+    `members` are places among the candidates, `rows` the causes at these places, `dots` their products with the signal.
+    """
+    for i in range(size):
+        for j in range(i + 1):
+            root[i, j] = covariance[rows[members[i]], rows[members[j]]]
+    _factor(root, size)
+    gain = 0.0
+    for i in range(size):
+        inner = 0.0
+        for j in range(size):
+            inner += local[members[i], members[j]] * mean[rows[members[j]]]
+        gain += mean[rows[members[i]]] * (dots[rows[members[i]]] - 0.5 * inner)
+        whitened[i] = dots[rows[members[i]]] - inner
+    for i in range(size):
+        total = 0.0
+        for j in range(i, size):
+            total += root[j, i] * whitened[j]
+        pull[i] = precision * total
+    for i in range(size):
+        for j in range(i + 1):
+            total = 0.0
+            for k in range(i, size):
+                inner = 0.0
+                for m in range(j, size):
+                    inner += local[members[k], members[m]] * root[m, j]
+                total += root[k, i] * inner
+            factor[i, j] = precision * total
+        factor[i, i] += 1.0
+    _factor(factor, size)
+    score = precision * gain
+    for i in range(size):
+        total = pull[i]
+        for j in range(i):
+            total -= factor[i, j] * whitened[j]
+        whitened[i] = total / factor[i, i]
+        score += 0.5 * whitened[i] * whitened[i] - np.log(factor[i, i])
+    return score
+
+
+@kernel
+def _state_moments(members, size, rows, mean, root, factor, whitened, solved, center, spread):
+    """A^-1 t, the mean of the amplitudes of a state, and their covariance, from what `_solve_state` left."""
+    for i in range(size - 1, -1, -1):
+        total = whitened[i]
+        for j in range(i + 1, size):
+            total -= factor[j, i] * solved[j]
+        solved[i] = total / factor[i, i]
+    for i in range(size):
+        total = mean[rows[members[i]]]
+        for j in range(i + 1):
+            total += root[i, j] * solved[j]
+        center[i] = total
+    for column in range(size):  # spread[:, column] = L^-1 (row `column` of P)
+        for i in range(size):
+            total = root[column, i] if i <= column else 0.0
+            for j in range(i):
+                total -= factor[i, j] * spread[j, column]
+            spread[i, column] = total / factor[i, i]
+
+
+@kernel
+def _dual_moments(size, root, factor, solved, dual, dual_spread):
+    """``covariance_S^-1 (mean of the state - mean_S)``, and ``covariance_S^-1 (P A^-1 P^T - covariance_S) covariance_S^-1``."""
+    for i in range(size - 1, -1, -1):
+        total = solved[i]
+        for j in range(i + 1, size):
+            total -= root[j, i] * dual[j]
+        dual[i] = total / root[i, i]
+    back = np.empty((size, size))  # L^-1 P^-1, then its difference from P^-1 in squares
+    inverse = np.empty((size, size))
+    for column in range(size):
+        for i in range(size):
+            total = 1.0 if i == column else 0.0
+            for j in range(i):
+                total -= root[i, j] * inverse[j, column]
+            inverse[i, column] = total / root[i, i]
+        for i in range(size):
+            total = inverse[i, column]
+            for j in range(i):
+                total -= factor[i, j] * back[j, column]
+            back[i, column] = total / factor[i, i]
+    for i in range(size):
+        for j in range(size):
+            total = 0.0
+            for k in range(size):
+                total += back[k, i] * back[k, j] - inverse[k, i] * inverse[k, j]
+            dual_spread[i, j] = total
+
+
+@kernel
+def slab_posterior(
+    dots,
+    gram,
+    atoms,
+    observed,
+    mean,
+    covariance,
+    single,
+    single_mean,
+    single_variance,
+    log_odds,
+    precision,
+    candidates,
+    parent,
+    unit,
+    depth,
+    weight,
+    evidence,
+    inclusion,
+    amplitude,
+    square,
+    pairs,
+    dual_mean,
+    dual_second,
+    best,
+):
+    """Evidence relative to the state without causes, and moments of activity times amplitude.
+
+    `single` (n, H) holds the log joints of single causes, `single_mean` and `single_variance` their amplitudes. Signals of weight
+    zero get their evidence alone. `pairs` (1 or n_features, H, H) collects sums over signals of the second moments, each pair once;
+    `dual_mean` (H,) and `dual_second` (H, H) what a full covariance needs; `best` the likeliest state with its mean amplitudes.
+    Arrays without rows are left out.
+    """
+    n_signals, n_units = single.shape
+    n_candidates, n_states = candidates.shape[1], parent.shape[0]
+    most = 1
+    for s in range(n_states):
+        most = max(most, depth[s])
+    local, together = np.empty((n_candidates, n_candidates)), np.empty((n_candidates, n_candidates))
+    joint, members = np.empty(n_states), np.empty(most, dtype=np.int64)
+    root, factor, spread, dual_spread = (
+        np.empty((most, most)),
+        np.empty((most, most)),
+        np.empty((most, most)),
+        np.empty((most, most)),
+    )
+    pull, whitened, solved, center, dual = (
+        np.empty(most),
+        np.empty(most),
+        np.empty(most),
+        np.empty(most),
+        np.empty(most),
+    )
+    chosen = np.zeros(n_units, dtype=np.bool_)
+    for n in range(n_signals):
+        chosen[:] = False
+        for i in range(n_candidates):
+            chosen[candidates[n, i]] = True
+        _local_gram(n, candidates, gram, atoms, observed, local)
+        rows = candidates[n]
+        top, winner, lonely = 0.0, -1, -1
+        for s in range(n_states):
+            t, size = s, 0
+            while t >= 0:
+                members[size] = unit[t]
+                t, size = parent[t], size + 1
+            joint[s] = size * log_odds + _solve_state(
+                members, size, dots[n], rows, local, mean, covariance, precision, root, factor, pull, whitened
+            )
+            if joint[s] > top:
+                top, winner = joint[s], s
+        for h in range(n_units):
+            if not chosen[h] and single[n, h] > top:
+                top, winner, lonely = single[n, h], -1, h
+        mass = np.exp(-top)
+        for s in range(n_states):
+            mass += np.exp(joint[s] - top)
+        for h in range(n_units):
+            if not chosen[h]:
+                mass += np.exp(single[n, h] - top)
+        evidence[n] = top + np.log(mass)
+        if weight[n] == 0.0:
+            continue
+        if lonely >= 0 and best.shape[0] > 0:
+            best[n, lonely] = single_mean[n, lonely]
+        for h in range(n_units):
+            share = 0.0 if chosen[h] else np.exp(single[n, h] - evidence[n])
+            if share >= _NEGLIGIBLE:
+                inclusion[n, h] += share
+                amplitude[n, h] += share * single_mean[n, h]
+                square[n, h] += share * (single_mean[n, h] ** 2 + single_variance[n, h])
+                if dual_mean.shape[0] > 0:
+                    shift = (single_mean[n, h] - mean[h]) / covariance[h, h]
+                    dual_mean[h] += share * shift
+                    change = (single_variance[n, h] / covariance[h, h] - 1.0) / covariance[h, h]
+                    dual_second[h, h] += share * (shift * shift + change)
+        together[:] = 0.0
+        for s in range(n_states):
+            share = np.exp(joint[s] - evidence[n])
+            if share < _NEGLIGIBLE:
+                continue
+            t, size = s, 0
+            while t >= 0:
+                members[size] = unit[t]
+                t, size = parent[t], size + 1
+            _solve_state(members, size, dots[n], rows, local, mean, covariance, precision, root, factor, pull, whitened)
+            _state_moments(members, size, rows, mean, root, factor, whitened, solved, center, spread)
+            for i in range(size):
+                h = rows[members[i]]
+                inclusion[n, h] += share
+                amplitude[n, h] += share * center[i]
+                for j in range(i + 1):
+                    total = center[i] * center[j]
+                    for k in range(size):
+                        total += spread[k, i] * spread[k, j]
+                    if i == j:
+                        square[n, h] += share * total
+                    else:
+                        together[members[j], members[i]] += share * total
+                if best.shape[0] > 0 and s == winner:
+                    best[n, h] = center[i]
+            if dual_mean.shape[0] > 0:
+                _dual_moments(size, root, factor, solved, dual, dual_spread)
+                for i in range(size):
+                    dual_mean[rows[members[i]]] += share * dual[i]
+                    for j in range(size):
+                        dual_second[rows[members[i]], rows[members[j]]] += share * (
+                            dual[i] * dual[j] + dual_spread[i, j]
+                        )
+        for p in range(pairs.shape[0]):
+            if observed.shape[0] == 0 or observed[n, p]:
+                for i in range(n_candidates):
+                    for j in range(i):
+                        pairs[p, rows[i], rows[j]] += together[i, j]

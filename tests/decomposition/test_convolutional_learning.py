@@ -1,0 +1,243 @@
+"""ConvolutionalDictionaryLearning against planted atoms, naive convolutions and its own solver."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
+
+from sparsecode import ConvolutionalDictionaryLearning, Status
+from sparsecode.decomposition import log_gabor_bank
+from sparsecode.solvers.convolutional import convolutional_lasso
+from tests.designs.test_convolution import naive_matrix
+
+
+def planted_atoms(shape, seed=0):
+    """Noise under a window that vanishes at the ends, of norm one."""
+    rng = np.random.default_rng(seed)
+    window = np.ones(shape[1:])
+    for axis, length in enumerate(shape[1:]):
+        window = window * np.hanning(length + 2)[1:-1].reshape([-1 if i == axis else 1 for i in range(len(shape) - 1)])
+    atoms = window**2 * rng.standard_normal(shape)
+    return atoms / np.sqrt(np.sum(atoms**2, axis=tuple(range(1, len(shape))), keepdims=True))
+
+
+def planted_signals(atoms, n_signals, shape, n_events, noise=0.01, seed=0, positive=False):
+    rng = np.random.default_rng(seed)
+    signals = noise * rng.standard_normal((n_signals, *shape))
+    for signal in signals:
+        for _ in range(n_events):
+            corner = [rng.integers(0, s - a + 1) for s, a in zip(shape, atoms.shape[1:], strict=True)]
+            window = tuple(slice(c, c + a) for c, a in zip(corner, atoms.shape[1:], strict=True))
+            size = rng.uniform(1, 2) * (1 if positive else rng.choice([-1, 1]))
+            signal[window] += size * atoms[rng.integers(len(atoms))]
+    return signals
+
+
+def likeness(true, found):
+    """For each true atom the largest absolute cosine with a learned one at any shift."""
+    shape = [2 * n for n in true.shape[1:]]
+    axes = tuple(range(1, true.ndim))
+    one, other = np.fft.fftn(true, s=shape, axes=axes), np.fft.fftn(found, s=shape, axes=axes)
+    norms = np.sqrt(np.sum(found**2, axis=axes))
+    return np.array(
+        [max(np.abs(np.fft.ifftn(np.conj(t) * f)).max() / n for f, n in zip(other, norms, strict=True)) for t in one]
+    )
+
+
+def test_planted_atoms_in_time_are_found_up_to_shift_and_sign():
+    atoms = planted_atoms((3, 16))
+    X = planted_signals(atoms, 40, (300,), 6)
+    learner = ConvolutionalDictionaryLearning(3, atom_shape=20, alpha=0.1, max_iter=60, random_state=0).fit(X)
+    wider = np.zeros((3, 20))
+    wider[:, 2:18] = atoms
+    assert likeness(wider, learner.components_).min() > 0.97
+    assert learner.status_ is Status.CONVERGED
+    assert learner.certificate_ <= 1e-2
+    assert learner.code_certificate_ <= 1e-4
+
+
+def test_planted_atoms_of_images_are_found_up_to_shift_and_sign():
+    atoms = planted_atoms((2, 6, 6))
+    X = planted_signals(atoms, 12, (30, 34), 6)
+    learner = ConvolutionalDictionaryLearning(2, atom_shape=(8, 8), alpha=0.1, max_iter=60, random_state=0).fit(X)
+    wider = np.zeros((2, 8, 8))
+    wider[:, 1:7, 1:7] = atoms
+    assert likeness(wider, learner.components_).min() > 0.97
+
+
+@pytest.mark.parametrize("solver", ["lgcd", "fista"])
+def test_the_objective_never_rises_while_no_atom_is_replaced(solver):
+    X = planted_signals(planted_atoms((2, 8)), 5, (60,), 3, noise=0.1)
+    learner = ConvolutionalDictionaryLearning(
+        2, atom_shape=8, solver=solver, max_iter=8, tol=None, code_tol=1e-9, replace_dead=False, random_state=0
+    ).fit(X)
+    objective = np.array(learner.history_["objective"])
+    assert len(objective) == learner.n_iter_ == 8
+    assert np.all(np.diff(objective) <= 1e-8 * objective[0])
+    assert objective[-1] < 0.95 * objective[0]
+    assert learner.objective_ == objective[-1]
+
+
+def test_the_last_objective_is_that_of_the_attributes():
+    X = planted_signals(planted_atoms((2, 8)), 6, (80,), 4)
+    learner = ConvolutionalDictionaryLearning(2, atom_shape=8, max_iter=4, tol=None, code_tol=1e-9, random_state=0).fit(
+        X
+    )
+    total = 0.0
+    matrix = naive_matrix(learner.components_, (80,))
+    for signal, row in zip(X, learner.transform(X), strict=True):
+        total += 0.5 * np.sum((signal - matrix @ row) ** 2) + learner.alpha_ * np.abs(row).sum()
+    assert learner.objective_ == pytest.approx(total / 6, rel=1e-7)
+    assert np.all(np.linalg.norm(learner.components_, axis=1) <= 1 + 1e-12)
+
+
+def test_transform_is_the_solver_and_inverse_transform_the_convolution():
+    X = planted_signals(planted_atoms((2, 5, 4)), 5, (14, 12), 4)
+    learner = ConvolutionalDictionaryLearning(2, atom_shape=(5, 4), max_iter=3, tol=None, random_state=0).fit(X)
+    codes = learner.transform(X)
+    assert learner.code_shape_ == (2, 10, 9)
+    assert codes.shape == (5, 180) == (5, len(learner.get_feature_names_out()))
+    direct = convolutional_lasso(learner.components_, X, learner.alpha_, relative=False, tol=1e-4)
+    np.testing.assert_array_equal(codes.reshape(5, 2, 10, 9), direct.coef)
+    encoded = learner.encode(X)
+    np.testing.assert_array_equal(encoded.coef, codes)
+    np.testing.assert_array_equal(encoded.certificate, direct.certificate)
+    expected = codes @ naive_matrix(learner.components_, (14, 12)).T
+    np.testing.assert_allclose(learner.inverse_transform(codes).reshape(5, -1), expected, atol=1e-12)
+    np.testing.assert_allclose(learner.inverse_transform(sp.csr_matrix(codes)).reshape(5, -1), expected, atol=1e-12)
+    with pytest.raises(ValueError, match="X has 9 columns"):
+        learner.inverse_transform(np.ones((1, 9)))
+
+
+def test_sparse_output_holds_the_same_codes():
+    X = planted_signals(planted_atoms((2, 8)), 70, (40,), 2)
+    learner = ConvolutionalDictionaryLearning(2, atom_shape=8, max_iter=2, tol=None, random_state=0).fit(X)
+    dense = learner.transform(X)
+    compressed = learner.set_params(sparse_output=True).transform(X)
+    assert sp.issparse(compressed)
+    np.testing.assert_array_equal(compressed.toarray(), dense)
+    assert compressed.nnz == np.count_nonzero(dense)
+
+
+def test_channels_share_their_events():
+    rng = np.random.default_rng(0)
+    atoms = planted_atoms((2, 12))[:, None, :] * rng.standard_normal((2, 3, 1))
+    atoms /= np.sqrt(np.sum(atoms**2, axis=(1, 2), keepdims=True))
+    X = planted_signals(atoms, 25, (3, 150), 4)
+    learner = ConvolutionalDictionaryLearning(2, atom_shape=(3, 16), max_iter=40, random_state=0).fit(X)
+    assert learner.code_shape_ == (2, 1, 135)
+    wider = np.zeros((2, 3, 16))
+    wider[:, :, 2:14] = atoms
+    assert likeness(wider, learner.components_).min() > 0.95
+
+
+def test_positive_codes_are_not_negative():
+    X = planted_signals(planted_atoms((2, 8)), 10, (60,), 3, positive=True)
+    learner = ConvolutionalDictionaryLearning(
+        2, atom_shape=8, positive_code=True, max_iter=5, tol=None, random_state=0
+    ).fit(X)
+    codes = learner.transform(X)
+    assert codes.min() == 0.0
+    assert codes.max() > 0.0
+
+
+def test_atoms_without_use_and_copies_up_to_a_shift_are_replaced():
+    atoms = planted_atoms((2, 12), seed=3)
+    X = planted_signals(atoms, 20, (150,), 4)
+    start = np.zeros((4, 16))
+    start[0, 2:14], start[1, 3:15], start[2, 1:13] = atoms[0], atoms[0], atoms[1]  # the second is the first, moved
+    kept = ConvolutionalDictionaryLearning(4, dict_init=start, max_iter=8, tol=None, replace_dead=False).fit(X)
+    assert not np.any(kept.components_[3])
+    learner = ConvolutionalDictionaryLearning(4, dict_init=start, max_iter=8, tol=None).fit(X)
+    assert learner.history_["replaced"][1] == 2
+    assert np.all(np.linalg.norm(learner.components_, axis=1) > 0.1)
+
+
+def test_the_strength_is_a_share_of_the_one_that_silences_the_first_atoms():
+    atoms = planted_atoms((2, 8))
+    X = planted_signals(atoms, 5, (40,), 3)
+    largest = np.abs(X @ naive_matrix(atoms, (40,))).max()
+    common = {"n_components": 2, "dict_init": atoms, "max_iter": 1, "tol": None, "replace_dead": False}
+    assert ConvolutionalDictionaryLearning(**common, alpha=0.3).fit(X).alpha_ == pytest.approx(0.3 * largest)
+    assert ConvolutionalDictionaryLearning(**common, alpha=0.3, relative=False).fit(X).alpha_ == 0.3
+
+
+def test_scaling_the_data_scales_the_codes_alone():
+    X = planted_signals(planted_atoms((2, 8)), 8, (60,), 3)
+    one, other = (
+        ConvolutionalDictionaryLearning(2, atom_shape=8, max_iter=5, tol=None, random_state=0).fit(f * X)
+        for f in (1.0, 1e6)
+    )
+    np.testing.assert_allclose(other.components_, one.components_, atol=1e-6)
+    np.testing.assert_allclose(other.transform(1e6 * X) / 1e6, one.transform(X), atol=1e-5)
+
+
+def test_a_bank_of_log_gabor_atoms_can_be_where_learning_starts():
+    X = planted_signals(planted_atoms((2, 8, 8)), 2, (24, 24), 4)
+    bank = log_gabor_bank(2, size=8)
+    learner = ConvolutionalDictionaryLearning(4, dict_init=bank, max_iter=2, tol=None).fit(X)
+    assert learner.components_.shape == (4, 8, 8)
+
+
+def test_a_callback_sees_each_iteration_and_may_stop():
+    X = planted_signals(planted_atoms((2, 8)), 5, (40,), 2)
+    seen = []
+
+    def stop(progress):
+        seen.append(progress)
+        return progress.iteration == 2
+
+    learner = ConvolutionalDictionaryLearning(2, atom_shape=8, tol=None, callback=stop, random_state=0).fit(X)
+    assert learner.status_ is Status.INTERRUPTED
+    assert [progress.iteration for progress in seen] == [1, 2]
+    np.testing.assert_array_equal(seen[-1].components, learner.components_)
+
+
+def test_zeros_and_constants_leave_no_nan():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for X in (np.zeros((3, 20)), np.ones((3, 20))):
+            learner = ConvolutionalDictionaryLearning(2, atom_shape=5, max_iter=4, random_state=0).fit(X)
+            assert np.all(np.isfinite(learner.components_))
+            assert np.all(np.isfinite(learner.transform(X)))
+
+
+def test_a_fit_that_runs_out_of_iterations_says_so_once():
+    X = planted_signals(planted_atoms((2, 8)), 5, (40,), 2)
+    with pytest.warns(ConvergenceWarning, match="raise max_iter") as caught:
+        ConvolutionalDictionaryLearning(2, atom_shape=8, max_iter=1, tol=1e-12, random_state=0).fit(X)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize(
+    "parameters, shape, message",
+    [
+        ({"atom_shape": 50}, (4, 40), "atom_shape is"),
+        ({"atom_shape": (5, 5)}, (4, 40), "atom_shape is"),
+        ({"atom_shape": (5, 0)}, (4, 8, 8), "atom_shape is"),
+        ({"atom_shape": (5, 2.5)}, (4, 8, 8), "atom_shape is"),
+        ({"atom_shape": (2, 2, 2)}, (4, 8, 8, 8), "move along 3 axes"),
+        ({"dict_init": np.ones((3, 5))}, (4, 40), "dict_init has shape"),
+        ({"dict_init": np.full((2, 5), np.nan)}, (4, 40), "dict_init contains NaN"),
+        ({"alpha": 0.0}, (4, 40), "alpha"),
+        ({"solver": "admm"}, (4, 40), "solver"),
+    ],
+)
+def test_bad_parameters_are_refused_by_name(parameters, shape, message):
+    with pytest.raises(ValueError, match=message):
+        ConvolutionalDictionaryLearning(2, **parameters).fit(np.ones(shape))
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_signals_whose_squares_are_no_numbers_are_refused(size):
+    with pytest.raises(ValueError, match="X has a row .* entries of size"):
+        ConvolutionalDictionaryLearning(2).fit(np.full((3, 20), size))
+
+
+def test_signals_of_another_shape_are_referred_to_the_solver():
+    X = planted_signals(planted_atoms((2, 4, 4)), 3, (10, 10), 2)
+    learner = ConvolutionalDictionaryLearning(2, atom_shape=(4, 4), max_iter=1, tol=None, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="convolutional_lasso"):
+        learner.transform(X[:, :, :8])
