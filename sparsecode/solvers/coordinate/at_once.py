@@ -16,7 +16,7 @@ from ..._parallel import single_threaded_blas
 from ...designs import GramDesign
 from ...penalties import L1
 from ...result import SolveResult, Status
-from ..certificates import relative_gap
+from ..certificates import relative_gaps
 from ..gram_problem import GramProblem
 from .gram_path import gram_path, is_tall
 from .homotopy import homotopy_path, is_small, is_wide
@@ -59,14 +59,12 @@ def path_at_once(problem, alphas, tol, *, handed_out=False):
 
 
 def _certified(problem, coefs, alphas):
-    """Relative gaps and objectives at all strengths, from a product with the design, and one with its adjoint, for many at a time."""
-    width = max(_FEWEST, _BLOCK // problem.n_samples)
-    parts = []
-    for start in range(0, len(alphas), width):
+    """Relative gaps and objectives at all strengths, for as many at a time as their residuals are small."""
+    width, parts = max(_FEWEST, _BLOCK // problem.n_samples), []
+    for start in range(0, alphas.size, width):
         part = slice(start, start + width)
-        parts.append(_gaps(problem, coefs[:, part], alphas[part]))
-    gaps, objectives = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return gaps, alphas * (alphas * objectives)
+        parts.append(relative_gaps(problem, coefs[:, part], alphas[part])[0])
+    return (np.concatenate([getattr(part, name) for part in parts]) for name in ("value", "objective"))
 
 
 def _as_gram(problem):
@@ -80,14 +78,3 @@ def _as_gram(problem):
     correlations = problem.at_zero().correlation * problem.n_samples
     design = GramDesign(gram, problem.n_samples, float(problem.target @ problem.target))
     return GramProblem(design, correlations, problem.loss, problem.penalty, problem.penalty_weights)
-
-
-def _gaps(problem, coefs, alphas):
-    """Relative gaps at all strengths: a target over its strength is the problem of strength one, so they are many targets."""
-    penalty, targets = problem.penalty._replace(alpha=1.0), problem.target[:, None] / alphas
-    design = problem.design
-    if isinstance(problem, GramProblem):
-        design = GramDesign(design.matrix, problem.n_samples, (np.sqrt(problem.target_sq_norm) / alphas) ** 2)
-    many = type(problem)(design, targets, problem.loss, penalty, problem.penalty_weights)
-    certificate = relative_gap(many, coefs.astype(np.float64) / alphas)
-    return certificate.value, certificate.objective
