@@ -27,6 +27,7 @@ class Setting(NamedTuple):
     pairs: int = 20
     threads: int = 1
     smoke: bool = False
+    trials: int | None = None  # of jobs that count successes; None for the number of their own
 
     def size(self, full, small):
         """`full`, or `small` in a smoke run."""

@@ -37,6 +37,7 @@ _THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
 )
 _JOB_SECONDS = 1800  # a job that hangs is ended
+_TRIAL_SECONDS = 60  # which one that was asked for many trials may need for each
 
 
 def main(argv=None) -> int:
@@ -51,7 +52,7 @@ def main(argv=None) -> int:
     for name in arguments.jobs:
         for threads in threads_asked if load(name).threaded else threads_asked[:1]:
             progress(f"{name}, {_threads_in_words(threads)}")
-            found = _in_child(name, threads, pairs, arguments.smoke)
+            found = _in_child(name, threads, pairs, arguments.smoke, trials=arguments.trials)
             rows += found.get("rows", [])
             failures += [f"{name}, {_threads_in_words(threads)}: {found['error']}"] if "error" in found else []
         first = _first_calls(name, arguments.smoke) if load(name).first_call is not None else {}
@@ -94,6 +95,9 @@ def _parser():
     parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=_job_names, default=list(NAMES), help=f"comma-separated, of {', '.join(NAMES)}")
     parser.add_argument("--pairs", type=_positive, default=None, help="interleaved pairs (20; 2 in a smoke run)")
+    parser.add_argument(
+        "--trials", type=_positive, default=None, help="of jobs that count successes (their own number)"
+    )
     parser.add_argument("--threads", type=_thread_counts, default=None, help="1,all; in a smoke run all")
     parser.add_argument("--smoke", action="store_true", help="tiny problems: does every job still run?")
     parser.add_argument("--output", type=Path, default=None, help="write everything measured as JSON")
@@ -125,20 +129,22 @@ def _thread_counts(text):
     return list(dict.fromkeys(counts))
 
 
-def _in_child(name, threads, pairs, smoke, kind="rows", env=None):
+def _in_child(name, threads, pairs, smoke, kind="rows", env=None, trials=None):
     """What a fresh process with pinned threads measured, or ``{"error": ...}``."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "found.json"
         command = [sys.executable, str(ROOT / "benchmarks" / "run.py"), "--child", kind, "--jobs", name]
         command += ["--threads", str(threads), "--pairs", str(pairs), "--output", str(output)]
         command += ["--smoke"] if smoke else []
+        command += ["--trials", str(trials)] if trials else []
         pinned = dict.fromkeys(_THREAD_VARIABLES, str(threads))
         environment = {**os.environ, **pinned, "PYTHONPATH": str(ROOT), **(env or {})}
         try:
-            done = subprocess.run(command, env=environment, cwd=ROOT, timeout=_JOB_SECONDS, check=False)
+            seconds = max(_JOB_SECONDS, _TRIAL_SECONDS * (trials or 0))
+            done = subprocess.run(command, env=environment, cwd=ROOT, timeout=seconds, check=False)
             ended = f"exit status {done.returncode}" if done.returncode else ""
         except subprocess.TimeoutExpired:
-            ended = f"ended after {_JOB_SECONDS} s"
+            ended = f"ended after {seconds} s"
         found = json.loads(output.read_text()) if output.exists() else {"error": "nothing was measured"}
         return {**found, "error": ended} if ended else found
 
@@ -163,7 +169,7 @@ def _first_calls(name, smoke):
 def _child(arguments):
     """Inside the pinned process: measure one job; write what was found, up to the error if there was one."""
     job = load(arguments.jobs[0])
-    setting = Setting(arguments.pairs, arguments.threads[0], arguments.smoke)
+    setting = Setting(arguments.pairs, arguments.threads[0], arguments.smoke, arguments.trials)
     found = {"rows": []}
     try:
         if arguments.child == "first-call":

@@ -28,6 +28,7 @@ from .designs import CenteredDesign, DenseDesign, Design, GramDesign, KroneckerD
 __all__ = [
     "as_count",
     "as_design",
+    "as_flag",
     "as_number",
     "as_penalty_weights",
     "as_sample_weight",
@@ -332,6 +333,13 @@ def as_number(value, name, *, minimum=0.0, strict=False, maximum=np.inf):
         bound += "" if maximum == np.inf else f" and at most {maximum:g}"
         raise ValueError(f"{name} must be {bound}; got {value:g}.")
     return value
+
+
+def as_flag(value, name) -> bool:
+    """True or False, and not what merely counts as one of them."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} must be True or False; got {value!r}.")
+    return bool(value)
 
 
 def _holds_numbers(value):

@@ -12,10 +12,12 @@ from sparsecode import (
     MCP,
     Absolute,
     GramDesign,
+    GroupL1,
     Huber,
     L0Ball,
     Logistic,
     Multinomial,
+    SparseGroupL1,
     Squared,
     SquareRoot,
     WithIntercept,
@@ -269,3 +271,28 @@ def test_a_dual_point_that_is_no_subgradient_proves_no_stationarity(loss):
     assert stationarity(problem, coef).value > 0.1
     assert stationarity_of_pair(problem, coef, np.zeros(20)).value > 0.1
     assert stationarity_of_pair(problem, coef, problem.at(coef).dual).value > 0.1
+
+
+def test_a_dual_point_is_cleared_of_free_columns_to_the_last_digit_of_what_is_left():
+    A, y, _ = planted(40, 10, noise=1.0)
+    problem = make_problem(A, y, Squared(), L1(0.1), penalty_weights=np.r_[0.0, 0.0, np.ones(8)])
+    rest = y - A[:, :2] @ np.linalg.lstsq(A[:, :2], y)[0]
+    point = problem.at_zero()._replace(
+        dual=rest + 1e9 * A[:, 0]
+    )  # of which one projection leaves a rounding error of 1e-7
+    cleared = problem.free_of(point, problem.free_columns()).dual
+    assert np.max(np.abs(A[:, :2].T @ cleared)) <= 1e-12 * np.linalg.norm(cleared)
+    assert np.linalg.norm(cleared) == pytest.approx(np.linalg.norm(rest), rel=1e-6)
+
+
+@pytest.mark.parametrize("penalty", [GroupL1(1.0, 2, (0.0, 1.0, 1.0)), SparseGroupL1(1.0, 2, 0.0, (0.0, 1.0, 1.0))])
+def test_rounding_in_a_free_group_does_not_spoil_the_proof(penalty):
+    A, y, _ = planted(40, 6, noise=1.0)
+    coef = np.r_[np.linalg.lstsq(A[:, :2], y)[0], np.zeros(4)]
+    pull = A[:, 2:].T @ (y - A @ coef) / 40
+    strength = 1.01 * max(
+        np.linalg.norm(pull[:2]), np.linalg.norm(pull[2:])
+    )  # where least squares on the free group is the answer
+    problem = make_problem(A, y, Squared(), penalty._replace(alpha=strength))
+    assert np.any(A[:, :2].T @ (y - A @ coef) != 0)
+    assert relative_gap(problem, coef).value <= 1e-14

@@ -31,6 +31,8 @@ _MODULES = {
     "square-root": "square_root",
     "lad": "lad",
     "sbl": "sbl",
+    "ggamp-large": "ggamp_large",
+    "gamp": "gamp",
     "kronecker": "kronecker",
     "dictionary": "dictionary",
     "convolutional": "convolutional",

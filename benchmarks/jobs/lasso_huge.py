@@ -17,7 +17,7 @@ import scipy.sparse as sp
 
 from ..measure import Ask, Row, progress, row_of_ratios
 from . import Job
-from .memory import _high_water, _reset_high_water, _status
+from .memory import high_water, reset_high_water, status
 
 __all__ = ["JOB"]
 
@@ -67,14 +67,14 @@ def measure(who, n_samples, n_features, per_column):
     _fit(who, *huge_problem(1000, 100, 10), 1e-4)
     X, y, alpha = huge_problem(n_samples, n_features, per_column)
     for tol in (_GAP,) if who == "ours" else _LADDER:
-        exact = _reset_high_water()
-        before = _status("VmRSS") or _high_water()
+        exact = reset_high_water()
+        before = status("VmRSS") or high_water()
         began = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             coef = _fit(who, X, y, alpha, tol)
         seconds = time.perf_counter() - began
-        rise = _high_water() - before
+        rise = high_water() - before
         gap = _gap(X, y, alpha, coef)
         if gap <= _GAP:
             break

@@ -18,7 +18,7 @@ import numpy as np
 from ..measure import Ask, Row
 from . import Job
 
-__all__ = ["JOB"]
+__all__ = ["JOB", "high_water", "reset_high_water", "status"]
 
 _MIB = 2**20
 _N_ATOMS, _N_NONZERO = 256, 5
@@ -67,7 +67,7 @@ def _coders(patches, threads):
     }
 
 
-def _status(field):
+def status(field):
     """A line of /proc/self/status in bytes, or None where there is none."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -76,12 +76,13 @@ def _status(field):
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), None)
 
 
-def _high_water():
+def high_water():
+    """The largest resident memory so far, in bytes."""
     scale = 1 if sys.platform == "darwin" else 1024
-    return _status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+    return status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
 
 
-def _reset_high_water():
+def reset_high_water():
     """Lower the high-water mark to what is resident now (Linux); elsewhere it stays, and the rise is understated."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
@@ -95,10 +96,10 @@ def measure(who, n_patches, threads):
     patches = _patches(n_patches)
     code = _coders(patches, threads)[who]
     code(patches[:2_000])
-    exact = _reset_high_water()
-    before = _status("VmRSS") or _high_water()
+    exact = reset_high_water()
+    before = status("VmRSS") or high_water()
     codes = code(patches)
-    rise = _high_water() - before
+    rise = high_water() - before
     output = codes.data.nbytes + codes.indices.nbytes + codes.indptr.nbytes
     return {"rise": rise, "output": output, "exact": exact, "nnz": int(codes.nnz), "rows": int(codes.shape[0])}
 

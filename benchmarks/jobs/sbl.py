@@ -1,16 +1,14 @@
 """Sparse Bayesian learning with a learned noise level, against scikit-learn's ARDRegression and our own expectation-maximisation.
 
 All of them end in local maxima of one evidence, or of its approximation, so that no common certificate exists: each answer's error
-stands beside its time. In the large problem the exact methods are out of reach.
+stands beside its time.
 """
 
 from __future__ import annotations
 
 import time
 
-import numpy as np
-
-from ..measure import Ask, Certificate, Contest, Row, compare, progress
+from ..measure import Ask, Certificate, Contest, Row, compare
 from . import Job
 
 __all__ = ["JOB"]
@@ -22,10 +20,6 @@ _DESIGNS = {
     "condition 100": {"ensemble": "ill_conditioned", "condition_number": 100.0},
 }
 _SIZES = ((500, 1000, 100), (60, 100, 6))
-_LARGE = ((6000, 10_000, 1000), (150, 250, 20))
-_TRIALS = (20, 2)
-_NEAR = 3.0  # decibels by which a success may miss least squares on the true support
-_LEAST, _SECONDS = 95.0, 20.0
 
 
 def _problem(n_samples, n_features, n_nonzero, kind, snr_db=60, seed=0):
@@ -79,36 +73,8 @@ def error_row(problem, name, method, ask):
     return Row(JOB.name, text, "", error, unit="dB", ask=str(ask), met=ask.met(error), ours=seconds)
 
 
-def large_rows(n_samples, n_features, n_nonzero, n_trials):
-    """How often and how fast the large problem is solved."""
-    found, seconds = [], []
-    for trial in range(n_trials):
-        problem = _problem(n_samples, n_features, n_nonzero, "iid", snr_db=40, seed=trial)
-        began = time.perf_counter()
-        coef = _learned(problem, "gamp")
-        seconds.append(time.perf_counter() - began)
-        progress(f"sbl: large problem {trial + 1} of {n_trials}, {seconds[-1]:.1f} s")
-        found.append(_is_near(problem, coef))
-    text = f'"gamp", iid, {n_samples}×{n_features}, {n_nonzero} non-zeros, 40 dB'
-    for what, value, ask in (
-        ("success", 100.0 * float(np.mean(found)), Ask(_LEAST, unit="%")),
-        ("seconds", float(np.median(seconds)), Ask(_SECONDS, at_least=False, unit="s")),
-    ):
-        note = f"{n_trials} trials; a success is within {_NEAR:g} dB of least squares on the true support"
-        yield Row(JOB.name, f"{what} of {text}", "", value, unit=ask.unit, ask=str(ask), met=ask.met(value), note=note)
-
-
-def _is_near(problem, coef):
-    from sparsecode.metrics import nmse
-
-    oracle = np.zeros_like(coef)
-    columns = problem.design[:, problem.support]
-    oracle[problem.support] = np.linalg.solve(columns.T @ columns, columns.T @ problem.target)
-    return nmse(problem.coef, coef, db=True) <= nmse(problem.coef, oracle, db=True) + _NEAR
-
-
 def rows(setting):
-    """Four designs, then the large problem."""
+    """Four designs."""
     few = setting._replace(pairs=max(2, setting.pairs // 5))
     for name in _DESIGNS:
         problem = _problem(*setting.size(*_SIZES), name)
@@ -116,7 +82,6 @@ def rows(setting):
             yield error_row(problem, name, method, Ask(-55.0, at_least=False, unit="dB"))
         yield compare(contest(problem, name, "ARDRegression", "gamp", Ask(10.0)), few, JOB.name)
         yield compare(contest(problem, name, "our EM", "gamp", Ask(5.0)), few, JOB.name)
-    yield from large_rows(*setting.size(*_LARGE), setting.size(*_TRIALS))
 
 
 def first_call(setting):

@@ -7,11 +7,12 @@ that vanishes at both ends they converge faster than any power of the step.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from .._array import array_namespace, as_double, as_float, to_numpy
+from .._array import array_namespace, as_double, as_float, clip, to_numpy
 from ._numbers import average
 
 __all__ = ["PoissonChannel"]
@@ -22,6 +23,9 @@ _NODES = (64, 1024)  # at least, at most
 _NEWTON = 30
 _TINY = 1e-300
 _LEAST = 1e-12  # share of its bound below which an information is rounding
+_LARGEST = 700.0  # logarithm of a mean count that is still a number
+_UNKNOWN = 1e12  # variance of the logarithm of a count, of which nothing is known
+_COUNTABLE = 2.0**53  # above, neighbouring counts are the same number
 
 
 class PoissonChannel(NamedTuple):
@@ -42,10 +46,12 @@ class PoissonChannel(NamedTuple):
         return False
 
     def check(self, target):
-        """Raise a ValueError if `target` holds anything but counts."""
+        """Raise a ValueError if `target` holds anything but counts, or counts that are not told from their neighbours."""
         values = to_numpy(target)
         if np.iscomplexobj(values) or np.any(values < 0) or np.any(values != np.floor(values)):
             raise ValueError("PoissonChannel needs counts in y: 0, 1, 2, ...")
+        if np.any(values >= _COUNTABLE):
+            raise ValueError(f"PoissonChannel needs counts below 2^53 in y; got {np.max(values):g}.")
 
     def score(self, target, mean, variance):
         """``(E[z | y] - mean) / variance`` and ``(1 - Var[z | y] / variance) / variance`` for ``z ~ N(mean, variance)``."""
@@ -84,13 +90,15 @@ class PoissonChannel(NamedTuple):
     def response(self, fitted, spread):
         """Mean count where z has this mean and variance."""
         xp = array_namespace(fitted)
-        return xp.exp(fitted + 0.5 * spread)
+        most = float(np.log(xp.finfo(fitted.dtype).max)) - 1e-3
+        return xp.exp(clip(fitted + 0.5 * spread, -most, most))
 
 
 def _wide(target, mean, variance):
-    """The question in double precision, the variance as an array."""
+    """The question in double precision, the variance as an array; what is known no better than that is not known."""
     mean = as_double(mean)
-    return as_double(target), mean, (as_double(variance) if hasattr(variance, "dtype") else variance) + 0 * mean
+    variance = (as_double(variance) if hasattr(variance, "dtype") else variance) + 0 * mean
+    return as_double(target), mean, clip(variance, 0.0, _UNKNOWN)
 
 
 def _moments(target, mean, variance):
@@ -101,7 +109,7 @@ def _moments(target, mean, variance):
 
     def fallen(step):
         """How far the log density has fallen at ``mode + step``, and its slope."""
-        rise = peak * xp.expm1(step)
+        rise = peak * xp.expm1(clip(step, -_LARGEST, _LARGEST))
         return rise - peak * step + 0.5 * step * step / variance, rise + step / variance
 
     reach = (2.0 * _DEPTH) ** 0.5
@@ -125,8 +133,9 @@ def _moments(target, mean, variance):
 
 def _mode(xp, target, mean, variance):
     """The root of ``variance exp(z) + z - (mean + variance target)``, by Newton's steps from its right: none overshoots."""
-    level = mean + variance * target
-    bound = xp.log((xp.abs(level) + 1.0 + xp.abs(xp.log(variance))) / variance)
+    with np.errstate(over="ignore"):
+        level = xp.minimum(mean + variance * target, variance * math.exp(_LARGEST) + _LARGEST)
+    bound = xp.log(xp.abs(level) + 1.0 + xp.abs(xp.log(variance))) - xp.log(variance)
     z = xp.minimum(level, bound)
     for _ in range(_NEWTON):
         rate = variance * xp.exp(z)

@@ -95,6 +95,18 @@ class Design(ABC):
         second = first if right is None else self.columns(right)
         return first.conj().T @ second
 
+    def full_gram(self):
+        """``A^H A`` of a NumPy design as a dense array, from a block of its columns at a time."""
+        n_features = self.shape[1]
+        gram, width = (
+            np.empty((n_features, n_features), dtype=self.dtype),
+            max(_FEWEST, _BLOCK // max(1, self.shape[0])),
+        )
+        for start in range(0, n_features, width):
+            block = np.arange(start, min(start + width, n_features))
+            gram[:, block] = self.rmatvec(self.columns(block))
+        return gram
+
     def matvec_support(self, values, indices):
         """``A[:, indices] @ values``: the product with a coefficient vector that is zero elsewhere."""
         return self.columns(indices) @ values

@@ -79,6 +79,9 @@ class DenseDesign(Design):
         first = self.columns(left)
         return dagger(first) @ (first if right is None else self.columns(right))
 
+    def full_gram(self):
+        return dagger(self.array) @ self.array
+
     def matvec_support(self, values, indices):
         if self.is_numpy:
             return _times(self.array[:, indices], values)
@@ -123,6 +126,9 @@ class _WidenedDesign(DenseDesign):
 
     def columns(self, indices):
         return as_double(super().columns(indices))
+
+    def full_gram(self):
+        return Design.full_gram(self)
 
     def column_sq_norms(self):
         return self.narrow.column_sq_norms()  # sums of squares are accumulated in double precision there

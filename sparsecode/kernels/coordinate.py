@@ -11,9 +11,11 @@ step of its prox.
 
 from __future__ import annotations
 
+import numpy as np
+
 from ._compile import kernel, prox
 
-__all__ = ["gram_descent", "gram_sweeps", "moves", "sparse_sweeps"]
+__all__ = ["gram_descent", "gram_lasso", "gram_line", "gram_sweeps", "moves", "sparse_sweeps"]
 
 
 @kernel
@@ -76,6 +78,80 @@ def _gram_sweep(gram, penalty, weights, coef, remaining):
             if old == 0.0 or new == 0.0:
                 changes += 1
     return moves, largest, changes
+
+
+@kernel
+def gram_lasso(gram, target, target_sq, penalty, weights, alpha, goal, n_sweeps, coef, remaining):
+    """The l1 norm at one strength: sweeps over what is or wants to be non-zero, until the duality gap is at most `goal`.
+
+    Shapes: gram (size, size), target, weights, coef and remaining (size,). The penalty has strength one, target_sq is ``||y||^2 / n``
+    for ``target = A^T y / n``. Returns the number of moves, and the gap.
+    """
+    size = target.shape[0]
+    active = np.empty(size, dtype=np.int64)
+    moves = 0
+    gap = np.inf
+    for sweep in range(n_sweeps):
+        if sweep % 2 == 0:
+            count = 0
+            for j in range(size):
+                limit = alpha * weights[j]
+                if coef[j] != 0.0 or abs(remaining[j]) > limit:
+                    active[count] = j
+                    count += 1
+        for i in range(count):
+            j = active[i]
+            curvature = gram[j, j]
+            if curvature > 0.0:
+                new = prox(penalty, coef[j] + remaining[j] / curvature, alpha * weights[j] / curvature)
+                if new != coef[j]:
+                    _move(gram, coef, remaining, j, new)
+                    moves += 1
+        if sweep % 2 == 1:
+            gap = _gap_on_gram(target, target_sq, weights, penalty, coef, remaining, alpha)
+            if gap <= goal:
+                break
+    return moves, gap
+
+
+@kernel
+def gram_line(gram, last, before, way, coef, remaining):
+    """Go on in the direction from `before` to `last`, `way` times as far; what was zero or would change its sign is left, or made, zero."""
+    moves = 0
+    for j in range(coef.shape[0]):
+        new = last[j] + way * (last[j] - before[j])
+        if before[j] != 0.0 and new != last[j]:
+            _move(gram, coef, remaining, j, new if new * last[j] > 0.0 else 0.0)
+            moves += 1
+    return moves
+
+
+@kernel
+def _move(gram, coef, remaining, j, new):
+    """Set a coefficient, and the correlations right."""
+    change = new - coef[j]
+    coef[j] = new
+    for k in range(coef.shape[0]):
+        remaining[k] -= change * gram[j, k]
+
+
+@kernel
+def _gap_on_gram(target, target_sq, weights, penalty, coef, remaining, alpha):
+    """Duality gap of the Lasso from ``q = A^T y / n`` and ``remaining = q - G coef``, without free coefficients."""
+    left = aimed = target_sq
+    norm = top = 0.0
+    for j in range(coef.shape[0]):
+        if coef[j] != 0.0:
+            left -= coef[j] * (target[j] + remaining[j])
+            aimed -= coef[j] * target[j]
+            norm += weights[j] * abs(coef[j])
+        size = remaining[j] if penalty.positive else abs(remaining[j])
+        top = max(top, size / weights[j])
+    left = max(left, 0.0)
+    scale = alpha / top if top > 0.0 else 1.0
+    if left > 0.0:
+        scale = min(scale, aimed / left)
+    return 0.5 * left + alpha * norm - scale * (aimed - 0.5 * scale * left)
 
 
 @kernel

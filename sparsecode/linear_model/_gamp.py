@@ -9,7 +9,7 @@ from .._array import array_namespace, asarray_like
 from .._validation import as_design
 from ..channels import GaussianChannel
 from ..designs import CenteredDesign
-from ..solvers.bayesian.gamp import solve_gamp
+from ..solvers.message_passing.gamp import solve_gamp
 from ._message_passing import MessagePassing
 
 __all__ = ["GAMPRegressor"]
@@ -28,9 +28,8 @@ class GAMPRegressor(MessagePassing):
     channel : channel, default=None
         `ProbitChannel`, `PoissonChannel` or `GaussianChannel`; Gaussian noise of variance `noise_variance` if None. Others need
         ``fit_intercept=False``: append a column of ones to X where a constant is wanted.
-    noise_variance : float, "learn" or None, default="learn"
-        Variance of the noise in the squared units of y; "learn": by expectation maximisation, one a target; None: a hundredth of the mean
-        square of the (centred) target.
+    noise_variance : float or "learn", default="learn"
+        Variance of the noise in the squared units of y; "learn": with everything else, one a target, by expectation maximisation.
     learn : bool, default=None
         Whether the prior's parameters are learned, a set for each target; if None only where no prior is given.
     variances : {"vector", "uniform"}, default="vector"

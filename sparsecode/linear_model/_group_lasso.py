@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from ..penalties import GroupL1, SparseGroupL1
+from ..penalties._groups import as_labels
 from ._choice import CV_CONSTRAINTS, CrossValidated, SquaredErrors
 from ._penalised import FIT_CONSTRAINTS, PenalisedModel, PenalisedRegressor, without
 
@@ -30,27 +31,13 @@ class GroupModel(PenalisedModel):
     group_weights: Any
 
     def _penalty(self, alpha):
-        groups: Any = self.groups if isinstance(self.groups, Integral) else _labels(self.groups)
+        groups: Any = self.groups if isinstance(self.groups, Integral) else as_labels(self.groups)
         weights = (
             None if self.group_weights is None else tuple(np.asarray(self.group_weights, dtype=np.float64).tolist())
         )
         if self.l1_ratio == 0:
             return GroupL1(alpha, groups, weights)
         return SparseGroupL1(alpha, groups, self.l1_ratio, weights)
-
-
-def _labels(groups):
-    """One label for each feature."""
-    try:
-        labels = np.asarray(groups)
-    except ValueError:
-        labels = np.empty((0, 0))
-    if labels.ndim != 1:
-        raise ValueError(
-            "groups must be a block size or one label for each feature; lists of members are none. Where groups overlap, "
-            "repeat the columns that they share."
-        )
-    return tuple(labels.tolist())
 
 
 class GroupLasso(GroupModel, PenalisedRegressor):

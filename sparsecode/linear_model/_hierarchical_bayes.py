@@ -36,8 +36,8 @@ class HierarchicalBayesRegressor(PosteriorRegressor):
         "full": a sweep inverts a matrix of as many rows as samples or features, whichever are fewer. "subspace": one of the size of the
         support, with ten conjugate-gradient steps.
     noise_variance : float or "learn", default="learn"
-        The variance of the noise; learning it is safe as long as the support is smaller than the number of samples. One below 1e-12 of the
-        mean square of `y` counts as that.
+        Variance of the noise in the squared units of y; "learn": with everything else, which is safe as long as the support is smaller
+        than the number of samples. One below 1e-12 of the mean square of y counts as that.
     fit_intercept : bool, default=True
         Whether to fit a constant; X is centred implicitly, so a sparse X stays sparse.
     max_iter : int, default=1000

@@ -33,7 +33,8 @@ class KroneckerSBL(PosteriorRegressor):
         For non-zeros that come in blocks along an axis: the share, from 0 to 1, that the variance of an index has in those of its
         neighbours; 0.5 to 0.8 is usual. No blocks if None.
     noise_variance : float or "learn", default="learn"
-        The variance of the noise; "learn" estimates it with the rest. One below 1e-12 of the mean square of `y` counts as that.
+        Variance of the noise in the squared units of y; "learn": with everything else. One below 1e-12 of the mean square of y counts as
+        that.
     prune : float, default=None
         An index is dropped once its variance is below this share of the largest of its axis; if None 1e-3 for "svd", 5e-3 for "am" and
         1e-2 with a coupling.

@@ -20,7 +20,7 @@ class MessagePassing(PosteriorRegressor):
     _own: tuple[str, ...] = ()
     _parameter_constraints: dict = {
         "prior": [None, tuple],
-        "noise_variance": [None, StrOptions({"learn"}), Interval(Real, 0, None, closed="neither")],
+        "noise_variance": [StrOptions({"learn"}), Interval(Real, 0, None, closed="neither")],
         "learn": [None, "boolean"],
         "damping": [StrOptions({"adaptive"}), Interval(Real, 0, 1, closed="right")],
         "fit_intercept": ["boolean"],

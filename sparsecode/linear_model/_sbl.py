@@ -28,9 +28,9 @@ class SparseBayesianRegressor(PosteriorRegressor):
         How the evidence is maximised: "fast" one variance at a time on the columns in use alone; "em" and "mackay" all at once, by
         expectation-maximisation (many iterations, the surest on hard problems) or MacKay's fixed point; "gamp" by message passing, for
         designs too large for a matrix of n_samples squared. "auto": "em" with a `correlation`, else "fast".
-    noise_variance : float or "learn", default=None
-        Variance of the noise; "learn" re-estimates it in every iteration. If None it is learned once, by "fast" with ``prune=3``,
-        and then kept; "gamp" learns it itself, and with fewer samples than features and much noise may settle far below the truth.
+    noise_variance : float, "learn" or "estimate", default="learn"
+        Variance of the noise in the squared units of y. "learn": with everything else, in every iteration. "estimate": learned once with
+        ``prune=3``, and then kept: for a `prune` below 1, with which learning may collapse.
     joint : bool, default=False
         Whether all targets share one support, their prior variances and the noise variance; by default each has its own.
     correlation : float, array of shape (n_targets, n_targets) or "learn", default=None
@@ -112,7 +112,7 @@ class SparseBayesianRegressor(PosteriorRegressor):
     _complex_data = True
     _parameter_constraints = {
         "method": [StrOptions({"auto", "em", "mackay", "fast", "gamp"})],
-        "noise_variance": [Interval(Real, 0, None, closed="neither"), StrOptions({"learn"}), None],
+        "noise_variance": [Interval(Real, 0, None, closed="neither"), StrOptions({"learn", "estimate"})],
         "joint": ["boolean"],
         "correlation": [Interval(Real, -1, 1, closed="neither"), "array-like", StrOptions({"learn"}), None],
         "prune": [Interval(Real, 0, None, closed="left")],
@@ -125,7 +125,7 @@ class SparseBayesianRegressor(PosteriorRegressor):
         self,
         method="auto",
         *,
-        noise_variance=None,
+        noise_variance="learn",
         joint=False,
         correlation=None,
         prune=3.0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..solvers.bayesian.vamp import solve_vamp
+from ..solvers.message_passing.vamp import solve_vamp
 from ._message_passing import MessagePassing
 
 __all__ = ["VAMPRegressor"]
@@ -11,16 +11,15 @@ __all__ = ["VAMPRegressor"]
 class VAMPRegressor(MessagePassing):
     """Posterior means of coefficients ``x_n ~ prior`` observed as ``y = X @ x + noise``, by vector approximate message passing.
 
-    One singular value decomposition of X, then two products with its right singular vectors an iteration. It takes ill-conditioned
+    The noise is Gaussian; other output channels are for `GAMPRegressor`. One singular value decomposition of X, then two products with its right singular vectors an iteration. It takes ill-conditioned
     matrices, correlated columns and matrices with a mean of their own, where `GAMPRegressor` fails.
 
     Parameters
     ----------
     prior : prior, default=None
         `BernoulliGaussian`, `GaussianMixture`, `GaussianPrior` or `LaplacePrior`; a Bernoulli-Gaussian one that is learned if None.
-    noise_variance : float, "learn" or None, default="learn"
-        Variance of the noise in the squared units of y; "learn": by expectation maximisation, one a target; None: a hundredth of the mean
-        square of the (centred) target.
+    noise_variance : float or "learn", default="learn"
+        Variance of the noise in the squared units of y; "learn": with everything else, one a target, by expectation maximisation.
     learn : bool, default=None
         Whether the prior's parameters are learned, a set for each target; if None only where no prior is given.
     damping : "adaptive" or float in (0, 1], default="adaptive"

@@ -9,7 +9,7 @@ import numpy as np
 from .._array import array_namespace, as_double, asarray_like, is_numpy
 from ._checks import require
 
-__all__ = ["Groups", "check_groups", "groups_of"]
+__all__ = ["Groups", "as_labels", "check_groups", "groups_of"]
 
 
 class Groups:
@@ -62,6 +62,27 @@ def groups_of(groups, n_features):
     return Groups(groups, n_features)
 
 
+def as_labels(groups):
+    """One label for each feature, as a tuple."""
+    try:
+        array = np.asarray(groups)
+    except ValueError:
+        array = np.empty((0, 0))
+    require(
+        array.ndim == 1,
+        "groups must be a block size or one label for each feature; lists of members are none. Where groups overlap, "
+        "repeat the columns that they share.",
+    )
+    labels = tuple(array.tolist())
+    require(_all_told(labels), "groups contains NaN, which is no label; give those features a label of their own.")
+    return labels
+
+
+def _all_told(labels):
+    """Whether every label equals itself."""
+    return all(label == label for label in labels)
+
+
 def check_groups(penalty, n_features, weights):
     """Raise a ValueError if the groups, or the values given for each of them, do not fit the coefficients."""
     name, groups = type(penalty).__name__, penalty.groups
@@ -70,6 +91,7 @@ def check_groups(penalty, n_features, weights):
             len(groups) == n_features,
             f"{name}.groups has {len(groups)} labels; it needs one for each of the {n_features} features.",
         )
+        require(_all_told(groups), f"{name}.groups contains NaN, which is no label.")
     else:
         require(
             isinstance(groups, (int, np.integer)) and groups >= 1,

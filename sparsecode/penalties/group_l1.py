@@ -91,7 +91,7 @@ class GroupL1(NamedTuple):
         xp = array_namespace(correlation)
         groups = groups_of(self.groups, correlation.shape[0])
         norms, scale = groups.norm(correlation), groups.weights(self.weights, correlation)
-        counted = (scale > 0) & ~xp.isinf(scale) & (norms > 0)
+        counted = ~xp.isinf(scale) & (norms > 0)
         limit = self.alpha * scale / xp.where(counted, norms, xp.ones_like(norms))
         return xp.min(xp.where(counted, limit, xp.full_like(limit, math.inf)), axis=0)
 

@@ -154,6 +154,8 @@ class UncertaintyDisplay:
             coef_true = as_values(coef_true)
             if coef_true.shape != coef.shape:
                 raise ValueError(f"coef_true does not have the shape of the coefficients, {coef.shape} in columns.")
+            if not np.all(np.isfinite(coef_true)):
+                raise ValueError("coef_true contains NaN or infinity; leave it out where the truth is not known.")
             coef_true = _one(coef_true, index)
         name = next((name for name, values in known.items() if values is not None), "")
         relevance = _one(to_numpy(known[name]), index) if name else None

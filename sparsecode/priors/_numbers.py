@@ -6,11 +6,13 @@ import numpy as np
 
 from .._array import array_namespace, as_double, asarray_like, is_complex, real_dtype, to_numpy
 
-__all__ = ["average", "check_number", "halves", "parameter", "power", "sigmoid"]
+__all__ = ["average", "between", "check_number", "halves", "is_zero", "parameter", "power", "product", "sigmoid"]
 
 
 def parameter(value, like):
     """A parameter beside an array: a number stays one; one number a target becomes an array in the precision of `like`."""
+    if type(value) is float:  # at once: small problems ask hundreds of times
+        return value
     if np.ndim(value) == 0:
         number = np.asarray(value)[()]
         return complex(number) if np.iscomplexobj(number) else float(number)
@@ -29,11 +31,31 @@ def power(array):
     return xp.real(array) ** 2 + xp.imag(array) ** 2 if is_complex(array) else array * array
 
 
+def product(left, right):
+    """``Re(conj(left) right)``."""
+    if not is_complex(right):
+        return left * right
+    xp = array_namespace(left, right)
+    return xp.real(left) * xp.real(right) + xp.imag(left) * xp.imag(right)
+
+
+def between(chance, distance):
+    """Variance of a choice between two numbers that far apart, where a chance of none beats a square that is no number."""
+    weight = chance * (1.0 - chance)
+    if is_complex(distance):
+        return power(array_namespace(chance).sqrt(weight) * distance)
+    return weight * distance * distance
+
+
 def sigmoid(logit):
-    """``1 / (1 + exp(-logit))``, without overflow."""
-    xp = array_namespace(logit)
-    small = xp.exp(-xp.abs(logit))
-    return xp.where(logit >= 0, xp.ones_like(small), small) / (1.0 + small)
+    """``1 / (1 + exp(-logit))``, which an overflow makes the zero that it is."""
+    with np.errstate(over="ignore"):
+        return 1.0 / (1.0 + array_namespace(logit).exp(-logit))
+
+
+def is_zero(value):
+    """Whether a parameter is zero, for every target."""
+    return not (value if isinstance(value, (int, float, complex)) else np.any(value))
 
 
 def average(values):

@@ -4,7 +4,7 @@
 
 Seen as r = x + N(0, v), the coefficient is not zero with probability pi, and then N(m, u):
 
-    logit pi = log(rate / (1 - rate)) + 1/2 log(v / (v + variance)) + 1/2 (r^2 / v - (r - mean)^2 / (v + variance))
+    logit pi = log(rate / (1 - rate)) + 1/2 log(v / (v + variance)) + 1/2 (r^2 variance / v + mean (2 r - mean)) / (v + variance)
     m = (r variance + mean v) / (variance + v),    u = variance v / (variance + v)
 
 Complex coefficients are circular; their log densities have no halves.
@@ -17,9 +17,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import logit
 
 from .._array import array_namespace
-from ._numbers import average, check_number, halves, parameter, power, sigmoid
+from ._numbers import average, between, check_number, halves, is_zero, parameter, power, product, sigmoid
 
 __all__ = ["BernoulliGaussian"]
 
@@ -79,7 +80,7 @@ class BernoulliGaussian(NamedTuple):
     def denoise(self, pseudo, variance):
         """Posterior mean and variance of coefficients seen as ``pseudo = x + N(0, variance)``, arrays that broadcast."""
         chance, mean, spread = self._posterior(pseudo, variance)
-        return chance * mean, chance * spread + chance * (1.0 - chance) * power(mean)
+        return chance * mean, chance * spread + between(chance, mean)
 
     def inclusion(self, pseudo, variance):
         """Posterior probability that a coefficient is not zero."""
@@ -91,9 +92,10 @@ class BernoulliGaussian(NamedTuple):
         rate = average(chance)
         safe = np.where(rate > 0, rate, 1.0)
         center = self.mean
-        if np.any(np.asarray(center) != 0):
+        if not is_zero(center):
             center = np.where(rate > 0, average(chance * mean) / safe, center)
-        slab = average(chance * (power(mean - parameter(center, pseudo)) + spread)) / safe
+        apart = mean if is_zero(center) else mean - parameter(center, pseudo)
+        slab = average(chance * (power(apart) + spread)) / safe
         least = 0.1 / pseudo.shape[0]  # a rate of zero could never grow again
         return BernoulliGaussian(np.clip(rate, least, 1.0), center, np.where(slab > 0, slab, self.variance))
 
@@ -101,11 +103,14 @@ class BernoulliGaussian(NamedTuple):
         """Probability of the slab, and mean and variance given the slab."""
         xp = array_namespace(pseudo)
         slab, center = parameter(self.variance, pseudo), parameter(self.mean, pseudo)
-        with np.errstate(divide="ignore"):
-            odds = parameter(np.log(self.rate) - np.log1p(-np.asarray(self.rate)), pseudo)
+        odds = parameter(logit(self.rate), pseudo)
         variance = variance + 0 * xp.real(pseudo) if not hasattr(variance, "dtype") else variance
         total = variance + slab
-        gain = xp.log(variance / total) + power(pseudo) / variance - power(pseudo - center) / total
-        shrink = variance / total
-        mean = pseudo + shrink * (center - pseudo)
+        shrink, share = variance / total, slab / total
+        mean = share * pseudo
+        with np.errstate(over="ignore"):
+            gain = xp.log(shrink) + product(pseudo / variance, mean)
+        if not is_zero(self.mean):
+            gain = gain + product(center + 0 * pseudo, 2.0 * pseudo - center) / total
+            mean = mean + shrink * center
         return sigmoid(odds + halves(pseudo) * gain), mean, slab * shrink

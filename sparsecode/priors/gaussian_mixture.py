@@ -89,7 +89,8 @@ class GaussianMixture(NamedTuple):
         """Posterior mean and variance of coefficients seen as ``pseudo = x + N(0, variance)``, arrays that broadcast."""
         parts = list(zip(*self._posterior(pseudo, variance), strict=True))
         center = sum(chance * mean for chance, mean, _ in parts)
-        return center, sum(chance * (spread + power(mean - center)) for chance, mean, spread in parts)
+        root = array_namespace(pseudo).sqrt
+        return center, sum(chance * spread + power(root(chance) * (mean - center)) for chance, mean, spread in parts)
 
     def inclusion(self, pseudo, variance):
         """Posterior probability that a coefficient is not zero; None without an atom at zero."""
@@ -119,7 +120,7 @@ class GaussianMixture(NamedTuple):
     def _posterior(self, pseudo, variance):
         """Probabilities of the components, and means and variances given each."""
         xp, half = array_namespace(pseudo), halves(pseudo)
-        logs, means, spreads = [], [], []
+        heights, sizes, means, spreads = [], [], [], []
         for weight, center, slab in zip(*self, strict=True):
             center, slab = parameter(center, pseudo), parameter(slab, pseudo)
             with np.errstate(divide="ignore"):
@@ -127,9 +128,15 @@ class GaussianMixture(NamedTuple):
             total = variance + slab
             shrink = variance / total
             inverse = 1.0 / total + 0 * xp.real(pseudo)
-            logs.append(log_weight + half * (xp.log(inverse) - power(pseudo - center) * inverse))
+            heights.append(log_weight + half * xp.log(inverse))
+            sizes.append(xp.abs(pseudo - center) * xp.sqrt(inverse))
             means.append(pseudo + shrink * (center - pseudo))
             spreads.append(slab * shrink)
+        barred = [parameter(np.where(np.asarray(weight) > 0, 0.0, np.inf), pseudo) for weight in self.weights]
+        least = reduce(xp.minimum, [size + bar for size, bar in zip(sizes, barred, strict=True)])
+        with np.errstate(over="ignore"):  # squares may be no numbers, their differences have a sign
+            squares = [(size - least) * (size + least) for size in sizes]
+        logs = [height - half * square for height, square in zip(heights, squares, strict=True)]
         top = reduce(xp.maximum, logs)
         chances = [xp.exp(log - top) for log in logs]
         total = sum(chances)

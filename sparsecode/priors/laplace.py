@@ -16,9 +16,11 @@ import numpy as np
 
 from .._array import array_namespace, is_complex
 from .._tails import positive_part
-from ._numbers import average, check_number, parameter, sigmoid
+from ._numbers import average, between, check_number, parameter, sigmoid
 
 __all__ = ["LaplacePrior"]
+
+_FAR = 1e9  # deviations from zero, where a truncated normal distribution is not cut
 
 
 class LaplacePrior(NamedTuple):
@@ -77,7 +79,7 @@ class LaplacePrior(NamedTuple):
         chance, (above, spread), (below, spread_below) = self._halves(pseudo, variance)
         return (
             chance * above - (1.0 - chance) * below,
-            chance * spread + (1.0 - chance) * spread_below + chance * (1.0 - chance) * (above + below) ** 2,
+            chance * spread + (1.0 - chance) * spread_below + between(chance, above + below),
         )
 
     def inclusion(self, pseudo, variance):
@@ -109,7 +111,13 @@ class LaplacePrior(NamedTuple):
         rate = 1.0 / parameter(self.scale, pseudo)
         variance = variance + 0 * pseudo
         deviation = xp.sqrt(variance)
-        above, spread_above, mass_above = positive_part((pseudo - rate * variance) / deviation)
-        below, spread_below, mass_below = positive_part((-pseudo - rate * variance) / deviation)
-        chance = sigmoid(mass_above - mass_below - 2.0 * rate * pseudo)
-        return chance, (deviation * above, variance * spread_above), (deviation * below, variance * spread_below)
+
+        def on_axis(middle):
+            with np.errstate(over="ignore"):
+                size, spread, mass = positive_part(middle / deviation)
+                return xp.where(middle > _FAR * deviation, middle, deviation * size), variance * spread, mass
+
+        above, spread_above, mass_above = on_axis(pseudo - rate * variance)
+        below, spread_below, mass_below = on_axis(-pseudo - rate * variance)
+        chance = sigmoid(mass_above - mass_below)  # what their squares add is what the density takes: 2 rate pseudo
+        return chance, (above, spread_above), (below, spread_below)

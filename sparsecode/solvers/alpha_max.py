@@ -316,7 +316,7 @@ def _least_norm(problem, segments):
 
     def charged(values):
         values = np.where(counted, values, 0.0)
-        return without_free(np, values.T, free).T if free.ndim == 2 else values
+        return without_free(np, values.T, free).T
 
     segments = [part._replace(center=charged(part.center), rows=charged(part.rows)) for part in segments]
     if not getattr(penalty, "is_homogeneous", False):

@@ -25,7 +25,7 @@ from .alpha_max import largest_strength
 from .certificates import constrained_gap
 from .coordinate.square_root import SecantInSquares
 from .driver import State, drive
-from .interpolation import aligned, interpolated
+from .interpolation import aligned, interpolated, least_moduli
 from .methods import choose
 from .problem import make_problem
 from .solve import pose
@@ -40,6 +40,7 @@ _NEAR = 1e-3  # changes of the strength after which solves are as exact as can b
 _POLISH, _POLISH_GRADIENT = 3, 300  # rounds of working sets, iterations of gradients, of such a solve
 _INNER_ITERATIONS = 2_000
 _PATIENCE = 4
+_CLOSE = 0.01  # of the tolerance: the gap of a path inside the dual
 
 
 def basis_pursuit(
@@ -102,8 +103,9 @@ def basis_pursuit(
 
     Notes
     -----
-    Real NumPy, sparse and matrix-free data are solved by working sets, others (complex, PyTorch, CuPy) by accelerated gradients:
-    these take many iterations to an exact fit by as many coefficients as there are samples, and may stop short of `tol`.
+    Real NumPy, sparse and matrix-free data are solved by working sets, others (complex, PyTorch, CuPy) by accelerated gradients.
+    These take many iterations to an exact fit by as many coefficients as there are samples (or, complex ones, up to twice as
+    many), which is then found on the CPU by an interior-point method, for up to about a thousand samples.
 
     References
     ----------
@@ -186,6 +188,11 @@ class _Lassos:
         return State(self.problem.xp.astype(coef, self._dtype, copy=False), finished=finished, reason=reason)
 
     @property
+    def are_exact(self):
+        """Whether working sets solve them: gradients take long to reach supports as large as the sample."""
+        return self.kept["method"].each_target
+
+    @property
     def target_size(self):
         """Norm of the target."""
         return float(norm(self.problem.target))
@@ -206,9 +213,12 @@ class _Lassos:
 
 
 def _exact_steps(lassos, tol):
-    """Yield the coefficients that interpolate on the supports of Lassos of falling strength."""
+    """Yield the coefficients that interpolate on the supports of Lassos of falling strength.
+
+    Where Lassos come from gradients, what the first support misses is found by a path inside the dual, whatever the support.
+    """
     yield lassos.state(lassos.coef, finished=lassos.top == 0)
-    strength = _FIRST * lassos.top
+    strength, inside_known = _FIRST * lassos.top, False
     while True:
         left = lassos.solve(strength, max(0.05 * tol * strength / lassos.top, 1e-14))
         coef = interpolated(lassos.problem, lassos.coef)
@@ -216,7 +226,13 @@ def _exact_steps(lassos, tol):
             scaled = lassos.residual / (lassos.problem.n_samples * strength)
             lassos.residual = aligned(lassos.problem, coef, scaled, 1.0)
         lowest = strength <= _FLOOR * lassos.top
-        yield lassos.state(lassos.coef if coef is None else coef, lowest, _out_of_reach(lassos, left) if lowest else "")
+        last = lowest and inside_known
+        yield lassos.state(lassos.coef if coef is None else coef, last, _out_of_reach(lassos, left) if last else "")
+        if not inside_known and (lowest or not lassos.are_exact):
+            inside_known, found = True, least_moduli(lassos.problem, lassos.residual, _CLOSE * tol)
+            if found is not None:
+                coef, lassos.residual = found
+                yield lassos.state(coef)
         strength = max(_FALL * strength, _FLOOR * lassos.top)
 
 

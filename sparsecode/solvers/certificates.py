@@ -32,6 +32,7 @@ __all__ = [
     "prox_residual",
     "relative",
     "relative_gap",
+    "relative_gaps",
     "scaled_step",
     "stationarity",
     "stationarity_of_pair",
@@ -89,6 +90,23 @@ def relative_gap(problem, coef, point=None) -> Certificate:
     gap = objective - to_numpy(_best_dual(problem, point))
     value = np.maximum(relative(gap, problem.at_zero().loss), 0.0)
     return Certificate(value, objective, "relative duality gap", point)
+
+
+def relative_gaps(problem, coefs, alphas):
+    """`relative_gap` of coefficients (n_features, n_alphas), each at its own strength of a homogeneous penalty, and their constants.
+
+    For a problem of one target; the products are shared.
+    """
+    problem, coefs = problem.in_double(), as_double(coefs)
+    penalty, target = problem.penalty._replace(alpha=1.0), np.repeat(problem.target[:, None], alphas.size, axis=1)
+    many = type(problem)(problem.design, target, problem.loss, penalty, problem.penalty_weights)
+    if not isinstance(problem.row_weights, float):
+        many.row_weights, many._root = problem.row_weights[:, None], problem._root
+    point = many.at(coefs)
+    objective = point.loss + alphas * many.penalty_value(coefs)
+    gap = objective - _best_dual(many, point, alphas)
+    value = np.maximum(relative(gap, problem.at_zero().loss), 0.0)
+    return Certificate(value, objective, "relative duality gap", point), many.intercept(coefs)
 
 
 def gap_of_pair(problem, coef, dual) -> Certificate:
@@ -176,14 +194,14 @@ def lower_bound(problem, point):
     return to_numpy(_best_dual(problem.in_double(), point))
 
 
-def _best_dual(problem, point):
-    """Dual value of the point after projection off what is free and scaling into the domain of the penalty's conjugate."""
+def _best_dual(problem, point, strength=1.0):
+    """Dual value of the point after projection off what is free and scaling into the domain of the conjugate of so often the penalty."""
     xp, penalty = problem.xp, problem.penalty
     free = problem.free_columns()
     if free.size:
         point = problem.free_of(point, free)
         point = point._replace(correlation=without_free(xp, point.correlation, free))
-    limit = penalty.dual_limit(point.correlation, problem.coef_weights)
+    limit = strength * penalty.dual_limit(point.correlation, problem.coef_weights)
     if problem.is_joint:
         limit = xp.min(limit)
     one = xp.minimum(limit, xp.ones_like(limit))  # the scale that is exact at the minimum

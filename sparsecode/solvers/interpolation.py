@@ -7,12 +7,16 @@ import numpy as np
 from .._array import as_double, asarray_like, is_complex, to_numpy
 from .._parallel import single_threaded_blas
 from ..penalties import L1
+from .cone_path import cone_path
+from .free_fit import orthonormal_basis
 
-__all__ = ["aligned", "interpolated", "least_fit"]
+__all__ = ["aligned", "interpolated", "least_fit", "least_moduli"]
 
 _GONE = 1e-10  # share of the largest coefficient, on columns of unit norm
 _COLUMNS = 4  # times as many as there are samples may be used by the fit of least norm
 _ROOM = 10.0  # of multipliers, over those of a dual point that is nearly the answer's
+_ROUNDS = 20  # of columns that join because the dual point of the others violates them
+_LARGEST = 3e7  # numbers that a path holds
 
 
 def aligned(problem, coef, dual, strength):
@@ -95,3 +99,61 @@ def least_fit(problem, dual, strength):
             return None
     coef = simplex.coef(problem.n_features, problem.penalty.positive)
     return interpolated(problem, asarray_like(coef, problem.start(), dtype=problem.xp.float64))
+
+
+def least_moduli(problem, dual, close):
+    """Of all coefficients that fit the target exactly those of least weighted l1 norm, and a dual point that proves them, in float64.
+
+    `dual` (n_samples,) tells which columns may be needed; `close` is the gap to leave, over the norm. None where the target is out
+    of reach, or the problem too large. Any namespace, real or complex; computed on the CPU.
+    """
+    wide, n_samples = problem.in_double(), problem.n_samples
+    weights = np.ones(problem.n_features) if problem.penalty_weights is None else to_numpy(wide.penalty_weights)
+    free, charged = np.flatnonzero(weights == 0), np.flatnonzero((weights > 0) & np.isfinite(weights))
+    positive = bool(getattr(problem.penalty, "positive", False))
+    if charged.size == 0 or (positive and free.size):  # free ones that may not be negative are no subspace
+        return None
+    own, parts = to_numpy(wide.target), 2 if is_complex(wide.target) else 1
+    fixed = _columns(wide, free) if free.size else np.zeros((n_samples, 0), dtype=own.dtype)
+    basis = orthonormal_basis(np, fixed) if free.size else fixed
+    target, count = _off(basis, own), _COLUMNS * n_samples
+    members = _loudest(_loudness(wide, dual, positive)[charged] / weights[charged], count)
+    for _ in range(_ROUNDS):
+        if parts**2 * members.size * n_samples > _LARGEST:
+            return None
+        columns = _columns(wide, charged[members]) / weights[charged[members]]
+        with single_threaded_blas():
+            found = cone_path(_off(basis, columns), target, positive, close)
+        excess = np.full(charged.size, np.inf)
+        if found is not None:
+            excess = _loudness(wide, asarray_like(found[1], wide.target), positive)[charged] / weights[charged]
+        excess[members] = 0.0
+        joining = np.flatnonzero(excess > 1.0 + close)
+        if not joining.size:
+            break
+        members = np.concatenate([members, joining[_loudest(excess[joining], count)]])
+    if found is None:
+        return None
+    coef = np.zeros(problem.n_features, dtype=own.dtype)
+    coef[charged[members]] = found[0] / weights[charged[members]]
+    if free.size:
+        coef[free] = np.linalg.lstsq(fixed, own - columns @ found[0], rcond=None)[0]
+    return asarray_like(coef, wide.target), asarray_like(found[1], wide.target)
+
+
+def _off(basis, vectors):
+    """What is left of vectors outside a subspace."""
+    for _ in range(2):  # the second time clears what the first one rounds
+        vectors = vectors - basis @ (basis.conj().T @ vectors)
+    return vectors
+
+
+def _loudness(problem, dual, positive):
+    """Correlations of a dual point as they count against their bounds."""
+    pull = to_numpy(problem.design.rmatvec(as_double(dual)))
+    return pull if positive else np.abs(pull)
+
+
+def _loudest(values, count):
+    """Places of the largest values, ascending."""
+    return np.sort(np.argsort(-values, kind="stable")[:count])

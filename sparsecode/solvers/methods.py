@@ -16,7 +16,8 @@ class Method(NamedTuple):
     that `certificate_of` gives the problem. What ``remember(problem)`` returns is handed to `run` again for the next strength
     of a path, and for the next of independent targets; ``keep_proofs(memory)`` has it carry what one strength proves of the
     others, so that certificates are gaps of coefficients with another's dual point. ``at_once(problem, alphas, tol, handed_out)``
-    gives those results of a path that need no run: one for each strength, or None; those `handed_out` prove themselves.
+    gives those results of a path that need no run: one for each strength, with its intercept, or None; those `handed_out` prove
+    themselves.
     """
 
     name: str
@@ -35,6 +36,7 @@ def methods() -> tuple[Method, ...]:
     from .coordinate.least_absolute import LEAST_ABSOLUTE
     from .coordinate.prox_newton import PROX_NEWTON
     from .coordinate.square_root import SQUARE_ROOT
+    from .coordinate.support_newton import SUPPORT_NEWTON
     from .coordinate.working_set import WORKING_SETS
     from .proximal.forward_backward import FISTA, ISTA
     from .proximal.nonconvex import NONCONVEX_AG
@@ -44,6 +46,7 @@ def methods() -> tuple[Method, ...]:
     return (
         WORKING_SETS,
         BLOCK_DESCENT,
+        SUPPORT_NEWTON,
         PROX_NEWTON,
         FISTA,
         ISTA,

@@ -202,7 +202,8 @@ def solve_path(problem, alphas, solver="auto", *, keep_proofs=False, callback=No
         result = known[k] if known is not None else None
         if result is None:
             result = method.run(problem, coef, memory, callback=callback, **options)
-        yield replace(result, intercept=problem.intercept(result.coef))
+            result = replace(result, intercept=problem.intercept(result.coef))
+        yield result
         if result.status is Status.INTERRUPTED:
             return
         coef = result.coef

@@ -14,6 +14,7 @@ from benchmarks.jobs import NAMES, load
 from benchmarks.jobs._lasso_problems import lasso_problem
 from benchmarks.jobs._patches import greedy_certificate
 from benchmarks.jobs.iteration import Alternate
+from benchmarks.jobs.kronecker import kronecker_pursuit
 from benchmarks.jobs.lasso import geometric_mean
 from benchmarks.measure import Ask, Certificate, Contest, Row, Setting, compare, race, row_of_ratios
 
@@ -212,7 +213,7 @@ def test_thread_counts_are_distinct_and_in_order(monkeypatch):
 def test_a_job_that_fails_is_named_and_the_others_are_still_reported(monkeypatch, tmp_path, capsys):
     row = Row("omp", "a problem", "A peer", 2.0, 1.0, 3.0, ask="≥ 1.5×", met=True, ours=1.0, theirs=2.0, pairs=3)
 
-    def in_child(name, threads, pairs, smoke, kind="rows", env=None):
+    def in_child(name, threads, pairs, smoke, kind="rows", env=None, trials=None):
         if kind == "first-call":
             return {"first": 3.0, "steady": 1.0}
         return (
@@ -255,6 +256,34 @@ def test_a_job_that_is_ended_keeps_the_rows_it_had(monkeypatch):
     found = run._in_child("omp", 1, 20, smoke=False)
     assert found["rows"] == ["the first row"]
     assert found["error"].startswith("ended after")
+
+
+def test_the_number_of_trials_reaches_the_job_and_gives_it_time(monkeypatch):
+    seen = {}
+
+    def remembered(command, timeout, **_):
+        seen.update(command=command, timeout=timeout)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(run.subprocess, "run", remembered)
+    run._in_child("ggamp-large", 1, 20, smoke=True, trials=100)
+    assert seen["command"][-2:] == ["--trials", "100"]
+    assert seen["timeout"] == 6000
+    run._in_child("omp", 1, 20, smoke=True)
+    assert "--trials" not in seen["command"]
+    assert seen["timeout"] == 1800
+
+
+def test_kronecker_pursuit_is_least_squares_on_a_product_of_supports():
+    rng = np.random.default_rng(0)
+    factors = [rng.standard_normal((8, 10)), rng.standard_normal((7, 9))]
+    coef = np.zeros((10, 9))
+    coef[np.ix_([2, 7], [1, 4])] = [[3.0, -2.0], [1.5, 4.0]]
+    y = (factors[0] @ coef @ factors[1].T).ravel() + 0.01 * rng.standard_normal(56)
+    found = kronecker_pursuit(factors, y, 2)
+    np.testing.assert_array_equal(np.flatnonzero(found), np.flatnonzero(coef))
+    columns = np.kron(*factors)[:, coef.ravel() != 0]
+    np.testing.assert_allclose(found[found != 0], np.linalg.lstsq(columns, y)[0], rtol=1e-10)
 
 
 def test_a_process_that_dies_is_an_error_and_says_how(monkeypatch):

@@ -104,6 +104,25 @@ def test_large_counts_keep_the_digits_of_their_posterior(count, variance):
 
 
 @every_case
+def test_no_question_gets_an_answer_that_is_not_a_number(name):
+    channel, _, observations = CASES[name]
+    for y in (*observations, 1.0 if name == "probit" else 9e15):
+        for mean in (-1e160, -800.0, 800.0, 1e160):
+            variance = np.array([1e-100, 1e-8, 1.0, 1e8, 1e100])
+            ask = np.full(5, y), np.full(5, mean), variance
+            found = [*channel.posterior(*ask), *(part * variance for part in channel.score(*ask))]
+            assert np.all(np.isfinite(found))
+            assert np.all(found[1] >= 0) and np.all(found[3] > 0)
+
+
+def test_the_mean_of_counts_beyond_all_numbers_is_the_largest_number():
+    for dtype in (np.float32, np.float64):
+        found = PoissonChannel().response(np.array([2000.0, -2000.0, 1.0], dtype=dtype), 0.0)
+        assert np.all(np.isfinite(found)) and found.dtype == dtype
+        assert found[0] > 0.9 * np.finfo(dtype).max
+
+
+@every_case
 def test_whole_numbers_are_asked_like_others(name):
     channel, _, _ = CASES[name]
     y, mean, variance = np.array([1, 0]), np.array([-3, 2]), np.array([10, 1])
@@ -149,6 +168,7 @@ def test_every_namespace_gives_numpys_answers(name, dtype, namespace):
         (ProbitChannel(), [0.0, 1.0, -1.0], "labels 0 and 1"),
         (PoissonChannel(), [0.5], "counts"),
         (PoissonChannel(), [-1.0], "counts"),
+        (PoissonChannel(), [1e16], "counts below 2\\^53"),
     ],
 )
 def test_bad_parameters_and_observations_get_an_error_that_says_what_is_needed(channel, y, text):

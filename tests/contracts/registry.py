@@ -551,7 +551,7 @@ def solve_vamp(A, y, scale=1.0, **options):
 
 def solve_sbl(A, y, scale=1.0, **options):
     """Sparse Bayesian learning, one variance at a time."""
-    return sbl(A, y, **{"tol": 1e-8, **options})
+    return sbl(A, y, noise_variance="estimate", **{"tol": 1e-8, **options})
 
 
 def solve_sbl_learn(A, y, scale=1.0, **options):
@@ -560,13 +560,13 @@ def solve_sbl_learn(A, y, scale=1.0, **options):
 
 
 def solve_sbl_em(A, y, scale=1.0, **options):
-    """Sparse Bayesian learning by expectation-maximisation, told the noise."""
-    return sbl(A, y, method="em", **{"tol": 1e-8, **options})
+    """Sparse Bayesian learning by expectation-maximisation, the noise estimated before."""
+    return sbl(A, y, method="em", noise_variance="estimate", **{"tol": 1e-8, **options})
 
 
 def solve_sbl_mackay(A, y, scale=1.0, **options):
     """Sparse Bayesian learning by MacKay's fixed point."""
-    return sbl(A, y, method="mackay", **{"tol": 1e-8, **options})
+    return sbl(A, y, method="mackay", noise_variance="estimate", **{"tol": 1e-8, **options})
 
 
 def solve_sbl_gamp(A, y, scale=1.0, **options):

@@ -133,6 +133,7 @@ def test_one_of_many_targets_is_drawn():
         (lambda: UncertaintyDisplay.from_result(omp(A, y, n_nonzero=3)), "SolveResult"),
         (lambda: UncertaintyDisplay.from_estimator(Lasso(0.1).fit(A, y)), "Lasso"),
         (lambda: UncertaintyDisplay.from_result(RESULT, TRUE[:5]), "coef_true"),
+        (lambda: UncertaintyDisplay.from_result(RESULT, np.nan * TRUE), "coef_true contains NaN"),
         (lambda: UncertaintyDisplay.from_result(RESULT, kind="bars"), "bars"),
         (lambda: UncertaintyDisplay.from_result(RESULT, level=1.0), "level"),
         (lambda: UncertaintyDisplay.from_result(RESULT, level=0.0), "level"),

@@ -172,13 +172,36 @@ def test_a_set_of_parameters_for_each_target():
 @every_case
 def test_no_question_gets_an_answer_that_is_not_a_number(name):
     prior, _, _ = CASES[name]
-    pseudo = np.array([0.0, 1e-300, -1e3, 1e8, -1e8])
+    pseudo = np.array([0.0, 1e-300, -1e3, 1e8, -1e8, 1e155, -1e160, 1e250, -1e300])
     for variance in (1e-250, 1e-12, 1.0, 1e12, 1e200):
         with np.errstate(over="ignore"):
             mean, spread = prior.denoise(pseudo, variance)
         assert np.all(np.isfinite(mean))
         assert np.all(np.isfinite(spread))
         assert np.all(np.asarray(spread) >= 0)
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+@pytest.mark.parametrize("size", [1e-120, 1e120])
+@pytest.mark.parametrize("name", CASES)
+def test_estimates_scale_with_the_unit_of_coefficients(name, size, complex_):
+    """Squares of the numbers asked for are no numbers; those of a suitable unit are."""
+    prior, _, _ = CASES[name]
+    if complex_ and not prior.supports_complex:
+        return
+    larger = {
+        BernoulliGaussian: lambda: BernoulliGaussian(prior.rate, size * prior.mean, size**2 * prior.variance),
+        GaussianPrior: lambda: GaussianPrior(size**2 * prior.variance, size * prior.mean),
+        GaussianMixture: lambda: GaussianMixture(
+            prior.weights, tuple(size * m for m in prior.means), tuple(size**2 * v for v in prior.variances)
+        ),
+        LaplacePrior: lambda: LaplacePrior(size * prior.scale, prior.estimate),
+    }[type(prior)]()
+    pseudo = np.array([-6.0, -0.4, 0.0, 0.1, 3.0]) * (np.exp(0.4j) if complex_ else 1.0)
+    mean, spread = prior.denoise(pseudo, 0.3)
+    found, around = larger.denoise(size * pseudo, size**2 * 0.3)
+    np.testing.assert_allclose(found / size, mean, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(around / size / size, spread, rtol=1e-9)
 
 
 @pytest.mark.parametrize("namespace", FOREIGN)

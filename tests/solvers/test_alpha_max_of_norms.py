@@ -127,3 +127,17 @@ def test_the_dual_norm_of_an_image_is_its_least_flow(isotropic):
     best = cvxpy.Problem(cvxpy.Minimize(size), edges).solve(solver=cvxpy.CLARABEL)
     assert found == pytest.approx(best, rel=1e-5)
     assert found >= best * (1 - 1e-7)
+
+
+@pytest.mark.parametrize("loss", [Absolute(), WithIntercept(Quantile(0.3))], ids=repr)
+@pytest.mark.parametrize(
+    "penalty", [GroupL1(1.0, 2, (0.0, 1.0, 1.0)), SparseGroupL1(1.0, 2, 0.0, (0.0, 1.0, 1.0))], ids=repr
+)
+def test_free_groups_are_fitted_first_and_then_do_not_count(penalty, loss):
+    y = np.random.default_rng(1).standard_t(2, N)
+    top = alpha_max(A, y, loss, penalty)
+    assert np.isfinite(top)
+    for share, selects in ((1.02, False), (0.95, True)):
+        coef = solve(A, y, loss, penalty._replace(alpha=share * top), tol=1e-7).coef
+        assert np.all(coef[:2] != 0)
+        assert bool(np.any(np.abs(coef[2:]) > 1e-6)) is selects

@@ -88,6 +88,19 @@ def test_targets_of_every_unit_are_solved(unit):
         assert result.status.is_success and other.status.is_success
 
 
+@pytest.mark.parametrize("seed", [67, 15, 277])
+def test_coefficients_may_leave_between_two_strengths(seed):
+    rng = np.random.default_rng(seed)
+    p = int(rng.integers(6, 20))
+    A = rng.standard_normal((20, p)) @ np.linalg.cholesky(0.8 * np.ones((p, p)) + 0.2 * np.eye(p)).T
+    y = A @ rng.standard_normal(p) + rng.standard_normal(20)
+    problem = make_problem(A, y, Squared(), L1Ridge(1.0, 0.3))
+    alphas = path_alphas(problem, None, 6, 1e-4)  # few: several changes from one to the next, some of them back again
+    results = elastic_path_at_once(problem, alphas, TOL)
+    for alpha, result in zip(alphas, results, strict=True):
+        assert missed(A, y, result.coef, alpha, 0.3, np.ones(p), False) <= 1e-9
+
+
 def test_a_zero_target_and_one_that_pulls_to_the_other_side_give_zeros():
     A = np.abs(np.random.default_rng(0).standard_normal((20, 8)))
     for y, positive in ((np.zeros(20), False), (-np.ones(20), True)):

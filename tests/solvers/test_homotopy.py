@@ -10,9 +10,10 @@ from sparsecode import GramDesign, LassoCV, lasso, lasso_path, regularization_pa
 from sparsecode.losses import Squared
 from sparsecode.penalties import L1
 from sparsecode.solvers.certificates import relative_gap
-from sparsecode.solvers.coordinate import homotopy
+from sparsecode.solvers.coordinate import at_once, homotopy
 from sparsecode.solvers.coordinate import working_set as working_set_module
-from sparsecode.solvers.coordinate.homotopy import is_small, path_at_once
+from sparsecode.solvers.coordinate.at_once import path_at_once
+from sparsecode.solvers.coordinate.homotopy import is_small
 from sparsecode.solvers.path import path_alphas, solve_path
 from sparsecode.solvers.problem import make_problem
 from tests.planted import planted
@@ -123,7 +124,7 @@ def test_strengths_that_rounding_spoils_are_left_to_the_solver(monkeypatch):
         coefs[:, 5:9] *= 1.1
         return coefs, pivots
 
-    monkeypatch.setattr(homotopy, "homotopy_path", spoilt)
+    monkeypatch.setattr(at_once, "homotopy_path", spoilt)
     assert [k for k, result in enumerate(path_at_once(problem, alphas, TOL)) if result is None] == [5, 6, 7, 8]
     path = solve_path(problem, alphas, keep_proofs=True, tol=TOL, max_iter=1000)
     for alpha, result in zip(alphas, path, strict=True):

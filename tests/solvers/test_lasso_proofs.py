@@ -49,7 +49,7 @@ def test_the_minimiser_proves_its_own_objective(noisy):
 @pytest.fixture
 def solved_one_by_one(monkeypatch):
     """Paths whose strengths are all solved, as those of larger designs are."""
-    monkeypatch.setattr(working_set, "is_small", lambda problem: False)
+    monkeypatch.setattr(working_set, "is_one_go", lambda problem, alphas: False)
 
 
 @pytest.mark.usefixtures("solved_one_by_one")

@@ -5,12 +5,14 @@ import pytest
 from scipy.sparse.linalg import aslinearoperator
 
 from sparsecode import (
+    L0,
     L1,
     MCP,
     SLOPE,
     Absolute,
     Box,
     GroupL1,
+    Lq,
     Quantile,
     RowL2,
     SquareRoot,
@@ -21,6 +23,7 @@ from sparsecode import (
 )
 from sparsecode.solvers.certificates import relative_gap
 from sparsecode.solvers.problem import make_problem
+from sparsecode.solvers.proximal import primal_dual
 from tests.planted import planted
 
 LOSSES = [Absolute(), Quantile(0.3), SquareRoot(), WithIntercept(Absolute()), WithIntercept(SquareRoot())]
@@ -58,6 +61,44 @@ def test_the_minimum_is_that_of_a_conic_program(loss, penalty):
     result = solve(A, y + 1, loss, penalty, solver="primal_dual", tol=1e-7)
     assert result.status is Status.CONVERGED
     assert result.objective == pytest.approx(conic(A, y + 1, loss, penalty), abs=2e-6)
+
+
+@pytest.mark.parametrize("loss", [Absolute(), WithIntercept(Quantile(0.3)), SquareRoot()], ids=repr)
+@pytest.mark.parametrize("kind", [np.asarray, aslinearoperator])
+def test_free_columns_of_any_scale_and_excluded_ones_keep_their_meaning(kind, loss):
+    import cvxpy as cp
+
+    A, y, _ = planted(40, 12, noise=1.0)
+    A = A * np.geomspace(1e-2, 1e2, 12)
+    A[:, 2] = 3.0 * A[:, 0]  # dependent free columns
+    A[:, 1] = A[:, 5] + 1e-3 * A[:, 1]
+    weights = np.r_[np.zeros(4), np.inf, np.ones(7)]
+    x, c = cp.Variable(12), cp.Variable()
+    core = getattr(loss, "loss", loss)
+    r = y - A @ x - (c if core is not loss else 0)
+    if isinstance(core, SquareRoot):
+        misfit = cp.norm(r) / np.sqrt(40)
+    else:
+        low, high = core.slopes()
+        misfit = cp.sum(cp.maximum(low * r, high * r)) / 40
+    expected = cp.Problem(cp.Minimize(misfit + 0.1 * cp.norm1(x[5:])), [x[4] == 0]).solve(solver="CLARABEL")
+    result = solve(kind(A), y, loss, L1(0.1), penalty_weights=weights, solver="primal_dual", tol=1e-7)
+    assert result.status is Status.CONVERGED
+    assert result.coef[4] == 0
+    assert result.objective == pytest.approx(expected, rel=1e-5)
+
+
+def test_free_columns_do_not_slow_the_steps_by_their_scales(monkeypatch):
+    A, y, _ = planted(40, 12, noise=1.0)
+    A[:, :4] *= np.geomspace(1e-1, 10.0, 4)
+    weights = np.r_[np.zeros(4), np.ones(8)]
+
+    def iterations():
+        return solve(A, y, Absolute(), L1(0.1), penalty_weights=weights, solver="primal_dual").n_iter
+
+    few = iterations()
+    monkeypatch.setattr(primal_dual, "_FREE_COLUMNS", 0)  # the metric of the coefficients themselves
+    assert 2 * few < iterations()
 
 
 def test_slope_is_no_cheaper_than_its_least_l1_norm():
@@ -103,6 +144,14 @@ def test_a_penalty_that_is_not_convex_ends_at_a_stationary_point():
     assert result.status is Status.CONVERGED
     assert result.certificate_name == "relative stationarity"
     np.testing.assert_array_equal(result.support, np.flatnonzero(coef))
+
+
+@pytest.mark.parametrize("loss", [Absolute(), WithIntercept(SquareRoot())], ids=repr)
+@pytest.mark.parametrize("penalty", [L0(0.1), Lq(0.1)], ids=repr)
+def test_a_pair_that_no_certificate_can_judge_is_refused(loss, penalty):
+    A, y, _ = planted(20, 6, noise=0.3)
+    with pytest.raises(ValueError, match="cannot solve"):
+        solve(A, y, loss, penalty)
 
 
 def test_the_dual_point_proves_what_the_gradient_of_a_kinked_loss_cannot():

@@ -421,7 +421,7 @@ def test_what_it_does_not_suit_goes_to_another_method():
     for loss, penalty in ((Logistic(), L0(0.1)), (Logistic(), Lq(0.1)), (Absolute(), L1(0.1))):
         with pytest.raises(ValueError, match="cannot solve"):
             choose(make_problem(A, labels, loss, penalty), "prox_newton")
-    assert choose(make_problem(A, labels, Logistic(), L1(0.1))).name == "prox_newton"
+    assert choose(make_problem(A, labels, Logistic(), L1Ridge(0.1))).name == "prox_newton"
     many_free = make_problem(np.ones((3, 600)), np.ones(3), Logistic(), L1(0.0))
     assert choose(many_free).name == "fista"
 

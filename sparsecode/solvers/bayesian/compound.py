@@ -33,11 +33,11 @@ from ...designs import GramDesign
 from ...losses import Squared
 from ...penalties import L1, Lq
 from ...result import PosteriorResult, announce
+from ..belief import Belief, check_size, drive_beliefs
 from ..certificates import certificate_of
 from ..driver import State
 from ..problem import make_problem
 from ..targets import joined_history, worst_status
-from .belief import Belief, check_size, drive_beliefs
 from .gaussian import posterior
 
 __all__ = ["compound_gaussian", "solve_compound_gaussian"]
@@ -156,7 +156,9 @@ def solve_compound_gaussian(
         problem = make_problem(design, one, Squared(), penalty)
         certify = certificate_of(problem)
         model = _Textures(problem.in_double(), one, alpha, texture, n_texture_steps)
-        return drive_beliefs(_steps(model), lambda belief: certify(problem, belief.mean), callback=callback, **limits)
+        return drive_beliefs(
+            _steps(model, limits["max_iter"]), lambda belief: certify(problem, belief.mean), callback=callback, **limits
+        )
 
     if target.ndim == 1:
         return alone(target)
@@ -172,6 +174,11 @@ class _Textures:
         self.strength = alpha if texture == "half-normal" else 2.0 * alpha / 3.0
         self.n_samples = problem.n_samples
         self.alpha = alpha
+
+    @property
+    def is_lasso(self):
+        """Whether there is one minimum; zeros are always a local one of the l_2/3 penalty."""
+        return self.texture == "half-normal"
 
     def balanced(self, coef):
         """The texture of the least sum for each coefficient; real, in NumPy."""
@@ -210,14 +217,12 @@ class _Textures:
         return to_numpy(z)
 
     def is_worse_than_nothing(self, columns, now):
-        """Whether zeros, which are always a local minimum of the l_2/3 penalty, have the lower objective; the LASSO has one minimum."""
-        if self.texture == "half-normal":
-            return False
-        sizes = to_numpy(now.mean)[:, 0]
+        """Whether zeros have the lower objective."""
+        sizes = np.abs(to_numpy(now.mean)[:, 0])
         misfit = float(np.sum(to_numpy(sq_norm(self.target - columns @ now.mean)))) / (2 * self.n_samples)
         nothing = float(np.sum(to_numpy(sq_norm(self.target)))) / (2 * self.n_samples)
         with np.errstate(over="ignore"):
-            return misfit + self.alpha * float(np.sum(np.abs(sizes) ** (2 / 3))) > nothing
+            return misfit + self.alpha * float(np.sum(sizes if self.is_lasso else sizes ** (2 / 3))) > nothing
 
     def zeros(self):
         """The belief where no column has anything to explain."""
@@ -244,19 +249,19 @@ class _Textures:
         return Belief(mean, variance, noise, parameters={"texture": whole})
 
 
-def _steps(model):
-    """Yield posteriors of textures whose objective never rises, until none is left."""
+def _steps(model, max_iter):
+    """Yield posteriors of textures whose objective never rises, until none is left; zeros in the end if these are better."""
     texture = model.start()
     lipschitz = model.design.spectral_sq_norm()
     used = np.flatnonzero(texture)
     columns = _columns(model, used)
-    iteration = 0
+    iteration, patience = 0, max_iter if model.is_lasso else min(_PATIENCE, max_iter)
     while used.size:
         now = model.ridge(columns, texture[used])
         coef = to_numpy(now.mean)[:, 0]
         belief = model.belief(used, columns, texture[used], now)
-        worse = model.is_worse_than_nothing(columns, now)
-        if worse and iteration >= _PATIENCE:
+        worse = (iteration >= patience or not model.is_lasso) and model.is_worse_than_nothing(columns, now)
+        if worse and iteration >= patience:
             break
         certificate = yield State(belief, certify=not worse and iteration % _CERTIFY_EVERY == 0)
         textures = model.improved(columns, texture[used], coef / texture[used], lipschitz)
@@ -269,7 +274,7 @@ def _steps(model):
             used = np.flatnonzero(texture)
             columns = _columns(model, used)
         iteration += 1
-    yield State(model.zeros(), finished=True)
+    yield State(model.zeros(), finished=iteration < max_iter, chosen=True)
 
 
 def _returning(model, certificate, texture):

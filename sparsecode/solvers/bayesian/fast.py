@@ -18,9 +18,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..._array import to_numpy
+from ..belief import Belief
 from ..driver import State
 from .active import active_posterior, covariance_in_use, gram_block
-from .belief import Belief
 from .evidence import charged_move
 from .noise import STARTS, Noise
 

@@ -14,11 +14,14 @@ Rangan, Schniter, Fletcher and Sarkar, "On the convergence of approximate messag
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..._array import asarray_like, dagger, is_complex, to_numpy
+from ...result import Status
+from ..belief import Belief, drive_beliefs
 from ..driver import State
-from .belief import Belief, drive_beliefs
 from .evidence import charged_move, noise_gain, presence
 from .fast import GENTLE
 from .gaussian import posterior
@@ -27,7 +30,7 @@ from .noise import Noise, least_learned
 from .passing import Columns, Model
 from .updates import em, mackay
 
-__all__ = ["ggamp_noise", "ggamp_steps"]
+__all__ = ["ggamp_noise", "ggamp_steps", "solve_ggamp"]
 
 _ROUGH, _SHARP = 1e-3, 1e-6  # accuracy of the mean while the support is looked for, and after
 _SETTLING = 1e-2  # relative change of the mean below which the fast update is used
@@ -46,12 +49,16 @@ _MISSED = 0.2  # share of the largest gain from which columns are brought back
 _MOST = 2000  # coefficients in use up to which their exact posterior is what is returned
 _CERTIFY_EVERY = 25
 _PILOT_ROUNDS, _PILOT_GAIN = 200, 1e-2
+_CROWD = 0.3  # of the samples: with more columns in use, learning may have taken noise for coefficients
+_STRONG = 1e-3  # of the mean square of the target: noise that columns may have taken a part of
+_HELD = (0.1, 0.3)  # noise variances, as `_LOUD`, at which it then starts again, and stays until the rest has settled
+_HELD_GAIN = 0.01  # nats: settled enough for that
 
 
 def ggamp_steps(setting, noise, init=None, worth=1e-5, correlation=None, learns_correlation=False):
     """Yield beliefs, for ever; `correlation` (n_targets, n_targets) is that of the targets of each row, if they have one.
 
-    A small noise variance that is given is approached from a larger one.
+    A small noise variance that is given, or held until the rest has settled, is approached from a larger one.
     """
     model = Model(setting, correlation)
     prior = _start(setting, init)
@@ -61,6 +68,7 @@ def ggamp_steps(setting, noise, init=None, worth=1e-5, correlation=None, learns_
     working = Noise(max(noise.value, _LOUD * setting.unit), True)
     times_back, waited = np.zeros(prior.size, dtype=int), 0
     fast, rounds = False, 0
+    given = noise._replace(learned=noise.learned and not noise.held)
     while True:
         used = columns.indices
         now = columns.measure(model, prior, mean, variance, working.value, _SHARP * 0.1**waited if fast else _ROUGH)
@@ -69,9 +77,12 @@ def ggamp_steps(setting, noise, init=None, worth=1e-5, correlation=None, learns_
         mean[used], variance[used] = now.mean, now.variance
         quality_sq, sparsity = there = model.cavities(now, prior[used])
         best, gain = charged_move(quality_sq, sparsity, prior[used], model.factor, setting.charge)
-        after = _next_noise(noise, working, now, setting, fast)
+        after = _next_noise(given, working, now, setting, fast)
         still = abs(after.value - working.value) <= _STILL * working.value
-        quiet = fast and still and max(np.max(gain, initial=0.0), _noise_gain(noise, working, now, setting)) <= worth
+        left = max(np.max(gain, initial=0.0), _noise_gain(given, working, now, setting))
+        quiet = fast and still and left <= worth
+        if fast and still and noise.learned and not given.learned and left <= max(worth, _HELD_GAIN):
+            given, quiet = noise, False
         belief = _belief(model, prior, mean, variance, working.value, now.log_evidence, pruned_at)
         certify = bool(quiet or rounds % _CERTIFY_EVERY == 0)
         if certify and rounds:
@@ -103,8 +114,45 @@ def ggamp_noise(setting, learned):
     if learned or setting.charge >= GENTLE:
         return noise
     paying = setting._replace(charge=GENTLE)
-    steps, certify = ggamp_steps(paying, noise, worth=_PILOT_GAIN / 10), ggamp_certifier(paying, noise)
-    return Noise(drive_beliefs(steps, certify, max_iter=_PILOT_ROUNDS, tol=_PILOT_GAIN).noise_variance)
+    limits = {"max_iter": _PILOT_ROUNDS, "tol": _PILOT_GAIN}
+    return Noise(solve_ggamp(paying, noise, worth=_PILOT_GAIN / 10, **limits).noise_variance)
+
+
+def solve_ggamp(
+    setting, noise, init=None, worth=1e-5, correlation=None, learns_correlation=False, *, max_iter, tol, callback=None
+):
+    """The result for a noise variance, which if it is learned may start several times: of the objectives the lowest is taken.
+
+    Falling from a high level, a learned noise variance may sink with columns that fit noise, and never return. Where there are
+    that many, or the noise is strong, it starts again and stays where it is until only those columns are left that rise above it.
+    """
+
+    def solved(start):
+        steps = ggamp_steps(setting, start, init, worth, correlation, learns_correlation)
+        return drive_beliefs(steps, ggamp_certifier(setting, start), max_iter=max_iter, tol=tol, callback=callback)
+
+    results = [solved(noise)]
+    strong = results[0].noise_variance > _STRONG * setting.unit
+    for share in _HELD if noise.learned else ():
+        if results[-1].status is Status.INTERRUPTED or not (strong or _is_crowded(setting, results[-1])):
+            break
+        strong = False
+        results.append(solved(Noise(share * setting.unit, learned=True, held=True)))
+    best = min(results, key=lambda result: (result.status is not Status.CONVERGED, _cost(setting, result)))
+    interrupted = results[-1].status is Status.INTERRUPTED
+    status = Status.INTERRUPTED if interrupted else best.status
+    return replace(best, n_iter=sum(result.n_iter for result in results), status=status)
+
+
+def _is_crowded(setting, result):
+    """Whether so many columns are in use that they may fit noise."""
+    return np.count_nonzero(result.parameters["prior_variance"]) > _CROWD * setting.counted
+
+
+def _cost(setting, result):
+    """What the columns in use pay, less the log evidence."""
+    used = np.count_nonzero(result.parameters["prior_variance"])
+    return setting.charge * used - setting.reported_evidence(result.log_evidence, result.noise_variance)
 
 
 def _start(setting, init):

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..._array import asarray_like, real_dtype, sq_norm, to_numpy
 from ..certificates import Certificate
-from .block_squares import moduli
+from ..message_passing.block_squares import moduli
 from .evidence import charged_move, noise_gain
 from .noise import least_learned
 from .passing import Columns, Model, exchange, measured

@@ -15,11 +15,12 @@ from ..._validation import (
     weighted,
 )
 from ...designs import GramDesign
-from ...penalties._groups import groups_of
+from ...penalties._groups import as_labels, groups_of
 from ...result import PosteriorResult, announce
+from ..belief import drive_beliefs
 from ..driver import State
 from ..greedy.forms import check_ranges, target_sq_norms
-from .belief import drive_beliefs
+from ..noise_level import as_noise_variance
 from .hierarchical_model import HierarchicalModel
 from .markov import Chain, Independent
 
@@ -72,8 +73,8 @@ def hierarchical_bayes(
         fewer. "subspace": they are independent; a sweep inverts one of the size of the support and makes ten conjugate-gradient steps,
         so that operators do and no large inverse is ever formed.
     noise_variance : float or "learn", default="learn"
-        The variance of the noise; learning it is safe as long as the support is smaller than the number of samples. One below 1e-12 of the
-        mean square of `y` counts as that.
+        Variance of the noise in the squared units of y. "learn": with everything else, as a factor of the approximation, which is safe
+        as long as the support is smaller than the number of samples. One below 1e-12 of the mean square of y counts as that.
     sample_weight : array of shape (n_samples,), optional
         Relative weights of the samples.
     max_iter : int, default=1_000
@@ -149,14 +150,14 @@ def solve_hierarchical_bayes(
     check_ranges(design, target, target_sq_norms(design, target))
     design, target = weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
     counted = total_weight(sample_weight, design.shape[0]) if counted is None else counted
-    learns = isinstance(noise_variance, str) and noise_variance == "learn"
+    noise = as_noise_variance(noise_variance)
     model = HierarchicalModel(
         design,
         target,
         _support(structure, rate, cluster_length),
         _groups(groups, design.shape[1]),
         _SUBSPACE_STEPS if method == "subspace" else None,
-        None if learns else as_number(noise_variance, "noise_variance", strict=True),
+        None if noise == "learn" else noise,
         counted,
     )
     return drive_beliefs(
@@ -183,13 +184,14 @@ def _support(structure, rate, cluster_length):
 
 def _groups(groups, n_features):
     """Sums over units and back."""
-    if groups is None or np.ndim(groups) == 0:
+    if groups is None or np.isscalar(groups):
         return groups_of(1 if groups is None else as_count(groups, "groups"), n_features)
-    if np.shape(groups) != (n_features,):
+    labels = as_labels(groups)
+    if len(labels) != n_features:
         raise ValueError(
-            f"groups has shape {np.shape(groups)}; it needs one label for each of the {n_features} features."
+            f"groups has shape ({len(labels)},); it needs one label for each of the {n_features} features."
         )
-    return groups_of(tuple(np.asarray(groups).tolist()), n_features)
+    return groups_of(labels, n_features)
 
 
 def _steps(model):

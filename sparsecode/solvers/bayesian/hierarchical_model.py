@@ -21,9 +21,9 @@ import numpy as np
 from scipy.special import digamma, gammaln
 
 from ..._array import array_namespace, as_double, asarray_like, dagger, is_complex, is_single, sq_norm, to_numpy
+from ..belief import Belief, check_size
 from ..certificates import Certificate
 from ..greedy.somp import solve_somp
-from .belief import Belief, check_size
 from .gaussian import posterior
 from .updates import mackay
 

@@ -14,14 +14,16 @@ from ..._array import attainable, to_numpy
 from ..._validation import as_count, as_design, as_number, as_sample_weight, as_target, total_weight, weighted
 from ...designs import KroneckerDesign
 from ...result import PosteriorResult, announce
+from ..belief import drive_beliefs
 from ..driver import State
 from ..greedy.forms import check_ranges, target_sq_norms
-from .belief import drive_beliefs
+from ..noise_level import as_noise_variance
 from .kronecker_model import KroneckerModel, chosen
 
 __all__ = ["kronecker_sbl", "solve_kronecker_sbl"]
 
 _CERTIFY_EVERY = 5
+_SURE = 10  # iterations before the first jump
 _PRUNE = {"svd": 1e-3, "am": 5e-3}  # share of the largest variance of an axis below which an index is dropped
 _PRUNE_COUPLED = 1e-2
 
@@ -54,13 +56,15 @@ def kronecker_sbl(
         so the support.
     method : {"svd", "am"}, default="svd"
         How the variances are made a product again after each step: by singular vectors (faster, and in general more accurate), or by the
-        likelihood's own optimum for one factor after another (the evidence then never falls).
+        likelihood's own optimum for one factor after another (the evidence then never falls; jumps by MacKay's fixed point are tried,
+        and undone where it would).
     coupling : float, or sequence of floats, one for each factor, optional
         For non-zeros that come in blocks along an axis: the share, from 0 to 1, that the variance of an index has in those of its
         neighbours; 0.5 to 0.8 is usual. No blocks by default.
     noise_variance : float or "learn", default="learn"
-        The variance of the noise; learned with the rest by default, from a tenth of the mean square of `y`, which is safe here where few
-        variances describe many coefficients. One below 1e-12 of that mean square counts as 1e-12 of it.
+        Variance of the noise in the squared units of y. "learn": with everything else, by expectation maximisation from a tenth of the
+        mean square of y, and never below a millionth of it, which is safe here where few variances describe many coefficients. One below
+        1e-12 of that mean square counts as 1e-12 of it.
     prune : float, optional
         An index is dropped once its variance is below this share of the largest of its axis; by default 1e-3 for "svd", 5e-3 for "am" and
         1e-2 with a coupling.
@@ -140,9 +144,8 @@ def solve_kronecker_sbl(
     couplings = _couplings(coupling, len(design.factors))
     if prune is None:
         prune = _PRUNE[method] if not any(couplings) else _PRUNE_COUPLED
-    learns = isinstance(noise_variance, str) and noise_variance == "learn"
-    noise = None if learns else as_number(noise_variance, "noise_variance", strict=True)
-    model = KroneckerModel(design, target, method, couplings, noise, counted)
+    noise = as_noise_variance(noise_variance)
+    model = KroneckerModel(design, target, method, couplings, None if noise == "learn" else noise, counted)
     return drive_beliefs(
         _steps(model, as_number(prune, "prune", maximum=1.0)),
         model.certify,
@@ -182,21 +185,29 @@ def _couplings(coupling, n_factors):
 
 
 def _steps(model, prune):
-    """Yield posteriors of variances that fit the data better and better, for ever."""
+    """Yield posteriors of variances that fit the data better and better, for ever.
+
+    A jump that lowered the evidence is undone, and a sure step made instead.
+    """
     variances, noise = model.start()
     if not all(bool(to_numpy(variance).any()) for variance in variances):
         yield State(model.zeros(noise), finished=True)
     places = [np.flatnonzero(to_numpy(variance) > 0) for variance in variances]
     variances = [chosen(variance, place) for variance, place in zip(variances, places, strict=True)]
-    iteration = 0
+    iteration, before, sure = 0, None, True
     while True:
-        factors = model.restricted(places)
-        moments = model.moments(factors, variances, noise)
+        moments = model.moments(model.restricted(places), variances, noise)
+        if before is not None and not moments.log_evidence >= before[0].log_evidence:
+            moments, variances, noise, places = before
+            sure = True
         certify = iteration % _CERTIFY_EVERY == 0
         if certify and model.is_noise(moments, noise):
             yield State(model.zeros(noise), finished=True)
         yield State(model.belief(moments, variances, noise, places), certify=certify)
-        variances, noise = model.maximised(moments, variances, places), model.noise_after(moments, noise)
+        jumps = model.may_jump and not sure and iteration >= _SURE
+        before, sure = (moments, variances, noise, list(places)) if jumps else None, False
+        after = model.jumped(moments, variances) if jumps else model.maximised(moments, variances, places)
+        variances, noise = after, model.noise_after(moments, noise)
         for axis, variance in enumerate(variances):
             values = to_numpy(variance)
             kept = np.flatnonzero(values >= prune * values.max())

@@ -25,16 +25,18 @@ from ..._array import (
     to_numpy,
 )
 from ...designs.kronecker import kronecker_product
+from ..belief import Belief, check_size
 from ..certificates import Certificate
-from .belief import Belief, check_size
+from ..noise_level import LEARNED_FLOOR
 
 __all__ = ["KroneckerModel", "chosen", "fitted_variance"]
 
 _FLOOR = 1e-5  # of a coupled variance, relative to the largest: a zero would be for ever
-_LEAST_NOISE = 1e-6  # of the mean square of the target
 _FIRST_NOISE = 0.1
 _SWEEPS = 20
 _NEAR = 1e-8
+_UNKNOWN = 1e-12  # share of a coefficient that the data determine at least
+_VANISHED = 1e-10  # of the largest: a zero would be for ever
 _TELLABLE, _LARGEST = -12.0, 250.0  # exponents of a noise variance relative to that mean square
 _NAME = "relative change under one more iteration"
 
@@ -106,6 +108,28 @@ class KroneckerModel:
             float(xp.sum(left**2 * power / n_targets + noise * (1.0 - left))) / self.counted,
         )
 
+    @property
+    def may_jump(self):
+        """Whether a jump ends where sure steps do."""
+        return self.method == "am" and not any(self.couplings)
+
+    def jumped(self, moments, variances):
+        """Variances by MacKay's fixed point, which sure steps reach late where a variance is to vanish; the evidence may fall.
+
+        As `maximised`, with the share that the data determine of each coefficient in place of what its variance adds.
+        """
+        xp = array_namespace(self.target)
+        shape = tuple(variance.shape[0] for variance in variances)
+        power = xp.reshape(xp.mean(xp.abs(moments.mean) ** 2, axis=1), shape)
+        known = xp.reshape(1.0 - moments.variance / _outer(variances), shape)
+        known = xp.where(known > _UNKNOWN, known, _UNKNOWN + 0 * known)
+        ones, new = [xp.ones_like(variance) for variance in variances], list(variances)
+        for axis in range(len(new)):
+            wanted = _contracted(power, [1.0 / variance for variance in new], axis) / _contracted(known, ones, axis)
+            top = xp.max(wanted)
+            new[axis] = xp.where(wanted > _VANISHED * top, wanted, _VANISHED * top + 0 * wanted)
+        return normalised(new)
+
     def maximised(self, moments, variances, places):
         """The next variances, from the second moments of the coefficients; `places` are the indices kept of each axis."""
         xp = array_namespace(self.target)
@@ -124,7 +148,7 @@ class KroneckerModel:
 
     def noise_after(self, moments, noise):
         """The next noise variance."""
-        return max(moments.noise_variance, _LEAST_NOISE * self.mean_square * self.unit) if self.learns_noise else noise
+        return max(moments.noise_variance, LEARNED_FLOOR * self.mean_square * self.unit) if self.learns_noise else noise
 
     def belief(self, moments, variances, noise, places):
         """The posterior in the user's precision, over all features."""

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..._validation import as_number
+from ..noise_level import LEARNED_FLOOR
 
-__all__ = ["FLOOR", "STARTS", "Noise", "as_noise_variance", "least_learned"]
+__all__ = ["STARTS", "Noise", "least_learned"]
 
-FLOOR = 1e-6  # of the mean square of the target: the least that is learned
-FLOOR_PAID = 1e-10  # the same where coefficients pay, so that they cannot take the place of noise
+FLOOR_PAID = 1e-10  # of the mean square of the target: the least that is learned where coefficients pay, so that they cannot take the place of noise
 _PAID = 1.0  # nats from which they do
 STARTS = (
     0.1,
@@ -52,13 +51,4 @@ class Noise(NamedTuple):
 
 def least_learned(setting):
     """The least noise variance that is learned."""
-    return (FLOOR if setting.charge < _PAID else FLOOR_PAID) * setting.unit
-
-
-def as_noise_variance(noise_variance):
-    """None, "learn", or a number greater than zero."""
-    if noise_variance is None or (isinstance(noise_variance, str) and noise_variance == "learn"):
-        return noise_variance
-    if isinstance(noise_variance, str):
-        raise ValueError(f"noise_variance must be a number greater than 0, None or 'learn'; got {noise_variance!r}.")
-    return as_number(noise_variance, "noise_variance", strict=True)
+    return (LEARNED_FLOOR if setting.charge < _PAID else FLOOR_PAID) * setting.unit

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..._array import asarray_like, to_numpy
-from .block_squares import moduli, there_and_back
+from ..message_passing.block_squares import moduli, there_and_back
 from .evidence import cavity
 from .ridge import posterior_mean
 from .temporal import learned_correlation, rotation

@@ -18,6 +18,7 @@ from ..._array import array_namespace, asarray_like, is_complex, real_dtype, sq_
 from ..._validation import (
     as_count,
     as_design,
+    as_flag,
     as_number,
     as_sample_weight,
     as_start,
@@ -30,13 +31,13 @@ from ..._validation import (
 from ..._warnings import warn
 from ...designs import GramDesign
 from ...result import PosteriorResult, Status, announce
+from ..belief import drive_beliefs
+from ..noise_level import as_noise_variance
 from ..targets import joined_history, worst_status
-from .belief import drive_beliefs
 from .certificate import CERTIFICATE_NAME, certifier, covariances
 from .fast import GENTLE, fast_steps, learned_noise, searching_steps
-from .ggamp import ggamp_noise, ggamp_steps
-from .ggamp_certificate import ggamp_certifier
-from .noise import Noise, as_noise_variance
+from .ggamp import ggamp_noise, solve_ggamp
+from .noise import Noise
 from .setting import pose
 from .temporal import as_correlation
 from .updates import UPDATES, batch_steps
@@ -51,7 +52,7 @@ def sbl(
     y,
     *,
     method="auto",
-    noise_variance=None,
+    noise_variance="learn",
     joint=False,
     correlation=None,
     prune=GENTLE,
@@ -79,12 +80,11 @@ def sbl(
         columns in use, and form a matrix of the smaller of n_samples and the columns in use. "gamp": for designs too large for
         such a matrix, products alone: variances by Gaussian message passing, which are approximate, the mean by conjugate gradients; of
         no more than 2000 coefficients in use the exact posterior is returned. "auto": "em" with a `correlation`, else "fast".
-    noise_variance : float or "learn", optional
-        Variance of the noise, greater than zero (one below 1e-13 of the mean square of y is raised to that: double precision cannot
-        tell it from rounding); "learn" re-estimates it in every iteration (at least 1e-10 of the mean square of y, 1e-6 with a
-        `prune` below 1).
-        By default it is learned once, by "fast" with ``prune=3``, and then kept; "gamp" learns it itself, and with fewer samples than
-        features and much noise may settle far below the truth, with columns that fit noise: give it there, or use "fast".
+    noise_variance : float, "learn" or "estimate", default="learn"
+        Variance of the noise in the squared units of y (one below 1e-13 of the mean square of y is raised to that: double precision
+        cannot tell it from rounding). "learn": with everything else, in every iteration, from several starts of which the highest
+        evidence is kept, and never below 1e-10 of the mean square of y, 1e-6 with a `prune` below 1. "estimate": learned once with
+        ``prune=3``, by "fast" or by "gamp" itself, and then kept: for a `prune` below 1, with which learning may collapse.
     joint : bool, default=False
         Whether all targets share one support, their prior variances and the noise variance; by default each has its own.
     correlation : float, array of shape (n_targets, n_targets) or "learn", optional
@@ -100,7 +100,7 @@ def sbl(
         Prior variances to start from. By default "fast" starts from none, the others from equal
         shares of the columns in y.
     max_iter : int, default=1_000
-        Iterations; of "fast", rounds over all columns.
+        Iterations; of "fast", rounds over all columns; of "gamp", those of each start where strong noise is learned.
     tol : float, default=1e-4
         What changing a single variance may still gain, in nats; see Returns.
     callback : callable, optional
@@ -198,7 +198,8 @@ def solve_sbl(A, y, *, sample_weight=None, counted=None, total=None, row_weight=
 def _checked(design, target, *, method, noise_variance, joint, correlation, prune, init, max_iter, tol, callback):
     if method not in _METHODS:
         raise ValueError(f"method must be one of {', '.join(map(repr, _METHODS))}; got {method!r}.")
-    noise_variance = as_noise_variance(noise_variance)
+    joint = as_flag(joint, "joint")
+    noise_variance = as_noise_variance(noise_variance, ("learn", "estimate"))
     prune = as_number(prune, "prune")
     learns_correlation = isinstance(correlation, str)
     if correlation is not None:
@@ -209,8 +210,8 @@ def _checked(design, target, *, method, noise_variance, joint, correlation, prun
         if learns_correlation and correlation != "learn":
             raise ValueError(f"correlation must be a number, a matrix or 'learn'; got {correlation!r}.")
         complex_data = "complex" in str(target.dtype)
-        given = 0.0 if learns_correlation else to_numpy(correlation)
-        correlation, joint = as_correlation(given, target.shape[1], complex_data), True
+        correlation = as_correlation(0.0 if learns_correlation else correlation, target.shape[1], complex_data)
+        joint = True
     if method == "auto":
         method = "fast" if correlation is None else "em"
     if init is not None:
@@ -220,13 +221,13 @@ def _checked(design, target, *, method, noise_variance, joint, correlation, prun
     if noise_variance == "learn" and prune < 1.0 and design.shape[0] < 1.5 * design.shape[1]:
         warn(
             f"a noise variance learned from {design.shape[0]} samples of {design.shape[1]} features with prune={prune:g} may collapse: give "
-            "it, let coefficients pay (prune=3), or use the three-layer prior of hierarchical_bayes, which learns it.",
+            "it, pass noise_variance='estimate', let coefficients pay (prune=3), or use the three-layer prior of hierarchical_bayes, which learns it.",
             RuntimeWarning,
         )
     return {
         "method": method,
         "noise_variance": noise_variance,
-        "joint": bool(joint),
+        "joint": joint,
         "correlation": correlation,
         "learns_correlation": learns_correlation,
         "prune": prune,
@@ -254,24 +255,23 @@ def _solve_setting(
     worth = max(tol / 10.0, 1e-9)
     learned, known = noise_variance == "learn", isinstance(noise_variance, float)
     certify = certifier(setting, learned)
+    watch = None if callback is None else lambda progress: callback(progress._replace(coef=present.mean(progress.coef)))
+    limits = {"max_iter": max_iter, "tol": tol, "callback": watch}
+    if method == "gamp":
+        noise = Noise(setting.given_noise(noise_variance)) if known else ggamp_noise(setting, learned)
+        return present(solve_ggamp(setting, noise, start, worth, correlation, learns_correlation, **limits))
     if method == "fast" and start is None and not known:
         steps = searching_steps(setting, learned, worth)
     else:
         if known:
             noise = Noise(setting.given_noise(noise_variance))
-        elif method == "gamp":
-            noise = ggamp_noise(setting, learned)
         else:
             noise = learned_noise(setting)._replace(learned=learned)
         if method == "fast":
             steps = fast_steps(setting, noise, start, worth)
-        elif method == "gamp":
-            steps = ggamp_steps(setting, noise, start, worth, correlation, learns_correlation)
-            certify = ggamp_certifier(setting, noise)
         else:
             steps = batch_steps(setting, noise, UPDATES[method], start, worth, correlation, learns_correlation)
-    watch = None if callback is None else lambda progress: callback(progress._replace(coef=present.mean(progress.coef)))
-    return present(drive_beliefs(steps, certify, max_iter=max_iter, tol=tol, callback=watch))
+    return present(drive_beliefs(steps, certify, **limits))
 
 
 class _Presenter:

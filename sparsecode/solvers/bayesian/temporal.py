@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..._array import array_namespace, asarray_like, dagger, is_complex, real_part, to_numpy
+from ..._array import array_namespace, asarray_like, dagger, is_array_api_obj, is_complex, real_part, to_numpy
 from .gaussian import Posterior
 
 __all__ = ["Rotation", "as_correlation", "learned_correlation", "rotated_posterior", "rotation"]
@@ -83,7 +83,12 @@ def learned_correlation(now, prior_variance, turn):
 
 def as_correlation(correlation, n_targets, complex_data=False):
     """A matrix (n_targets, n_targets) of trace n_targets, from itself or from the correlation of neighbouring targets."""
-    values = np.asarray(correlation)
+    try:
+        values = to_numpy(correlation) if is_array_api_obj(correlation) else np.asarray(correlation)
+    except ValueError:  # rows of different lengths
+        values = np.asarray(None)
+    if values.ndim == 0 and values.dtype.kind == "O":
+        raise ValueError(f"correlation must be a number, a matrix or 'learn'; got {correlation!r}.")
     if values.ndim == 0:
         value = float(values) if values.dtype.kind in "biuf" else np.nan
         if not -1.0 < value < 1.0:

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..._array import array_namespace, asarray_like, dagger, sq_norm, to_numpy
+from ..belief import Belief
 from ..driver import State
-from .belief import Belief
 from .evidence import cavity, charged_move, presence
 from .gaussian import posterior
 from .temporal import learned_correlation, rotated_posterior, rotation

@@ -13,19 +13,14 @@ Efron, Hastie, Johnstone and Tibshirani, "Least angle regression", 2004.
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
 
-from ..._parallel import single_threaded_blas
-from ...designs import GramDesign
-from ...result import SolveResult, Status
-from ..certificates import relative_gap
 from ..gram_problem import GramProblem
 
-__all__ = ["ROUNDING", "Columns", "homotopy_path", "is_small", "path_at_once"]
+__all__ = ["ROUNDING", "Columns", "homotopy_path", "is_small", "is_wide"]
 
 _FEATURES, _ENTRIES = 256, 1 << 22  # a pivot costs the square of the features; the design is looked at as a dense array
 _SAMPLES, _WIDE_ENTRIES = 128, 1 << 18  # or a product with the design, and there are some for each sample
@@ -38,62 +33,13 @@ def is_small(problem):
     """Whether the path is worth following, and has no orthant for free coefficients to stay in."""
     few = problem.n_features <= _FEATURES and problem.n_samples * problem.n_features <= _ENTRIES
     plain = not problem.design.is_matrix_free and not (problem.penalty.positive and problem.free_columns().size)
-    return plain and (few or _is_wide(problem))
+    return plain and (few or is_wide(problem))
 
 
-def _is_wide(problem):
+def is_wide(problem):
     """Whether the support can never be large, and a product with the design costs little."""
     few = problem.n_samples <= min(_SAMPLES, problem.n_features) and not isinstance(problem, GramProblem)
     return few and problem.n_samples * problem.n_features <= _WIDE_ENTRIES
-
-
-def path_at_once(problem, alphas, tol, *, handed_out=False):
-    """Results for a descending sequence of strengths of an `L1` penalty; None for those whose gap misses `tol`.
-
-    The gap is that of the coefficients with their own residual; from a Gram matrix in double precision where there is one, unless
-    the results are `handed_out`: then from the design, as that of any other result.
-    """
-    began = time.perf_counter()
-    with single_threaded_blas():  # many small products
-        wide = problem.in_double()
-        known = wide if _is_wide(wide) else _as_gram(wide)
-        coefs, pivots = homotopy_path(known, alphas)
-        coefs = coefs.astype(problem.target.dtype)
-        certificate = _gaps(wide if handed_out else known, coefs, alphas)
-    results: list = []
-    for k, gap in enumerate(map(float, certificate.value)):
-        objective = alphas[k] * (alphas[k] * float(certificate.objective[k]))
-        if not gap <= tol:
-            results.append(None)
-            continue
-        seconds = time.perf_counter() - began
-        history = {"iteration": [pivots], "certificate": [gap], "objective": [objective], "seconds": [seconds]}
-        name, tol = "relative duality gap", float(tol)
-        results.append(SolveResult(coefs[:, k], 0.0, Status.CONVERGED, pivots, objective, gap, name, tol, history))
-    return results
-
-
-def _as_gram(problem):
-    """The problem, known through its Gram matrix."""
-    if isinstance(problem, GramProblem):
-        return problem
-    design = problem.design
-    gram = np.asarray(design.gram(np.arange(problem.n_features)))
-    null = np.flatnonzero(design.column_sq_norms() <= 0)  # constants, of which centring leaves rounding errors
-    gram[null] = gram[:, null] = 0.0
-    correlations = problem.at_zero().correlation * problem.n_samples
-    design = GramDesign(gram, problem.n_samples, float(problem.target @ problem.target))
-    return GramProblem(design, correlations, problem.loss, problem.penalty, problem.penalty_weights)
-
-
-def _gaps(problem, coefs, alphas):
-    """Relative gaps at all strengths: a target over its strength is the problem of strength one, so they are many targets."""
-    penalty, targets = problem.penalty._replace(alpha=1.0), problem.target[:, None] / alphas
-    design = problem.design
-    if isinstance(problem, GramProblem):
-        design = GramDesign(design.matrix, problem.n_samples, (np.sqrt(problem.target_sq_norm) / alphas) ** 2)
-    many = type(problem)(design, targets, problem.loss, penalty, problem.penalty_weights)
-    return relative_gap(many, coefs.astype(np.float64) / alphas)
 
 
 def homotopy_path(problem, alphas):

@@ -31,8 +31,9 @@ def lasso_path(
     """Solve `lasso` for a descending sequence of strengths, warm-started.
 
     One growing Gram matrix serves the whole path, and the product that certified one strength opens the next. With up to 256
-    features, or 128 samples and not too many features, the path is followed from one change of the support to the next instead
-    (unless there is a `callback`), and all strengths are certified at once.
+    features, or 128 samples and not too many features, the path is followed from one change of the support to the next instead; of a
+    dense design with two samples a feature or more, it is swept on the whole Gram matrix. All strengths are then certified at
+    once (unless there is a `callback`).
 
     Parameters
     ----------

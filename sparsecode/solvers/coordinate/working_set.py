@@ -27,9 +27,9 @@ from ..certificates import relative_gap
 from ..driver import State, drive
 from ..methods import Method
 from ..proximal.forward_backward import accelerated_steps
+from .at_once import is_one_go, path_at_once
 from .certifier import Certifier
 from .elastic_homotopy import elastic_path_at_once, is_small_elastic_net
-from .homotopy import is_small, path_at_once
 from .screening import survivors
 from .separable import separable_steps
 from .sparse import SparseWorkingSet
@@ -215,9 +215,9 @@ def _run(problem, coef, memory, *, tol, max_iter, screening=True, callback=None)
 
 
 def _at_once(problem, alphas, tol, handed_out):
-    """What the path of a small Lasso or elastic net needs no working set for."""
+    """What the path of a Lasso or elastic net of few samples or features needs no working set for."""
     tol = attainable(tol, problem.target)
-    if isinstance(problem.penalty, L1) and is_small(problem):
+    if is_one_go(problem, alphas):
         return path_at_once(problem, alphas, tol, handed_out=handed_out)
     if isinstance(problem.penalty, L1Ridge) and is_small_elastic_net(problem):
         return elastic_path_at_once(problem, alphas, tol)

@@ -10,14 +10,15 @@ from sparsecode._validation import as_design
 from sparsecode.datasets import make_sparse_recovery
 from sparsecode.designs import CenteredDesign, DenseDesign
 from sparsecode.result import Status
-from sparsecode.solvers.bayesian import block_squares
-from sparsecode.solvers.bayesian.belief import Belief
-from sparsecode.solvers.bayesian.block_squares import BlockSquares, ColumnSquares, moduli, there_and_back
+from sparsecode.solvers.bayesian import ggamp
 from sparsecode.solvers.bayesian.ggamp_certificate import ggamp_certifier
 from sparsecode.solvers.bayesian.noise import Noise
 from sparsecode.solvers.bayesian.passing import exchange
 from sparsecode.solvers.bayesian.ridge import posterior_mean
 from sparsecode.solvers.bayesian.setting import pose
+from sparsecode.solvers.belief import Belief
+from sparsecode.solvers.message_passing import block_squares
+from sparsecode.solvers.message_passing.block_squares import BlockSquares, ColumnSquares, moduli, there_and_back
 from tests._backends import FOREIGN, get, put
 from tests.planted import planted
 
@@ -177,6 +178,32 @@ def test_noise_is_learned():
     found = sbl(data.design, data.target, method="gamp", noise_variance="learn")
     assert found.noise_variance == pytest.approx(np.var(data.noise), rel=0.15)
     assert found.status is Status.CONVERGED
+
+
+@pytest.mark.parametrize("noise", [0.35, 1.0, 2.0])
+def test_strong_noise_is_learned_from_fewer_samples_than_features(noise):
+    ratios = []
+    for seed in range(6):
+        A, y, _ = planted(50, 120, 8, noise=noise, seed=seed)
+        found = sbl(A, y, method="gamp")
+        assert found.status is Status.CONVERGED
+        ratios.append(np.sqrt(found.noise_variance) / noise)
+    assert 0.7 < np.median(ratios) < 1.3
+    assert min(ratios) > 0.5
+
+
+def test_of_several_starts_the_one_of_the_lowest_objective_is_kept(monkeypatch):
+    A, y, _ = planted(50, 120, 8, noise=1.0, seed=3)
+
+    def worth(found):
+        return found.log_evidence - 3.0 * np.count_nonzero(found.parameters["prior_variance"])
+
+    chosen = sbl(A, y, method="gamp")
+    monkeypatch.setattr(ggamp, "_HELD", ())
+    alone = sbl(A, y, method="gamp")
+    assert worth(chosen) > worth(alone) + 10
+    assert alone.noise_variance < 0.1 < 0.7 < chosen.noise_variance
+    assert chosen.n_iter > alone.n_iter
 
 
 @pytest.mark.parametrize("share", [1e-8, 1e-4, 0.5, 20.0])

@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import KroneckerDesign, KroneckerSBL, Status, kronecker_sbl, omp
 from sparsecode.solvers.bayesian.kronecker import solve_kronecker_sbl
+from sparsecode.solvers.bayesian.kronecker_model import KroneckerModel
 from tests._backends import FOREIGN, get, put
 
 SHAPES = (4, 5), (5, 6), (6, 7)
@@ -112,6 +113,19 @@ def test_the_certificate_is_what_one_more_iteration_changes(max_iter):
         assert abs(noise / s - 1) > max(changes)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_jumps_end_where_sure_steps_do_in_far_fewer_iterations(monkeypatch):
+    for seed in range(2):
+        factors, y, _ = problem(seed=seed, noise=0.5)
+        jumped = kronecker_sbl(factors, y, method="am")
+        with monkeypatch.context() as patch:
+            patch.setattr(KroneckerModel, "may_jump", False)
+            sure = kronecker_sbl(factors, y, method="am")
+        assert jumped.status is Status.CONVERGED
+        assert jumped.n_iter < 0.5 * sure.n_iter
+        assert jumped.objective < sure.objective + 0.5
+
+
 @pytest.mark.parametrize("complex_", [False, True])
 @pytest.mark.parametrize("method", ["am", "svd"])
 def test_the_planted_tensor_is_found(method, complex_):
@@ -128,8 +142,8 @@ def test_the_planted_tensor_is_found(method, complex_):
 def test_the_evidence_never_falls_with_exact_updates():
     for seed in range(4):
         factors, y, _ = problem(seed=seed, noise=0.1)
-        with pytest.warns(ConvergenceWarning):
-            found = kronecker_sbl(factors, y, method="am", prune=0.0, max_iter=150, tol=1e-9)
+        found = kronecker_sbl(factors, y, method="am", prune=0.0, max_iter=1000, tol=1e-7)
+        assert found.status is Status.CONVERGED
         assert np.all(np.diff(found.history["objective"]) <= 1e-8)
         assert found.history["objective"][-1] < found.history["objective"][0] - 10
 
@@ -139,11 +153,11 @@ def test_one_factor_is_sparse_bayesian_learning_by_expectation_maximisation(meth
     factors, y, _ = problem(shapes=((12, 20),))
     A, s = factors[0], 0.01
     g = np.full(20, np.mean(y**2) / (np.sum(A**2) / len(A)))
-    for _ in range(30):
+    for _ in range(10):  # the first jump is later
         mean, variance, evidence, _ = dense_moments(A, y[:, None], g, s)
         g = variance + mean[:, 0] ** 2
     with pytest.warns(ConvergenceWarning):
-        found = kronecker_sbl(A, y, method=method, noise_variance=s, prune=0.0, max_iter=30, tol=1e-12)
+        found = kronecker_sbl(A, y, method=method, noise_variance=s, prune=0.0, max_iter=10, tol=1e-12)
     mean, _, evidence, _ = dense_moments(A, y[:, None], g, s)
     np.testing.assert_allclose(found.coef, mean[:, 0], atol=1e-10)
     np.testing.assert_allclose(found.parameters["prior_variances"][0], g, rtol=1e-8)
@@ -214,10 +228,10 @@ def one_block_an_axis(seed):
 def test_coupling_helps_exact_updates_to_find_blocks():
     def error(seed, coupling):
         factors, y, x = one_block_an_axis(seed)
-        found = kronecker_sbl(factors, y, method="am", coupling=coupling, max_iter=150)
+        found = kronecker_sbl(factors, y, method="am", coupling=coupling)
         return np.sum((found.coef - x) ** 2) / np.sum(x**2)
 
-    plain, coupled = ([error(seed, coupling) for seed in range(6)] for coupling in (None, 0.8))
+    plain, coupled = ([error(seed, coupling) for seed in range(4)] for coupling in (None, 0.8))
     assert np.median(coupled) < np.median(plain)
 
 

@@ -135,7 +135,7 @@ def test_a_learned_noise_variance_is_where_its_own_evidence_is_largest():
 
 
 @pytest.mark.parametrize("complex_", [False, True])
-@pytest.mark.parametrize("noise_variance", [None, "learn", 1e-4])
+@pytest.mark.parametrize("noise_variance", ["estimate", "learn", 1e-4])
 def test_the_methods_reach_the_same_evidence(complex_, noise_variance):
     A, y, _ = planted(complex_=complex_)
     found = [sbl(A, y, method=method, noise_variance=noise_variance, tol=1e-7) for method in METHODS]
@@ -270,7 +270,7 @@ def test_target_and_noise_of_another_size_scale_the_prior_variances(method):
     np.testing.assert_allclose(other.log_evidence, one.log_evidence - len(y) * np.log(1e6), rtol=1e-9)
 
 
-@pytest.mark.parametrize(("method", "noise_variance"), [("fast", None), ("fast", 0.01), ("em", "learn")])
+@pytest.mark.parametrize(("method", "noise_variance"), [("fast", "estimate"), ("fast", 0.01), ("em", "learn")])
 def test_evidence_and_noise_of_weighted_samples_are_those_of_repeated_ones(method, noise_variance):
     A, y, _ = planted(noise=0.1)
     weights = np.random.default_rng(0).integers(0, 4, len(A))
@@ -421,7 +421,7 @@ def test_coefficients_pay_only_once_those_that_share_their_data_have_parted():
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("noise_variance", [None, "learn", 1e-30, 1e-12, 1e30])
+@pytest.mark.parametrize("noise_variance", ["estimate", "learn", 1e-30, 1e-12, 1e30])
 @pytest.mark.parametrize("fault", ["none", "collinear", "one sample", "constant", "exact", "one column"])
 def test_hard_data_end_with_a_status_and_finite_numbers(method, noise_variance, fault):
     A, y, _ = planted(20, 30, 3)
@@ -460,6 +460,15 @@ def test_where_every_column_is_pruned_zeros_are_the_certified_answer(method):
         ({"noise_variance": "guess"}, "noise_variance must be.*'guess'"),
         ({"prune": -1.0}, "prune must be"),
         ({"init": -np.ones(80)}, "init are prior variances"),
+        (
+            {"noise_variance": None},
+            "noise_variance must be a number greater than 0, or 'learn' or 'estimate'; got None",
+        ),
+        ({"noise_variance": True}, "noise_variance must be a finite number"),
+        ({"joint": "yes"}, "joint must be True or False; got 'yes'"),
+        ({"joint": None}, "joint must be True or False; got None"),
+        ({"correlation": {}, "many": True}, r"correlation must be a number, a matrix or 'learn'; got \{\}"),
+        ({"correlation": [[1.0], [0.5, 1.0]], "many": True}, "correlation must be a number, a matrix or 'learn'"),
         ({"correlation": 0.5}, "correlation is along targets"),
         ({"correlation": 1.5, "many": True}, "correlation must be between -1 and 1"),
         ({"correlation": "guess", "many": True}, "correlation must be a number, a matrix or 'learn'"),

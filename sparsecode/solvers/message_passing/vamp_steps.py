@@ -21,9 +21,9 @@ import numpy as np
 from ..._array import array_namespace, as_double, asarray_like, dagger, real_part, sq_norm, to_numpy
 from ...channels import GaussianChannel
 from ...priors._numbers import parameter
+from ..belief import Belief
 from ..certificates import Certificate
-from .belief import Belief
-from .message_loop import change
+from .message_loop import change, damped
 
 __all__ = ["Messages", "Model", "Vamp", "certify", "decomposed"]
 
@@ -99,7 +99,7 @@ def certify(model, belief):
     noise = belief.parameters["channel"].noise_variance
     now = now._replace(mean=mean, variance=_denoised(prior, now.pseudo, now.pseudo_variance)[1])
     noise = parameter(noise, now.pseudo_variance)
-    after, other = _other_half(model, noise, _half(model, noise, now, 1.0), 1.0)
+    after, other = _other_half(model, noise, _half(model, noise, now, None), None)
     again, _ = prior.denoise(after.pseudo, after.pseudo_variance)
     moved = np.maximum(change(mean, again), change(mean, other))
     objective = model.sq_residual(dagger(model.right) @ mean) / (2.0 * model.n_samples)
@@ -120,9 +120,9 @@ def _half(model, noise, now, step):
     least = _SHARE * first
     if model.sees_all:  # then the data alone determine x2, and the prior may take precision back
         least = -_TAKEN * xp.min(model.values, axis=0, keepdims=True) ** 2 / noise + 0 * first
-    damped = step * xp.maximum(first - precision, least) + (1 - step) * now.precision
-    linear = first * now.mean - precision * now.pseudo
-    return now._replace(linear=step * linear + (1 - step) * now.linear, precision=xp.maximum(damped, least))
+    given = damped(step, xp.maximum(first - precision, least), now.precision)
+    linear = damped(step, first * now.mean - precision * now.pseudo, now.linear)
+    return now._replace(linear=linear, precision=xp.maximum(given, least))
 
 
 def _other_half(model, noise, now, step):
@@ -136,8 +136,8 @@ def _other_half(model, noise, now, step):
         second = second + (now.linear - model.right @ within) / now.precision
         spread = spread + (model.n_features - model.values.shape[0]) / now.precision
     known, before = model.n_features / spread, 1.0 / now.pseudo_variance
-    precision = step * xp.maximum(known - now.precision, _SHARE * known) + (1 - step) * before
-    pull = step * (known * second - now.linear) + (1 - step) * before * now.pseudo
+    precision = damped(step, xp.maximum(known - now.precision, _SHARE * known), before)
+    pull = damped(step, known * second - now.linear, before * now.pseudo)
     after = now._replace(pseudo=pull / precision, pseudo_variance=1.0 / precision, turned=turned, inner_variance=inner)
     return after, second
 

@@ -13,20 +13,20 @@ from functools import partial
 import numpy as np
 
 from ..._array import asarray_like, attainable, is_complex, is_single, real_part
-from ..._validation import as_count, as_design, as_number, as_sample_weight, as_target, total_weight, weighted
+from ..._validation import as_count, as_design, as_flag, as_number, as_sample_weight, as_target, total_weight, weighted
 from ...channels import GaussianChannel
 from ...channels._numbers import average, modulus_sq
 from ...designs import GramDesign
 from ...priors import BernoulliGaussian
 from ...result import PosteriorResult, Status, announce
+from ..belief import check_size, drive_beliefs
 from ..greedy.forms import check_ranges, target_sq_norms
-from .belief import check_size, drive_beliefs
+from ..noise_level import LEARNED_FLOOR, as_noise_variance
 from .damping import Damper
 from .gamp_steps import Gamp, Model, certify
 from .learning import Learner, as_plain
 from .mean_removal import ADDED, without_mean
 from .message_loop import message_steps
-from .noise import FLOOR, as_noise_variance
 from .squares import squares
 
 __all__ = ["gamp", "solve_gamp"]
@@ -76,9 +76,9 @@ def gamp(
     channel : channel, optional
         How an observation comes from z: `ProbitChannel`, `PoissonChannel`, `GaussianChannel`. By default Gaussian noise of variance
         `noise_variance`, which other channels ignore.
-    noise_variance : float, "learn" or None, default="learn"
-        Variance of the noise in the squared units of y. "learn": by expectation maximisation, one a target, from a hundredth of the
-        mean square of the target, and never below a millionth of it. None: that hundredth, as for 20 dB.
+    noise_variance : float or "learn", default="learn"
+        Variance of the noise in the squared units of y. "learn": with everything else, one a target, by expectation maximisation from a
+        hundredth of the mean square of the target, and never below a millionth of it.
     learn : bool, optional
         Whether the prior's parameters are learned by expectation maximisation, a set for each target, starting from those of `prior`.
         By default only where no prior is given.
@@ -173,7 +173,7 @@ def solve_gamp(
     prior, channel = parts(design, target, prior, channel, noise_variance, learn, shares)
     damper = Damper(damping, target.shape[1])
     weights, added = None, 0
-    if remove_mean:
+    if as_flag(remove_mean, "remove_mean"):
         design, weights = without_mean(design)
         added = ADDED
     uniform = variances == "uniform"
@@ -232,9 +232,9 @@ def parts(design, target, prior, channel, noise_variance, learn, shares=None, co
         if part is not None:
             _check_part(name, part, asked, example, n_targets)
     if channel is None:
-        channel = GaussianChannel(_QUIET * energy if noise_variance in ("learn", None) else noise_variance * share)
+        channel = GaussianChannel(_QUIET * energy if noise_variance == "learn" else noise_variance * share)
     channel.check(target)
-    learns_prior = prior is None if learn is None else bool(learn)
+    learns_prior = prior is None if learn is None else as_flag(learn, "learn")
     if prior is None:
         prior = _matched(design, target, channel, shares, share)
     prior.check()
@@ -246,7 +246,7 @@ def parts(design, target, prior, channel, noise_variance, learn, shares=None, co
 
     def admissible(learned, before):
         noise = np.clip(learned.noise_variance, before.noise_variance / _FACTOR, before.noise_variance * _FACTOR)
-        return GaussianChannel(np.clip(noise, FLOOR * energy, energy))
+        return GaussianChannel(np.clip(noise, LEARNED_FLOOR * energy, energy))
 
     return Learner(prior, n_targets, learns_prior), Learner(channel, n_targets, learns_noise, admissible)
 

@@ -12,7 +12,7 @@ from functools import partial
 from ..._array import attainable
 from ..._validation import as_count, as_number, as_sample_weight, total_weight, weighted
 from ...result import PosteriorResult, announce
-from .belief import drive_beliefs
+from ..belief import drive_beliefs
 from .damping import Damper
 from .gamp import finished, parts, pose, with_status
 from .message_loop import message_steps
@@ -42,7 +42,7 @@ def vamp(
 ):
     """Posterior means and variances of coefficients with any separable prior, by vector message passing (VAMP).
 
-    The model is ``x_n ~ prior``, ``y = A @ x + N(0, noise_variance)``. One singular value decomposition of A, then two products with
+    The model is ``x_n ~ prior``, ``y = A @ x + N(0, noise_variance)``: Gaussian noise only; other output channels are for `gamp`. One singular value decomposition of A, then two products with
     its right singular vectors an iteration. Where these vectors are generic the answer is the optimal one, whatever the singular
     values: ill-conditioned matrices, matrices with a mean of their own, correlated columns.
 
@@ -55,9 +55,9 @@ def vamp(
     prior : prior, optional
         What is believed of a coefficient: `BernoulliGaussian`, `GaussianMixture`, `GaussianPrior`, `LaplacePrior`. By default a
         Bernoulli-Gaussian one that is learned from the data.
-    noise_variance : float, "learn" or None, default="learn"
-        Variance of the noise in the squared units of y. "learn": by expectation maximisation, one a target, from a hundredth of the
-        mean square of the target, and never below a millionth of it. None: that hundredth, as for 20 dB.
+    noise_variance : float or "learn", default="learn"
+        Variance of the noise in the squared units of y. "learn": with everything else, one a target, by expectation maximisation from a
+        hundredth of the mean square of the target, and never below a millionth of it.
     learn : bool, optional
         Whether the prior's parameters are learned by expectation maximisation, a set for each target, starting from those of `prior`.
         By default only where no prior is given.

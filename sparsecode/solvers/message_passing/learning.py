@@ -67,6 +67,7 @@ class Learner:
         self._held = np.full(n_targets, not active)
         self._age = np.zeros(n_targets, dtype=int)
         self._calm = np.zeros(n_targets, dtype=int)  # updates in a row that hardly moved
+        self._is_done = not active
 
     @property
     def is_held(self):
@@ -75,7 +76,7 @@ class Learner:
 
     def update(self, learned):
         """Take over what `learned`, a function of the part, says, for the targets that still learn."""
-        if np.all(self._held):
+        if self._is_done:
             return
         self._age += 1
         ready = ~self._held & (self._age > _WARM)
@@ -87,6 +88,7 @@ class Learner:
         self.part = merged(ready, new, self.part)
         self._calm = np.where(ready & (moved < _SETTLED), self._calm + 1, 0)
         self._held = self._held | (self._calm >= _CALM) | (ready & (self._age > _LONGEST))
+        self._is_done = bool(np.all(self._held))
 
     def restart(self, mask):
         """Back to the start for the targets in `mask`."""

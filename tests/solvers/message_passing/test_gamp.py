@@ -21,10 +21,10 @@ from sparsecode import (
     vamp,
 )
 from sparsecode.designs import CenteredDesign, DenseDesign, SparseDesign
-from sparsecode.solvers.bayesian.gamp import solve_gamp
-from sparsecode.solvers.bayesian.mean_removal import without_mean
-from sparsecode.solvers.bayesian.squares import squares
-from tests.solvers.bayesian.naive_messages import enumerated, naive_gamp, nmse, sparse_problem
+from sparsecode.solvers.message_passing.gamp import solve_gamp
+from sparsecode.solvers.message_passing.mean_removal import without_mean
+from sparsecode.solvers.message_passing.squares import squares
+from tests.solvers.message_passing.naive_messages import enumerated, naive_gamp, nmse, sparse_problem
 
 SPARSE = BernoulliGaussian(0.1)
 
@@ -326,6 +326,9 @@ def test_squares_of_a_design_are_those_of_its_entries(kind):
         ({"damping": "none"}, "damping"),
         ({"noise_variance": 0.0}, "noise_variance"),
         ({"noise_variance": "guess"}, "noise_variance"),
+        ({"noise_variance": None}, "noise_variance must be a number greater than 0, or 'learn'; got None"),
+        ({"remove_mean": "yes"}, "remove_mean must be True or False; got 'yes'"),
+        ({"learn": "prior"}, "learn must be True or False; got 'prior'"),
         ({"prior": LaplacePrior(), "learn": True}, "cannot be learned"),
         ({"prior": BernoulliGaussian(-0.1)}, "rate"),
         ({"channel": ProbitChannel()}, "labels"),

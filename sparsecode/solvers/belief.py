@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, NamedTuple
 
-from ..._array import is_single, plain
-from ...result import PosteriorResult, SolveResult
-from ..driver import drive
+from .._array import is_single, plain
+from ..result import PosteriorResult, SolveResult
+from .driver import drive
 
 __all__ = ["Belief", "check_size", "drive_beliefs"]
 

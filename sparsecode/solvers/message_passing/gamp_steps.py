@@ -19,9 +19,9 @@ import numpy as np
 
 from ..._array import array_namespace, as_double, asarray_like, device, real_part, to_numpy
 from ...priors._numbers import parameter, power
+from ..belief import Belief
 from ..certificates import Certificate
-from .belief import Belief
-from .message_loop import change
+from .message_loop import change, damped
 
 __all__ = ["Gamp", "Messages", "Model", "advance", "certify", "start"]
 
@@ -109,14 +109,14 @@ def start(model, prior):
 
 
 def advance(model, prior, channel, now, step) -> Messages:
-    """One iteration with steps of these lengths, (1, n_targets)."""
+    """One iteration with steps of these lengths, (1, n_targets); None does not damp."""
     image = model.design.matvec(now.mean)
-    image_variance = step * model.squares.spread(now.variance) + (1 - step) * now.image_variance
+    image_variance = damped(step, model.squares.spread(now.variance), now.image_variance)
     image_mean = image - image_variance * now.score
     score, information = _observe(model, channel, image_mean, image_variance)
-    score = step * score + (1 - step) * now.score
-    information = step * information + (1 - step) * now.information
-    anchor = step * now.mean + (1 - step) * now.anchor
+    score = damped(step, score, now.score)
+    information = damped(step, information, now.information)
+    anchor = damped(step, now.mean, now.anchor)
     seen, pull = information, score
     if model.counts is not None:  # the messages of a sample's copies are the same
         seen, pull = information if information.shape[0] == 1 else model.counts * information, model.counts * score
@@ -154,7 +154,8 @@ def _denoise(model, prior, pseudo, pseudo_variance):
     count, uniform = model.n_features, pseudo_variance.shape[0] == 1
     known = pseudo[:count, :] if model.added else pseudo
     mean, variance = prior.denoise(known, pseudo_variance if uniform else pseudo_variance[:count, :])
-    variance = variance + 0 * real_part(known)
+    if variance.shape != known.shape:
+        variance = variance + 0 * real_part(known)
     if not model.added:
         return mean, variance
     seen = 0 * real_part(pseudo[count:, :]) + (pseudo_variance if uniform else pseudo_variance[count:, :])
@@ -164,6 +165,8 @@ def _denoise(model, prior, pseudo, pseudo_variance):
 def _inverse(information):
     """Its inverse; a column that no sample sees has a variance too large to say anything."""
     xp = array_namespace(information)
+    if bool(xp.min(information) > 0):
+        return 1.0 / information
     one = xp.ones_like(information)
     seen = information > 0
     most = xp.max(xp.where(seen, information, 0 * one), axis=0, keepdims=True)
@@ -175,7 +178,7 @@ def certify(wide, belief):
     """The relative change under one more undamped iteration of this (double precision) model, from the belief's messages alone."""
     now = belief.parameters["messages"]
     now = Messages(*(None if part is None else as_double(part) for part in now))
-    after = advance(wide, belief.parameters["prior"], belief.parameters["channel"], now, 1.0)
+    after = advance(wide, belief.parameters["prior"], belief.parameters["channel"], now, None)
     moved = np.maximum(change(now.mean, after.mean), change(now.score, after.score))
     n_samples = wide.target.shape[0]
     objective = belief.parameters["channel"].misfit(wide.target, after.image[:n_samples, :], wide.shares)
@@ -190,7 +193,8 @@ class Gamp:
         self.model, self.prior, self.channel = model, prior, channel
         self.learners = (prior, channel)
         self._shares = model.shares
-        self._rest = self._misfit(model.design.matvec(self.start().mean))
+        rest = self._misfit(model.design.matvec(self.start().mean))
+        self._most = rest + _BLOWN * np.abs(rest)
 
     def start(self):
         """The messages before the data are seen."""
@@ -202,7 +206,7 @@ class Gamp:
 
     def blown(self, now):
         """Which targets diverged: their misfit rose far above that of the start, or is no number any more."""
-        return ~(self._misfit(now.image) <= self._rest + _BLOWN * np.abs(self._rest))
+        return ~(self._misfit(now.image) <= self._most)
 
     def learn(self, now):
         """Let prior and channel learn."""

@@ -42,10 +42,12 @@ class Damper:
         """Learn of the relative change of each target and whether it went against the one before."""
         if not self.adaptive:
             return
-        self._best = np.minimum(self._best, change)
+        np.minimum(self._best, change, out=self._best)
         self._age += 1
         self._opposed += opposed
         full = self._age >= _WINDOW
+        if not full.any():
+            return
         swings = full & (self._opposed >= _OPPOSED) & ~(self._best < _PROGRESS * self._before)
         self.step[swings] = np.maximum(0.5 * self.step[swings], _LEAST)
         self._before[full] = np.where(swings, np.inf, self._best)[full]

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import ndtri
 
 from sparsecode import BernoulliGaussian, GaussianMixture, GaussianPrior, LaplacePrior, state_evolution
-from sparsecode.solvers.bayesian.gamp import solve_gamp
+from sparsecode.solvers.message_passing.gamp import solve_gamp
 
 TRUTH = BernoulliGaussian(0.1)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 
 from ..._array import array_namespace, asarray_like, inner, norm, real_dtype, to_numpy
 from ..certificates import relative
 from ..driver import State
 
-__all__ = ["change", "message_steps"]
+__all__ = ["change", "damped", "message_steps"]
 
 _CERTIFY_EVERY = 50
 
@@ -16,8 +18,8 @@ _CERTIFY_EVERY = 50
 def message_steps(iteration, damper, tol):
     """Yield beliefs, for ever.
 
-    `iteration` gives the messages of a `start`, those `after` others by steps of given lengths, tells which targets are `blown`,
-    lets its `learners` learn, and forms a `belief`; the messages' first field is the mean, and each has a column a target.
+    `iteration` gives the messages of a `start`, those `after` others by steps of given lengths (None: all one), tells which targets are
+    `blown`, lets its `learners` learn, and forms a `belief`; the messages' first field is the mean, and each has a column a target.
     """
     now = iteration.start()
     yield State(iteration.belief(now))
@@ -27,26 +29,25 @@ def message_steps(iteration, damper, tol):
     while True:
         step = np.where(fresh, 1.0, damper.step)
         with np.errstate(all="ignore"):  # of targets that diverge, which start again
-            after = iteration.after(now, _row(step, now.mean))
+            after = iteration.after(now, None if (step == 1.0).all() else _row(step, now.mean))
             before, moved = moved, after.mean - now.mean
-            size, length = to_numpy(norm(moved)) / step, to_numpy(norm(after.mean))
+            size, length = _lengths(moved) / step, _lengths(after.mean)
             blown = (iteration.blown(after) | ~np.isfinite(length)) & ~damper.given_up
-        if np.any(blown):
+        if blown.any():
             damper.restart(blown)
             for learner in iteration.learners:
                 learner.restart(blown)
         fresh = blown | damper.given_up
-        if np.any(fresh):
+        if fresh.any():
             after = _merged(fresh, iteration.start(), after)
             moved = after.mean - now.mean
-        size = relative(size, length)
         if damper.adaptive:
-            damper.observe(size, _opposed(before, moved))
+            damper.observe(relative(size, length), _opposed(before, moved))
         iteration.learn(after)
         now, count = after, count + 1
-        held = np.all([learner.is_held for learner in iteration.learners], axis=0)
-        done = bool(np.all(((size <= tol) & held & ~fresh) | damper.given_up))
-        over = done and bool(np.any(damper.given_up))  # for the targets given up, which stand at their start, for good
+        held = reduce(np.logical_and, [learner.is_held for learner in iteration.learners])
+        done = bool((((size <= tol * length) & held & ~fresh) | damper.given_up).all())
+        over = done and bool(damper.given_up.any())  # for the targets given up, which stand at their start, for good
         answered = over and not np.all(damper.given_up)  # the others have theirs
         yield State(iteration.belief(now), certify=done or count % _CERTIFY_EVERY == 0, finished=over, chosen=answered)
 
@@ -54,6 +55,18 @@ def message_steps(iteration, damper, tol):
 def change(old, new):
     """How far the columns moved, relative to the longer of the two."""
     return relative(norm(new - old), np.maximum(to_numpy(norm(old)), to_numpy(norm(new))))
+
+
+def damped(step, new, old):
+    """A step of these lengths, (1, n_targets), towards the new; None goes all the way."""
+    return new if step is None else step * new + (1 - step) * old
+
+
+def _lengths(array):
+    """`norm` as NumPy, at once for a single real target: small problems ask hundreds of times."""
+    if type(array) is np.ndarray and array.shape[1] == 1 and array.dtype == np.float64:
+        return np.sqrt(np.vdot(array, array)).reshape(1)
+    return np.asarray(to_numpy(norm(array)))
 
 
 def _opposed(before, moved):

@@ -6,9 +6,19 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from sparsecode import BernoulliGaussian, GaussianMixture, GaussianPrior, LaplacePrior, Status, gamp, lasso, vamp
-from sparsecode.solvers.bayesian.vamp import solve_vamp
-from tests.solvers.bayesian.naive_messages import enumerated, naive_vamp, nmse, sparse_problem
+from sparsecode import (
+    BernoulliGaussian,
+    GaussianMixture,
+    GaussianPrior,
+    LaplacePrior,
+    ProbitChannel,
+    Status,
+    gamp,
+    lasso,
+    vamp,
+)
+from sparsecode.solvers.message_passing.vamp import solve_vamp
+from tests.solvers.message_passing.naive_messages import enumerated, naive_vamp, nmse, sparse_problem
 
 SPARSE = BernoulliGaussian(0.1)
 
@@ -148,6 +158,24 @@ def test_a_prior_that_hardly_believes_in_coefficients_gives_none(rate):
             result = vamp(rng.standard_normal((20, 30)), y, prior=BernoulliGaussian(rate), noise_variance=1.0)
         assert np.all(np.isfinite(result.variance))
         assert np.isfinite(result.certificate)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {"noise_variance": ProbitChannel()},
+            "noise_variance is that of Gaussian noise.*ProbitChannel is a channel, which gamp alone",
+        ),
+        ({"noise_variance": None}, "noise_variance must be a number greater than 0, or 'learn'; got None"),
+        ({"noise_variance": "estimate"}, "noise_variance must be a number greater than 0, or 'learn'; got 'estimate'"),
+        ({"prior": ProbitChannel()}, "prior must be a prior such as"),
+    ],
+)
+def test_bad_options_get_an_error_that_names_them(options, text):
+    A, y, _, _ = sparse_problem(shape=(10, 20))
+    with pytest.raises(ValueError, match=text):
+        vamp(A, y, **options)
 
 
 def test_undamped_on_correlated_columns_it_says_that_it_did_not_converge():

@@ -1,0 +1,133 @@
+"""Exact fits of least l1 norm by a path inside the dual: against conic programs, real and complex, in every namespace."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy.sparse.linalg import aslinearoperator
+
+from sparsecode import BasisPursuit, Status, basis_pursuit
+from sparsecode.losses import Squared
+from sparsecode.penalties import L1
+from sparsecode.solvers import interpolation
+from sparsecode.solvers.cone_path import cone_path
+from sparsecode.solvers.interpolation import least_moduli
+from sparsecode.solvers.problem import make_problem
+from tests._backends import FOREIGN, get, put
+
+
+def conic(A, y, weights=None, positive=False):
+    """The least weighted l1 norm, by another interior-point method; columns of infinite weight do not exist."""
+    import cvxpy as cp
+
+    weights = np.ones(A.shape[1]) if weights is None else weights
+    kept = np.isfinite(weights)
+    x = cp.Variable(int(kept.sum()), complex=np.iscomplexobj(A), nonneg=positive)
+    program = cp.Problem(cp.Minimize(weights[kept] @ cp.abs(x)), [A[:, kept] @ x == y])
+    return program.solve(solver="CLARABEL")
+
+
+def drawn(n, p, seed, complex_=True):
+    """A design and a target that no few columns explain."""
+    rng = np.random.default_rng(seed)
+    A, y = rng.standard_normal((n, p)), rng.standard_normal(n)
+    if complex_:
+        A, y = A + 1j * rng.standard_normal((n, p)), y + 1j * rng.standard_normal(n)
+    return A, y, rng
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_complex_targets_that_no_few_columns_explain_are_met(seed):
+    n = 1 + seed
+    A, y, rng = drawn(n, 3 * n + seed % 4, seed)
+    weights = rng.uniform(0.5, 2.0, A.shape[1]) if seed % 3 else None
+    result = basis_pursuit(A, y, penalty_weights=weights, tol=1e-8)
+    assert result.status is Status.CONVERGED
+    assert result.objective == pytest.approx(conic(A, y, weights), rel=1e-5)
+    assert np.linalg.norm(A @ result.coef - y) <= 1e-8 * np.linalg.norm(y)
+
+
+def test_complex_answers_may_have_more_coefficients_than_samples():
+    A, y, _ = drawn(20, 60, 0)
+    result = basis_pursuit(A, y, tol=1e-9)
+    assert result.status is Status.CONVERGED
+    assert 20 < result.support.size <= 40
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize(("complex_", "positive"), [(False, False), (False, True), (True, False)])
+def test_other_namespaces_are_met_as_exactly(name, complex_, positive):
+    A, y, _ = drawn(15, 50, 3, complex_)
+    y = A @ np.where(np.arange(50) < 15, 1.0 + np.arange(50), 0.0) if positive else y
+    result = basis_pursuit(put(A, name), put(y, name), positive=positive)
+    assert result.status is Status.CONVERGED
+    coef = get(result.coef)
+    assert result.objective == pytest.approx(conic(A, y, positive=positive), rel=1e-5)
+    np.testing.assert_allclose(A @ coef, y, atol=1e-6 * np.linalg.norm(y))
+    assert not positive or np.all(coef >= 0)
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+def test_free_and_excluded_columns_keep_their_meaning(complex_):
+    A, y, _ = drawn(12, 40, 5, complex_)
+    weights = np.ones(40)
+    weights[[3, 8]], weights[[4, 20]] = 0.0, np.inf
+    result = basis_pursuit(put(A, "torch"), put(y, "torch"), penalty_weights=weights)
+    coef = get(result.coef)
+    assert result.status is Status.CONVERGED
+    assert not coef[[4, 20]].any() and coef[[3, 8]].all()
+    assert result.objective == pytest.approx(conic(A, y, weights), rel=1e-5)
+
+
+def test_columns_join_until_the_dual_point_violates_none(monkeypatch):
+    monkeypatch.setattr(interpolation, "_COLUMNS", 1)
+    A, y, _ = drawn(10, 200, 1)
+    problem = make_problem(A, y, Squared(), L1(1.0))
+    coef, dual = least_moduli(problem, np.ones(10, dtype=complex), 1e-9)
+    assert np.max(np.abs(A.conj().T @ dual)) <= 1 + 1e-8
+    assert np.abs(coef).sum() == pytest.approx(np.vdot(dual, y).real, rel=1e-7)
+    assert np.abs(coef).sum() == pytest.approx(conic(A, y), rel=1e-6)
+
+
+@pytest.mark.parametrize("one_sided", [False, True])
+def test_dependent_rows_are_met_and_targets_out_of_range_refused(one_sided):
+    A, _, _ = drawn(8, 30, 2, complex_=False)
+    A = np.vstack([A, A[:3] + A[3:6]])
+    y = A @ np.r_[np.ones(8), np.zeros(22)]
+    values, dual = cone_path(A, y, one_sided, 1e-9)
+    np.testing.assert_allclose(A @ values, y, atol=1e-9)
+    assert np.abs(values).sum() == pytest.approx(y @ dual, rel=1e-8)
+    assert y @ dual == pytest.approx(conic(A, y, positive=one_sided), rel=1e-6)
+    assert cone_path(A, y + np.eye(11)[8], one_sided, 1e-9) is None
+
+
+def test_a_target_that_only_negative_coefficients_reach_is_refused():
+    A = np.abs(drawn(5, 20, 0, complex_=False)[0])
+    assert cone_path(A, -A.sum(axis=1), True, 1e-9) is None
+
+
+def test_a_problem_too_large_for_the_path_is_left_alone(monkeypatch):
+    A, y, _ = drawn(10, 30, 0)
+    problem = make_problem(A, y, Squared(), L1(1.0))
+    assert least_moduli(problem, y, 1e-9) is not None
+    monkeypatch.setattr(interpolation, "_LARGEST", 100)
+    assert least_moduli(problem, y, 1e-9) is None
+
+
+@pytest.mark.parametrize("unit", [1e-130, 1e-9, 1e9, 1e130])
+def test_units_change_nothing(unit):
+    A, y, _ = drawn(8, 24, 4)
+    one, other = basis_pursuit(A, y), basis_pursuit(unit**0.5 * A, unit * y)
+    assert other.status is Status.CONVERGED
+    np.testing.assert_allclose(other.coef / unit**0.5, one.coef, atol=1e-4)
+
+
+def test_operators_and_estimators_take_the_path():
+    A, y, _ = drawn(12, 40, 6)
+    plain = basis_pursuit(A, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        operator = basis_pursuit(aslinearoperator(A), y)
+        model = BasisPursuit(fit_intercept=False).fit(A, y)
+    assert operator.objective == pytest.approx(plain.objective, rel=1e-5)
+    np.testing.assert_allclose(model.coef_, plain.coef, atol=1e-4)
