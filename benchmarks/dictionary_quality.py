@@ -148,7 +148,7 @@ def main(argv=None) -> int:
     parser.add_argument("--sizes", default=None, help="of the masked dictionaries, comma-separated")
     parser.add_argument("--signals", type=int, default=2_000, help="of the masked problems")
     parser.add_argument("--steps", type=int, default=2_000, help="of the masked problems")
-    parser.add_argument("--rate", type=float, default=5e-3, help="learning rate of the masked problems")
+    parser.add_argument("--rate", type=float, default=1e-2, help="learning rate of the masked problems")
     arguments = parser.parse_args(argv)
     warnings.simplefilter("ignore")
     for name in arguments.what:

@@ -52,6 +52,34 @@ def test_distance_ignores_the_phase_of_complex_atoms():
     assert dictionary_distance(atoms, phases * atoms) == pytest.approx(0.0, abs=1e-7)
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-170, 1e200, 1e307])
+def test_atoms_of_any_norm_count(size):
+    atoms = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 2.0, 0.0]])
+    assert dictionary_distance(atoms, size * atoms) == pytest.approx(0.0, abs=1e-7)
+    assert dictionary_recovery(atoms, size * atoms) == 1.0
+    assert mutual_coherence(size * atoms) == pytest.approx(mutual_coherence(atoms), rel=1e-12)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_entries_that_are_not_finite_are_named(bad):
+    with pytest.raises(ValueError, match="dictionary has entries that are not finite"):
+        mean_max_cosine(np.eye(2), [[1.0, bad], [0.0, 1.0]])
+    with pytest.raises(ValueError, match="dictionary_true has entries"):
+        dictionary_distance([[1.0, bad], [0.0, 1.0]], np.eye(2))
+    with pytest.raises(ValueError, match="A has entries"):
+        mutual_coherence([[1.0, bad], [0.0, 1.0]])
+
+
+def test_one_column_is_coherent_with_none():
+    assert mutual_coherence([[1.0], [2.0]]) == 0.0
+
+
+def test_entries_stored_twice_count_once():
+    codes = sp.coo_matrix(([1.0, 1.0, 2.0, -2.0], ([0, 0, 0, 0], [0, 0, 1, 1])), shape=(1, 3))
+    assert sparsity(codes) == sparsity(codes.toarray()) == 1.0
+    assert codes.nnz == 4  # as it came
+
+
 def test_atoms_without_a_match_count_as_orthogonal():
     assert dictionary_distance(np.eye(4), np.eye(4)[:1]) == pytest.approx(np.sqrt(2 * 3 / 4))
 

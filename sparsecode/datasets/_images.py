@@ -59,6 +59,8 @@ def load_patches(
     (100, 64)
     """
     pixels = _as_image(image, gray)
+    if np.shape(patch_size) != (2,):
+        raise ValueError(f"patch_size is {patch_size!r}; it must be (height, width).")
     height, width = (as_count(length, "patch_size") for length in patch_size)
     if height > pixels.shape[0] or width > pixels.shape[1]:
         raise ValueError(f"patch_size is ({height}, {width}), but the image has only {pixels.shape[:2]} pixels.")
@@ -117,11 +119,13 @@ def whiten_image(image="china.jpg", *, cutoff=0.4):
     """
     cutoff = as_number(cutoff, "cutoff", strict=True)
     pixels = _as_image(image, True)
+    largest = np.max(np.abs(pixels), initial=0.0)
+    pixels = pixels / (largest or 1.0)  # squares stay in range
     height, width = pixels.shape
     frequency = np.hypot(np.arange(height)[:, None] / (2 * height), np.arange(width) / (2 * width))
     white = idctn(dctn(pixels) * frequency * np.exp(-((frequency / cutoff) ** 4)))
     size = np.std(white)
-    return white / size if size > 1e-12 * np.max(np.abs(pixels), initial=0.0) else np.zeros_like(white)
+    return white / size if size > 1e-12 else np.zeros_like(white)
 
 
 def load_mri():
@@ -171,6 +175,8 @@ def _as_image(image, gray):
     if pixels.ndim not in (2, 3):
         raise ValueError(f"image has shape {pixels.shape}; it must be (height, width) or (height, width, 3).")
     pixels = pixels / 255.0 if pixels.dtype == np.uint8 else pixels.astype(np.float64)
+    if not np.all(np.isfinite(pixels)):
+        raise ValueError("image has pixels that are not finite; replace them, say by the mean of the others.")
     if pixels.ndim == 3 and gray:
         if pixels.shape[2] != 3:
             raise ValueError(f"image has {pixels.shape[2]} channels; gray=True needs red, green and blue.")

@@ -1,7 +1,7 @@
 """Checkpoints of learners: what a run needs to go on as if it had never been cut.
 
 A file holds NumPy arrays and one JSON text: no pickle, so a checkpoint from elsewhere can do no more than be refused. It is
-written beside its place and moved there, so that whatever happens one whole checkpoint is left. Its identity (version of the package,
+written beside its place, to the disk, and moved there, so that whatever happens one whole checkpoint is left. Its identity (version of the package,
 estimator, parameters, data) has to be that of the run that goes on.
 """
 
@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from ..solvers.dictionary.signals import dense_rows
+from ..solvers.dictionary.signals import dense_rows, row_blocks
 
-__all__ = ["Checkpoint", "describe_data", "describe_parameters", "generator_state", "restored_generator"]
+__all__ = ["Checkpoint", "chained", "describe_data", "describe_parameters", "generator_state", "restored_generator"]
 
-_LOOKED_AT = 64  # rows of the data by which they are known again
+_BLOCK = 1 << 14  # rows read at a time
 _HEADER = "sparsecode"
 
 
@@ -89,6 +89,8 @@ class Checkpoint:
         try:
             with os.fdopen(handle, "wb") as file:
                 np.savez(file, allow_pickle=False, **{_HEADER: np.array(header), **arrays})
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(name, self.path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -105,31 +107,50 @@ class _Differs(ValueError):
 def describe_parameters(estimator, free):
     """Parameters of an estimator but those of `free`, which may change between two runs, as JSON can hold them."""
     parameters = estimator.get_params(deep=False)
-    return json.loads(json.dumps({name: _described(value) for name, value in parameters.items() if name not in free}))
+    return json.loads(
+        json.dumps({name: _described(name, value) for name, value in parameters.items() if name not in free})
+    )
 
 
-def _described(value):
+def _described(name, value):
     if value is None or isinstance(value, (str, bool)):
         return value
-    if np.ndim(value) == 0 and isinstance(value, (int, float, np.number, np.bool_)):
+    if isinstance(value, (int, float, np.number, np.bool_)):
         return np.asarray(value).item()
     if isinstance(value, BaseEstimator):
-        return {"class": type(value).__name__, **{k: _described(v) for k, v in value.get_params(deep=False).items()}}
+        return {"class": type(value).__name__, **_all_described(name, value.get_params(deep=False))}
     if isinstance(value, (np.random.RandomState, np.random.Generator)):
         return type(value).__name__  # where it stands is in the checkpoint itself
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {"class": type(value).__name__, **{k: _described(v) for k, v in value._asdict().items()}}
-    return _digest(np.asarray(value))
+        return {"class": type(value).__name__, **_all_described(name, value._asdict())}
+    if isinstance(value, dict):
+        return _all_described(name, value)
+    if isinstance(value, (list, tuple)) and not all(isinstance(v, (int, float, np.number)) for v in value):
+        return [_described(name, v) for v in value]
+    array = np.asarray(value)
+    if array.dtype == object:
+        raise ValueError(
+            f"checkpoint cannot tell whether {name} is the same in another run, as it holds {type(value).__name__}; "
+            "give it as numbers, strings, arrays or a penalty of the library, or leave checkpoint=None."
+        )
+    return _digest(array)
+
+
+def _all_described(name, values):
+    return {str(k): _described(f"{name}.{k}", v) for k, v in values.items()}
 
 
 def describe_data(X):
-    """By what data are known again: shape, precision, and a digest of some rows."""
-    rows = np.unique(np.linspace(0, X.shape[0] - 1, _LOOKED_AT).astype(int))
-    return {
-        "shape": list(X.shape),
-        "dtype": str(X.dtype),
-        "digest of some rows": _digest(dense_rows(X, rows, dtype=None)),
-    }
+    """By what data are known again: shape, precision, and a digest of all rows."""
+    known = hashlib.sha256()
+    for part in row_blocks(X, _BLOCK):
+        known.update(np.ascontiguousarray(dense_rows(X, part, dtype=None)).tobytes())
+    return {"shape": list(X.shape), "dtype": str(X.dtype), "digest": known.hexdigest()[:16]}
+
+
+def chained(known, batch):
+    """A digest of the batches so far from that of those before (at first "") and the description of one more."""
+    return hashlib.sha256(json.dumps([known, batch]).encode()).hexdigest()[:16]
 
 
 def _digest(array):

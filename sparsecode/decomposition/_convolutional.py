@@ -20,7 +20,7 @@ from .._warnings import warn
 from ..designs import ConvolutionDesign
 from ..result import SolveResult, Status
 from ..solvers.convolutional.coder import Layout
-from ..solvers.convolutional.coding import CERTIFICATE, largest_correlation, make_coder
+from ..solvers.convolutional.coding import CERTIFICATE, largest_correlation, loudest_window, make_coder
 from ..solvers.convolutional.learning import learn_atoms
 from ._convolutional_setup import atom_lengths, first_atoms
 from ._rows import CompressedRows, DenseRows
@@ -56,8 +56,8 @@ class ConvolutionalDictionaryLearning(
     alpha : float, default=0.1
         Strength of the penalty, above zero.
     relative : bool, default=True
-        Whether `alpha` is a share of the strength from which on no signal of `fit` would use the first atoms. Otherwise it is in
-        the units of correlations of atoms of norm one with signals.
+        Whether `alpha` is a share of the strength from which on no signal of `fit` would use the first atoms (if none does: any).
+        Otherwise it is in the units of correlations of atoms of norm one with signals.
     solver : {"lgcd", "fista"}, default="lgcd"
         How signals are coded: by locally greedy coordinate descent, or by accelerated proximal gradient through Fourier transforms.
     positive_code : bool, default=False
@@ -235,7 +235,8 @@ class ConvolutionalDictionaryLearning(
             self.alpha_ = float(self.alpha)
             if self.relative:
                 design = ConvolutionDesign(atoms, layout.signal_shape)
-                self.alpha_ = self.alpha_ * largest_correlation(design, X, self.positive_code) or 1.0
+                largest = largest_correlation(design, X, self.positive_code) or loudest_window(layout.atom_shape, X)
+                self.alpha_ = self.alpha_ * largest or 1.0
             learned = learn_atoms(
                 signals,
                 atoms,

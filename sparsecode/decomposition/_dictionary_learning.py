@@ -77,7 +77,8 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         Passes over X.
     tol : float or None, default=5e-2
         `fit` ends when the statistics of a whole pass move the atoms by no more than this (see ``certificate_``). Batches leave
-        a floor of some percent, which larger batches lower. None: all passes, and no warning.
+        a floor of some percent, which larger batches lower. None: all passes. Signals many times
+        longer than the others slow the atoms that they use, and may end a fit early: scale them first.
     forgetting : float, default=3.0
         Online: batch t counts ``t ** forgetting`` times as much as the first; 0 never forgets. In later passes of `fit` a signal has
         faded by the time it comes again.
@@ -88,9 +89,9 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
     positive_dict : bool, default=False
         Whether atoms must not be negative.
     replace_dead : bool, default=True
-        Whether an atom that no signal uses (online: none of 10 K), or that equals another, becomes the signal that is represented
-        worst and that no atom resembles. Beyond "online" an atom that equals another but is used stays where its loss raises the
-        objective.
+        Whether an atom that no signal uses (online: none of 10 K), or that equals another (up to sign, unless codes cannot be negative),
+        becomes the signal that is represented worst and that no atom resembles. Beyond "online" an atom that equals another but is
+        used stays where its loss raises the objective.
     max_coherence : float, optional
         Bound on the absolute cosine of two atoms, kept after every update by iterative projections and rotations; the objective may
         then rise.
@@ -121,21 +122,22 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
     alpha_ : float or None
         The strength that was used.
     n_iter_ : int
-        Passes done.
+        Passes done; 1 after `partial_fit`.
     n_steps_ : int
         Batches learned from.
     objective_ : float
         Mean objective of the codes of the last pass (in a stream: batch). Online each is over the atoms of its time; otherwise
         codes and atoms are those that the pass ended with.
     certificate_ : float
-        Root mean square, weighted by the energy of their codes, of the distances by which one sweep over the statistics of the
-        last pass moves the atoms it began with (in a stream: by which the step moved them); zero if they are stationary.
+        Root mean square of the distances by which one sweep over the statistics of the last pass (with the step back within
+        `max_coherence`) moves the atoms it began with (in a stream: by which the step moved them); zero if they are stationary. Atoms are
+        weighted by the energy of their codes or, where it is more, by how many signals use them.
     code_certificate_ : float
-        Largest certificate of the codes of the last pass (batch), as in `SparseCoder.encode`.
+        Largest certificate that codes of the last pass (batch) came with, before atoms moved; as in `SparseCoder.encode`.
     status_ : Status
         How `fit` ended.
     history_ : dict of str to list
-        ``"epoch"``, ``"objective"``, ``"certificate"``, ``"seconds"`` and ``"replaced"`` (atoms, so far) of every pass.
+        ``"epoch"``, ``"objective"``, ``"certificate"``, ``"seconds"`` and ``"replaced"`` (atoms, so far) of every pass of `fit`.
     n_features_in_ : int
         Width of X.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -279,7 +281,7 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
             random = check_random_state(self.random_state)
             learner = make_learner(self, X, random)
             if self.method == "online":
-                learner.horizon = self.forgetting * X.shape[0]
+                learner.horizon = X.shape[0] * max(self.forgetting, 1.0)  # or little forgetting would be much
                 size = self.batch_size or max(_BATCH, 2 * learner.atoms.shape[0])
                 one_pass = online_pass(learner, X, batch_size=size, shuffle=self.shuffle, n_jobs=self.n_jobs)
             else:

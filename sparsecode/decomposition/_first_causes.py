@@ -1,14 +1,20 @@
-"""The first parameters of ProbabilisticSparseCoding, from its parameters and the data, or an error that names what is wrong."""
+"""The fits of ProbabilisticSparseCoding: where they start, from its parameters and the data, and which of them is the best."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from ..solvers.probabilistic.em import mean_square
-from ..solvers.probabilistic.start import initial_causes
+import numpy as np
+from sklearn.utils import check_random_state
+
+from ..result import Status
+from ..solvers.probabilistic.em import Annealing, CausesResult, fit_causes, mean_square
+from ..solvers.probabilistic.inference import local_statistics
+from ..solvers.probabilistic.start import TEMPERATURES, initial_causes
+from ..solvers.probabilistic.states import Truncation
 from ._transform import as_dictionary
 
-__all__ = ["first_causes"]
+__all__ = ["best_fit"]
 
 _OWN = (
     ("values", "discrete", None),
@@ -17,12 +23,46 @@ _OWN = (
 )
 
 
-def first_causes(estimator, X, random):
-    """Where the fit of an estimator starts."""
+def best_fit(estimator, X) -> CausesResult:
+    """The fit, of those from several starts, under which all rows of X are likeliest: each leaves other rows out of what it learns from."""
+    random = check_random_state(estimator.random_state)
+    temperature = TEMPERATURES[estimator.model] if estimator.temperature is None else estimator.temperature
+    truncation = Truncation(estimator.n_candidates, estimator.max_active)
+    n_starts = estimator.n_init if estimator.dict_init is None else 1
+    best: Any = None
+    most = -np.inf
+    for start in range(n_starts):
+        result = fit_causes(
+            X,
+            _first_causes(estimator, X, random),
+            truncation=truncation,
+            annealing=Annealing(estimator.n_annealing, temperature, estimator.parameter_noise, estimator.cut_data),
+            max_iter=estimator.max_iter,
+            tol=estimator.tol or 0.0,
+            random_state=random,
+            callback=estimator.callback,
+            n_jobs=estimator.n_jobs,
+        )
+        stopped = result.status is Status.INTERRUPTED
+        if start == 0 and (stopped or n_starts == 1):
+            return result
+        evidence = local_statistics(X, result.model, truncation, n_jobs=estimator.n_jobs).log_evidence
+        if best is None or evidence > most:
+            best, most = result, evidence
+        if stopped:
+            break
+    return best
+
+
+def _first_causes(estimator, X, random):
+    """Where a fit starts, or an error that names what is wrong."""
     for name, model, default in _OWN:
         given = getattr(estimator, name)
         if estimator.model != model and (given is not None if default is None else given != default):
             raise ValueError(f"{name} has no meaning for model={estimator.model!r}; leave it at its default.")
+    for name, unset in (("temperature", None), ("parameter_noise", 0.0)):
+        if estimator.n_annealing == 0 and getattr(estimator, name) != unset:
+            raise ValueError(f"{name} has no meaning for n_annealing=0; leave it at its default.")
     components = None if estimator.dict_init is None else _checked_init(estimator, X.shape[1])
     if components is not None:
         n_components = components.shape[0]

@@ -155,6 +155,13 @@ class KSparseCompression(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.random_state = random_state
         self.n_jobs = n_jobs
 
+    def _check_sizes(self):
+        for name, default in (("rate", 0.2), ("ratio", 2.0)):
+            needed = self.n_components is None or (name == "ratio" and self.n_nonzero_coefs is None)
+            if not needed and getattr(self, name) != default:
+                given = "n_components" if name == "rate" else "n_components and n_nonzero_coefs"
+                raise ValueError(f"{name} has no meaning where {given} say the size; leave it at its default.")
+
     def fit(self, X, y=None):
         """Compress the weight for inputs like X.
 
@@ -172,8 +179,9 @@ class KSparseCompression(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """
         with all_or_nothing(self), worker_pool(self.n_jobs):
             self._validate_params()
+            self._check_sizes()
             X = self._inputs(X, reset=True)
-            result = self._compressed(X, self._gram_of(X), self.max_iter, self.n_components, None)
+            result = self._compressed(X, self._gram_of(X), self.max_iter, self.n_components)
             self.n_samples_seen_ = X.shape[0]
             announce(result)
         return self
@@ -197,21 +205,27 @@ class KSparseCompression(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """
         with all_or_nothing(self), worker_pool(self.n_jobs):
             self._validate_params()
+            self._check_sizes()
             first = not hasattr(self, "_gram")
             X = self._inputs(X, reset=first)
             gram, seen = self._gram_of(X), X.shape[0]
             if first:
-                n_atoms, init = self.n_components, None
+                n_atoms, known = self.n_components, {}
             else:
                 gram, seen = self._gram + gram, self.n_samples_seen_ + seen
-                n_atoms, init = self.dictionary_.shape[1], self.dictionary_
-            self._compressed(X, gram, 1, n_atoms, init)
+                n_atoms, known = self.dictionary_.shape[1], {"init": self.dictionary_, "codes": self.codes_}
+            self._compressed(X, gram, 1, n_atoms, **known)
             self.n_samples_seen_ = seen
         return self
 
-    def _compressed(self, X, gram, max_iter, n_atoms, init):
+    def _compressed(self, X, gram, max_iter, n_atoms, init=None, codes=None):
+        weight = self._weight(X.shape[1])
+        if codes is not None and codes.shape[1] != weight.shape[1]:
+            raise ValueError(
+                f"weight has {weight.shape[1]} columns, but the one before had {codes.shape[1]}: call fit for a new weight."
+            )
         result = solve_compression(
-            self._weight(X.shape[1]),
+            weight,
             gram,
             n_atoms=n_atoms,
             n_nonzero=self.n_nonzero_coefs,
@@ -219,6 +233,7 @@ class KSparseCompression(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             ratio=float(self.ratio),
             bits=self.bits,
             init=init,
+            codes=codes,
             max_iter=max_iter,
             tol=float(self.tol),
             random_state=self.random_state,

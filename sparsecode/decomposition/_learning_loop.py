@@ -12,7 +12,7 @@ from ..solvers.dictionary.alternating import Pass
 from ..solvers.dictionary.incoherence import coherence
 from ..solvers.dictionary.signals import dense_rows
 from ..solvers.dictionary.statistics import Statistics, add_statistics, stationarity
-from ._checkpoint import generator_state, restored_generator
+from ._checkpoint import chained, describe_data, generator_state, restored_generator
 from ._learning_setup import make_learner, repeated
 
 __all__ = ["Learned", "LearningProgress", "follow", "learn", "online_pass", "shortfall", "whole_pass"]
@@ -75,8 +75,9 @@ def learn(learner, one_pass, *, max_iter, tol, random, callback, checkpoint, tas
             run = {"epoch": epoch, "history": history, "last": last._asdict(), "random": generator_state(random)}
             checkpoint.save({"learner": numbers, "run": run}, arrays)
         progress = LearningProgress(epoch, learner.atoms.copy(), last.objective, last.certificate, seconds)
+        stopped = (callback is not None and bool(callback(progress))) or stopped
         status = _judged(last, tol)
-        if status is Status.MAX_ITER and (stopped or (callback is not None and callback(progress))):
+        if stopped and status is Status.MAX_ITER:
             status = Status.INTERRUPTED
     return Learned(status, epoch, last, history)
 
@@ -113,7 +114,7 @@ def online_pass(learner, X, *, batch_size, shuffle, n_jobs):
                 whole = False
                 break
         stopped = part.end(lambda: _fitted(learner, X)) or not whole
-        certificate = stationarity(before, of_pass, positive=learner.positive)
+        certificate = stationarity(before, of_pass, positive=learner.positive, bound=learner.max_coherence)
         return Pass(of_pass.objective / of_pass.n_signals, certificate, of_pass.certificate), whole, stopped
 
     return one_pass
@@ -133,9 +134,9 @@ def whole_pass(learner, X, *, n_jobs):
 def follow(estimator, batches):
     """Let an estimator that has no learner take one step a batch; how it ended, and the history.
 
-    With a checkpoint, batches that it has seen are passed over.
+    With a checkpoint, batches that it has seen are passed over, after a look whether they are the ones.
     """
-    checkpoint, seen = None, 0
+    checkpoint, seen, known = None, 0, ""
     learned, history = None, {name: [] for name in _HISTORY}
     began = time.perf_counter()
     for count, batch in enumerate(batches, 1):
@@ -145,7 +146,11 @@ def follow(estimator, batches):
             if checkpoint.saved is not None:
                 learned, history, seen = _back_in_stream(estimator, X, *checkpoint.saved)
                 began -= history["seconds"][-1]
+        if checkpoint is not None:
+            known = chained(known, describe_data(X))
         if count <= seen:
+            if count == seen:
+                _same_stream(checkpoint, known, count, seen)
             continue
         learned = estimator._step(X)
         learner, last, seconds = estimator._learner, learned.last, time.perf_counter() - began
@@ -155,7 +160,13 @@ def follow(estimator, batches):
             history[name].append(value)
         if checkpoint is not None:
             numbers, arrays = learner.state()
-            run = {"epoch": count, "history": history, "last": last._asdict(), "alpha": estimator.alpha_}
+            run = {
+                "epoch": count,
+                "history": history,
+                "last": last._asdict(),
+                "alpha": estimator.alpha_,
+                "stream": known,
+            }
             checkpoint.save({"learner": numbers, "run": run}, arrays)
         progress = LearningProgress(count, learner.atoms.copy(), last.objective, last.certificate, seconds)
         if estimator.callback is not None and estimator.callback(progress):
@@ -163,7 +174,19 @@ def follow(estimator, batches):
             break
     if learned is None:
         raise ValueError("batches is empty: a stream needs at least one batch of signals.")
+    if count < seen:
+        _same_stream(checkpoint, known, count, seen)
     return learned, history
+
+
+def _same_stream(checkpoint, known, count, seen):
+    """Refuse a stream whose batches, as many as the checkpoint has seen, are not those that it has seen."""
+    if count < seen or known != checkpoint.saved[0]["run"]["stream"]:
+        had = f"only {count} batches" if count < seen else "others in their place"
+        raise ValueError(
+            f"the checkpoint {str(checkpoint.path)!r} is of another run: it has seen {seen} batches, and batches has {had}; "
+            "give the stream from its first batch, or another path to begin anew."
+        )
 
 
 def _back_in_stream(estimator, X, numbers, arrays):
@@ -179,20 +202,30 @@ def _back_in_stream(estimator, X, numbers, arrays):
 
 
 def shortfall(estimator):
-    """What to warn of after a fit: atoms that are not stationary, or closer than was asked for; else nothing."""
+    """What to warn of after a fit: atoms that are not stationary, or closer than was asked for, codes that miss their certificate or have
+    no entry at all; else nothing."""
+    found, learner = [], estimator._learner
     if estimator.tol is not None and estimator.status_ is Status.MAX_ITER:
         more = "max_iter or batch_size" if estimator.method == "online" else "max_iter"
-        return (
+        found.append(
             f"relative stationarity {estimator.certificate_:.3e} after {estimator.n_iter_} passes, tolerance {estimator.tol:.1e}: "
             f"raise {more}, loosen tol, or pass tol=None if the number of passes is what you want."
         )
     bound = estimator.max_coherence
-    if bound is not None and coherence(estimator._learner.atoms) > bound:
-        return (
-            f"the mutual coherence is {coherence(estimator._learner.atoms):.4g}, above max_coherence={bound:g}, which is too near to "
+    if bound is not None and coherence(learner.atoms) > bound:
+        found.append(
+            f"the mutual coherence is {coherence(learner.atoms):.4g}, above max_coherence={bound:g}, which is too near to "
             "what so many atoms can reach; raise it, or learn fewer atoms."
         )
-    return ""
+    goal = learner.coder.goal(np.dtype(np.float64))
+    if not estimator.code_certificate_ <= goal:
+        found.append(
+            f"codes of the last pass miss the tolerance {goal:.1e}: the largest {learner.coder.certificate_name} is "
+            f"{estimator.code_certificate_:.3e}; {learner.coder.remedy}."
+        )
+    if estimator.objective_ > 0 and not np.any(learner.statistics.code_gram):
+        found.append("no code has an entry, so no atom was learned: lower the penalty, or its error bound.")
+    return " Also, ".join(found)
 
 
 def _fitted(learner, X):

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._validation import check_range
 from ..solvers.dictionary.alternating import AlternatingLearner
-from ..solvers.dictionary.incoherence import least_coherence
+from ..solvers.dictionary.incoherence import refuse_coherence
 from ..solvers.dictionary.online import OnlineLearner
 from ..solvers.dictionary.signals import dense_rows, row_blocks
 from ..solvers.dictionary.start import initial_atoms
@@ -31,6 +31,7 @@ BY_NAME = tuple(name for name in ALGORITHMS if name != "penalty")  # a penalty c
 _ALPHA_OVER_RMS = 1.2  # about the strength at which an atom must beat white noise as strong as the data
 _MEASURED = ("lasso", "threshold")  # not the elastic net, whose ridge does not scale with the data
 _BLOCK = 1 << 14  # signals read at a time where X is only measured
+_OF_TRANSFORM = {"n_components": None, "split_sign": False, "sparse_output": False, "n_jobs": None}
 _ONLINE_ONLY = {"batch_size": None, "forgetting": 3.0, "n_sweeps": 1, "shuffle": True}
 
 
@@ -43,18 +44,7 @@ def check_parameters(estimator, n_atoms, n_features):
                     f"{name}={getattr(estimator, name)!r} has no meaning for method={estimator.method!r}, which takes all "
                     f"signals at once; leave it at {default!r}, or use method='online'."
                 )
-    bound = estimator.max_coherence
-    if bound is None:
-        return
-    if estimator.positive_dict:
-        raise ValueError(
-            "max_coherence has no meaning with positive_dict: it is kept by rotations, which make entries negative."
-        )
-    if bound < least_coherence(n_atoms, n_features):
-        raise ValueError(
-            f"max_coherence is {bound:g}, but {n_atoms} atoms of length {n_features} have a mutual coherence of at least "
-            f"{least_coherence(n_atoms, n_features):.3g} (Welch's bound); raise it, or learn fewer atoms."
-        )
+    refuse_coherence(estimator.max_coherence, n_atoms, n_features, estimator.positive_dict)
 
 
 def make_learner(estimator, X, random):
@@ -73,6 +63,7 @@ def make_learner(estimator, X, random):
             forgetting=estimator.forgetting,
             positive=estimator.positive_dict,
             n_sweeps=estimator.n_sweeps,
+            signed=_signed(estimator),
             **shared,
         )
     if coder.strengths is None and estimator.method != "mod":
@@ -86,6 +77,7 @@ def make_learner(estimator, X, random):
         coder,
         method=estimator.method,
         positive_code=estimator.positive_code,
+        signed=_signed(estimator),
         positive_dict=estimator.positive_dict,
         **shared,
     )
@@ -99,7 +91,7 @@ def continued(estimator, X):
     learner.coder = repeated(estimator._coder(X.shape[1], learner.atoms.shape[0]))
     learner.forgetting, learner.positive = estimator.forgetting, estimator.positive_dict
     learner.n_sweeps, learner.replace_dead = estimator.n_sweeps, estimator.replace_dead
-    learner.max_coherence = estimator.max_coherence
+    learner.max_coherence, learner.signed = estimator.max_coherence, _signed(estimator)
     if learner.positive:
         learner.atoms = np.maximum(learner.atoms, 0.0)
     return learner
@@ -117,6 +109,7 @@ def as_online(estimator, learner):
         n_sweeps=estimator.n_sweeps,
         replace_dead=learner.replace_dead,
         max_coherence=learner.max_coherence,
+        signed=learner.signed,
     )
     online.statistics = learner.statistics()
     online.n_signals, online.n_steps, online.n_replaced = len(learner.signals), learner.n_passes, learner.n_replaced
@@ -127,7 +120,14 @@ def first_atoms(estimator, X, n_atoms, random):
     """The atoms to start from, norms at most one."""
     given = estimator.dict_init
     if given is None or isinstance(given, str):
-        return initial_atoms(X, n_atoms, random, positive=estimator.positive_dict, spread=given is not None)
+        return initial_atoms(
+            X,
+            n_atoms,
+            random,
+            positive=estimator.positive_dict,
+            spread=given is not None,
+            signed=_signed(estimator),
+        )
     atoms = as_dictionary(given, "dict_init").astype(np.float64)
     if atoms.shape[1] != X.shape[1] or (estimator.n_components is not None and atoms.shape[0] != n_atoms):
         rows = "n_components" if estimator.n_components is None else n_atoms
@@ -159,6 +159,12 @@ def strength(estimator, X, measured=None):
     return _ALPHA_OVER_RMS * float(np.sqrt(mean_square)) if mean_square > 0 else 1.0
 
 
+def _signed(estimator):
+    """Whether codes cannot be negative, so that an atom and its negative are two."""
+    penalty = estimator.coder.penalty if isinstance(estimator.coder, SparseCoder) else None
+    return bool(estimator.positive_code or getattr(penalty, "positive", False))
+
+
 def repeated(coder):
     """The coder for one who calls it again and again."""
     return coder._replace(repeated=True) if "repeated" in coder._fields else coder
@@ -174,6 +180,12 @@ def as_coder(coder, n_features, n_atoms, *, alpha, n_nonzero_coefs, positive_cod
         if value is not None:
             raise ValueError(
                 f"{name} has no meaning where coder is a SparseCoder; set it there, or pass the algorithm's name."
+            )
+    coder._validate_params()
+    for name, default in _OF_TRANSFORM.items():
+        if getattr(coder, name) != default:
+            raise ValueError(
+                f"{name}={getattr(coder, name)!r} has no meaning in a SparseCoder that {owner} codes with; leave it at {default!r} there."
             )
     if positive_code != coder.positive_code:
         raise ValueError(f"positive_code differs between {owner} and its coder; set both alike.")

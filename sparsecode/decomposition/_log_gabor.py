@@ -122,6 +122,8 @@ def orientation_bandwidth(components):
         raise ValueError(f"components has shape {atoms.shape}; it must be (n_components, height, width).")
     if not np.all(np.isfinite(atoms)):
         raise ValueError("components contains NaN or infinity; remove those atoms.")
+    peak = np.max(np.abs(atoms), axis=(1, 2), keepdims=True)
+    atoms = atoms / np.where(peak > 0, peak, 1.0)  # energies of any scale are numbers
     side = _FINER * max(atoms.shape[1:])
     radius, angle = _plane(side)
     energy = np.abs(np.fft.fft2(atoms - atoms.mean(axis=(1, 2), keepdims=True), s=(side, side))) ** 2

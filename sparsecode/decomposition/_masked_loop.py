@@ -11,7 +11,7 @@ from ..solvers.dictionary.signals import dense_rows, row_blocks
 
 __all__ = ["Pace", "masked_pass", "measure"]
 
-_LATE = 0.7  # share of the batches after which the learning rate falls
+_FALLING = 0.5  # share of the steps after which the learning rate falls, linearly to zero
 
 
 class Pace(NamedTuple):
@@ -20,17 +20,23 @@ class Pace(NamedTuple):
     max_iter: int
     batch_size: int
     warm_start_epochs: int
+    last_plain_share: float
     learning_rate: float
-    decay: float
     shuffle: bool
 
     def rate(self, step, n_batches):
-        """Learning rate of a step, counted from 0."""
-        return self.learning_rate * (self.decay if step >= _LATE * self.max_iter * n_batches else 1.0)
+        """Learning rate of a step, counted from 0: Adam's noise is as large as its rate, so that ends at zero."""
+        left = 1.0 - step / (self.max_iter * n_batches)
+        return self.learning_rate * min(left / (1.0 - _FALLING), 1.0)
+
+    def hides(self, step, n_batches):
+        """Whether a step hides anything: not in the first passes, and not in the last share of the steps."""
+        first, total = self.warm_start_epochs * n_batches, self.max_iter * n_batches
+        return first <= step < (1.0 - self.last_plain_share) * total
 
 
 def masked_pass(learner, X, pace, *, n_jobs):
-    """``one_pass`` of `learn`: X in batches, each under a mask of its own; the first passes hide nothing."""
+    """``one_pass`` of `learn`: X in batches, each under a mask of its own where the pace says so."""
 
     def one_pass(random, task, epoch):
         order = random.permutation(X.shape[0]) if pace.shuffle else np.arange(X.shape[0])
@@ -40,9 +46,9 @@ def masked_pass(learner, X, pace, *, n_jobs):
         for count, start in enumerate(starts):
             step = part.part("batch")
             batch = dense_rows(X, np.sort(order[start : start + pace.batch_size]))
-            hidden = None if epoch <= pace.warm_start_epochs else learner.draw_mask(random)
-            rate = pace.rate((epoch - 1) * len(starts) + count, len(starts))
-            of_pass.add(learner.step(batch, hidden, rate, n_jobs))
+            number = (epoch - 1) * len(starts) + count
+            hidden = learner.draw_mask(random) if pace.hides(number, len(starts)) else None
+            of_pass.add(learner.step(batch, hidden, pace.rate(number, len(starts)), n_jobs))
             if step.end(lambda: _fitted(learner, X)):
                 whole = False
                 break

@@ -7,7 +7,6 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
@@ -16,11 +15,10 @@ from .._parallel import worker_pool
 from .._validation import refuse_lazy
 from .._warnings import warn
 from ..result import Status
-from ..solvers.probabilistic.em import Annealing, CausesResult, fit_causes
 from ..solvers.probabilistic.inference import posterior
-from ..solvers.probabilistic.start import MODELS, TEMPERATURES
+from ..solvers.probabilistic.start import MODELS
 from ..solvers.probabilistic.states import Truncation
-from ._first_causes import first_causes
+from ._first_causes import best_fit
 from ._rows import CompressedRows, DenseRows
 from ._transform import rows_dtype
 
@@ -74,7 +72,8 @@ class ProbabilisticSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         Noise added to the components while annealing, over that of the data as learned so far.
     cut_data : bool, default=True
         Whether `fit` leaves out the worst explained rows, as many as the prior expects to have more than `max_active` active causes:
-        without it they make the noise and the probabilities too large.
+        without it they make the noise and the probabilities too large. Which they are is settled while annealing, and without
+        that none is left out.
     max_iter : int, default=300
         Iterations, the annealed ones included.
     tol : float or None, default=1e-4
@@ -83,7 +82,7 @@ class ProbabilisticSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     dict_init : array of shape (n_components, n_features), optional
         Where the components start; by default at random rows of X.
     n_init : int, default=4
-        Fits from different random rows, of which the one of highest free energy is kept; one where `dict_init` is given. Annealing
+        Fits from different random rows, of which the one that explains all rows best (`score`) is kept; one where `dict_init` is given. Annealing
         avoids most local maxima, but not all: one start in five or so ends with two causes merged and another one doubled.
     code : {"mean", "map"}, default="mean"
         What `transform` returns: posterior means, or the likeliest state.
@@ -253,24 +252,7 @@ class ProbabilisticSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         self._validate_params()
         with all_or_nothing(self), worker_pool(self.n_jobs):
             X = self._signals(X, reset=True)
-            random = check_random_state(self.random_state)
-            temperature = TEMPERATURES[self.model] if self.temperature is None else self.temperature
-            result: CausesResult | None = None
-            for _ in range(self.n_init if self.dict_init is None else 1):
-                other = fit_causes(
-                    X,
-                    first_causes(self, X, random),
-                    truncation=Truncation(self.n_candidates, self.max_active),
-                    annealing=Annealing(self.n_annealing, temperature, self.parameter_noise, self.cut_data),
-                    max_iter=self.max_iter,
-                    tol=self.tol or 0.0,
-                    random_state=random,
-                    callback=self.callback,
-                    n_jobs=self.n_jobs,
-                )
-                result = other if result is None or other.free_energy > result.free_energy else result
-                if other.status is Status.INTERRUPTED:
-                    break
+            result = best_fit(self, X)
             self._store(X, result)
         if self.tol is not None and self.status_ is Status.MAX_ITER:
             warn(

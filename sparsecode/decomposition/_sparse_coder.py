@@ -67,7 +67,7 @@ class SparseCoder(CodingTransformer):
     split_sign : bool, default=False
         Whether positive and negative parts of the codes go to columns of their own.
     sparse_output : bool, default=False
-        Whether codes are a CSR matrix; coding then needs no memory beyond its result and 64 MiB.
+        Whether codes are a CSR matrix; coding then needs no memory beyond its result, K by K matrices and 64 MiB.
     n_jobs : int, optional
         Threads; -1 for all cores, by default as many as OMP_NUM_THREADS allows. The codes have the same bits for any number.
 

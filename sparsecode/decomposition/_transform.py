@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .._parallel import worker_pool
-from .._validation import refuse_lazy
+from .._validation import check_range, refuse_lazy
 from .._warnings import warn
 from ..result import SolveResult, Status
 from ..solvers.dictionary.signals import dense_rows
@@ -81,7 +81,8 @@ class CodingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         -------
         SolveResult
             `coef` holds what `transform` returns, one code a row; `certificate` and `objective` have one entry for each signal,
-            in float64. `status` is CONVERGED if every certificate is at most `tol`.
+            in float64. `status` is CONVERGED if every certificate is at most `tol`; `n_iter` is the largest number of entries of a
+            code.
         """
         atoms, X = self._atoms_and_signals(X)
         coder = self._coder(X.shape[1], atoms.shape[0])
@@ -172,7 +173,9 @@ class CodingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         chunk = min(max(chunk, 256), _LARGEST_CHUNK)
         for start in range(0, X.shape[0], chunk):
             part = slice(start, min(start + chunk, X.shape[0]))
-            yield part, coder.code(atoms, floating(dense_rows(X, part, dtype=None)), self.n_jobs)
+            block = floating(dense_rows(X, part, dtype=None))
+            check_range(np.einsum("ij,ij->i", block, block, dtype=np.float64), block, "X", "row", start)
+            yield part, coder.code(atoms, block, self.n_jobs)
 
     def _announce(self, coder, missed, X, worst):
         if missed:

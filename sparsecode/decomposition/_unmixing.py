@@ -69,7 +69,8 @@ class RobustUnmixing(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tran
     simplex : {"exact", "soft"}, default="exact"
         Whether the abundances of a pixel sum to one, or are charged ``delta^2 / 2 (1 - sum_k A_nk)^2`` for not doing so.
     delta : float, default=1.0
-        Weight of the soft constraint; without meaning for the exact one.
+        Weight of the soft constraint, above 0: without it, ever smaller abundances of ever larger endmembers cost ever less. Only
+        for ``simplex="soft"``.
     init : array of shape (n_components, n_features), optional
         Endmembers to start from, not negative; by default the extreme pixels in the leading directions of the bands, each
         divided by its noise.
@@ -79,7 +80,7 @@ class RobustUnmixing(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tran
         `fit` ends when projected gradient steps would move abundances and endmembers by no more than this (see ``certificate_``).
         None: all iterations, and no warning.
     callback : callable, optional
-        Called with an `UnmixingProgress` after each iteration; return True to stop.
+        Called with an `UnmixingProgress` of the start and after each iteration; return True to stop.
     n_jobs : int, optional
         Threads over pixels; -1 for all cores, by default as many as OMP_NUM_THREADS allows.
 
@@ -144,7 +145,7 @@ class RobustUnmixing(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tran
         "alpha": [Interval(Real, 0, None, closed="left")],
         "power": [Interval(Real, 0, 1, closed="right"), StrOptions({"learned"})],
         "simplex": [StrOptions({"exact", "soft"})],
-        "delta": [Interval(Real, 0, None, closed="left")],
+        "delta": [Interval(Real, 0, None, closed="neither")],
         "init": ["array-like", None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
@@ -196,6 +197,10 @@ class RobustUnmixing(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tran
             The fitted estimator.
         """
         self._validate_params()
+        if self.simplex == "exact" and self.delta != 1.0:
+            raise ValueError(
+                "delta has no meaning for simplex='exact'; leave it at its default, or pass simplex='soft'."
+            )
         task = FitTask.of_fit(self, self.max_iter)
         with all_or_nothing(self), worker_pool(self.n_jobs):
             refuse_lazy(X, "X")

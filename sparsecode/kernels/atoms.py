@@ -14,6 +14,8 @@ from ._compile import kernel
 
 __all__ = ["accumulate", "sweep"]
 
+_TINY = 1e-290  # energies so small have lost their digits
+
 
 @kernel
 def accumulate(code_gram, code_signal, signals, indptr, indices, values):
@@ -30,7 +32,7 @@ def accumulate(code_gram, code_signal, signals, indptr, indices, values):
 
 @kernel
 def sweep(atoms, code_gram, code_signal, positive, least):
-    """Minimise the surrogate over one atom after another, in place; atoms with ``A_jj <= least`` stay.
+    """Minimise the surrogate over one atom after another, in place; atoms with ``A_jj <= least max_i |A_ji|`` stay.
 
     Returns ``sqrt(sum_j A_jj ||move of d_j||^2 / sum_j A_jj)``: how far the atoms moved, weighted by the energy they carry.
     """
@@ -39,7 +41,10 @@ def sweep(atoms, code_gram, code_signal, positive, least):
     energy = moved_energy = 0.0
     for j in range(n_atoms):
         weight = code_gram[j, j]
-        if not weight > least:
+        beside = _TINY
+        for i in range(n_atoms):
+            beside = max(beside, least * abs(code_gram[j, i]))
+        if not weight > beside:
             continue
         for f in range(n_features):
             new[f] = code_signal[j, f]

@@ -91,8 +91,9 @@ def _objector(gram, penalty, ranges, code, cor):
         best = prox(penalty, code[j] + pull, 1.0 / curvature)
         change = abs(best - code[j])
         worst = max(worst, curvature * change)
-        if change * change * curvature > longest:
-            chosen, longest, goal = j, change * change * curvature, best
+        gain = (curvature * change) * change  # in this order: the square of a small change is zero
+        if gain > longest:
+            chosen, longest, goal = j, gain, best
     return chosen, goal, worst
 
 
@@ -132,7 +133,7 @@ def _descend(gram, corr, penalty, ranges, still, max_iter, code, cor, active, lo
     """Lower the objective from `code`, whose correlations are `cor`, until no coefficient objects by more than `still`."""
     for step in range(max_iter):
         chosen, goal, worst = _objector(gram, penalty, ranges, code, cor)
-        if worst <= still:
+        if worst <= still or chosen < 0:
             break
         change = goal - code[chosen]
         code[chosen] = goal

@@ -8,7 +8,7 @@ as `precision`, everything follows from ``A = I + precision P^T G_SS P`` and ``t
     log p(y | S) - log p(y | none) = precision (mean_S b_S - 1/2 mean_S^T G_SS mean_S) + 1/2 t^T A^-1 t - 1/2 log det A
     z_S | S, y ~ N(mean_S + P A^-1 t,  P A^-1 P^T)
 
-which stays exact as the covariance goes to zero. The table of states is that of `discrete_causes`.
+which stays exact as the covariance becomes singular or zero. The table of states is that of `discrete_causes`.
 """
 
 from __future__ import annotations
@@ -117,31 +117,41 @@ def _state_moments(members, size, rows, mean, root, factor, whitened, solved, ce
 
 
 @kernel
-def _dual_moments(size, root, factor, solved, dual, dual_spread):
-    """``covariance_S^-1 (mean of the state - mean_S)``, and ``covariance_S^-1 (P A^-1 P^T - covariance_S) covariance_S^-1``."""
-    for i in range(size - 1, -1, -1):
-        total = solved[i]
-        for j in range(i + 1, size):
-            total -= root[j, i] * dual[j]
-        dual[i] = total / root[i, i]
-    back = np.empty((size, size))  # L^-1 P^-1, then its difference from P^-1 in squares
-    inverse = np.empty((size, size))
+def _dual_moments(members, size, dots, rows, local, covariance, precision, center, dual, dual_spread):
+    """``covariance_S^-1 (mean of the state - mean_S)``, and ``covariance_S^-1 (P A^-1 P^T - covariance_S) covariance_S^-1``.
+
+    Nothing is divided by the covariance, which may be singular: the first is ``precision (b_S - G_SS mean of the state)``, and with
+    ``precision G_SS = R R^T`` the second is ``-R (I + R^T covariance_S R)^-1 R^T``.
+    """
+    root, inner = np.zeros((size, size)), np.empty((size, size))
+    for i in range(size):
+        total = dots[rows[members[i]]]
+        for j in range(size):
+            total -= local[members[i], members[j]] * center[j]
+            if j <= i:
+                root[i, j] = precision * local[members[i], members[j]]
+        dual[i] = precision * total
+    _factor(root, size)
+    for i in range(size):
+        for j in range(i + 1):
+            total = 1.0 if i == j else 0.0
+            for k in range(i, size):
+                for m in range(j, size):
+                    total += root[k, i] * covariance[rows[members[k]], rows[members[m]]] * root[m, j]
+            inner[i, j] = total
+    _factor(inner, size)
+    solved = np.empty((size, size))  # L^-1 R^T, with the factor L of what is inverted
     for column in range(size):
         for i in range(size):
-            total = 1.0 if i == column else 0.0
+            total = root[column, i]
             for j in range(i):
-                total -= root[i, j] * inverse[j, column]
-            inverse[i, column] = total / root[i, i]
-        for i in range(size):
-            total = inverse[i, column]
-            for j in range(i):
-                total -= factor[i, j] * back[j, column]
-            back[i, column] = total / factor[i, i]
+                total -= inner[i, j] * solved[j, column]
+            solved[i, column] = total / inner[i, i]
     for i in range(size):
         for j in range(size):
             total = 0.0
             for k in range(size):
-                total += back[k, i] * back[k, j] - inverse[k, i] * inverse[k, j]
+                total -= solved[k, i] * solved[k, j]
             dual_spread[i, j] = total
 
 
@@ -238,10 +248,14 @@ def slab_posterior(
                 amplitude[n, h] += share * single_mean[n, h]
                 square[n, h] += share * (single_mean[n, h] ** 2 + single_variance[n, h])
                 if dual_mean.shape[0] > 0:
-                    shift = (single_mean[n, h] - mean[h]) / covariance[h, h]
+                    size = 0.0  # as in _dual_moments
+                    for d in range(atoms.shape[1]):
+                        if observed.shape[0] == 0 or observed[n, d]:
+                            size += atoms[h, d] ** 2
+                    shift = precision * (dots[n, h] - size * single_mean[n, h])
                     dual_mean[h] += share * shift
-                    change = (single_variance[n, h] / covariance[h, h] - 1.0) / covariance[h, h]
-                    dual_second[h, h] += share * (shift * shift + change)
+                    change = precision * size / (1.0 + precision * size * covariance[h, h])
+                    dual_second[h, h] += share * (shift * shift - change)
         together[:] = 0.0
         for s in range(n_states):
             share = np.exp(joint[s] - evidence[n])
@@ -268,7 +282,7 @@ def slab_posterior(
                 if best.shape[0] > 0 and s == winner:
                     best[n, h] = center[i]
             if dual_mean.shape[0] > 0:
-                _dual_moments(size, root, factor, solved, dual, dual_spread)
+                _dual_moments(members, size, dots[n], rows, local, covariance, precision, center, dual, dual_spread)
                 for i in range(size):
                     dual_mean[rows[members[i]]] += share * dual[i]
                     for j in range(size):

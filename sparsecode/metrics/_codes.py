@@ -106,7 +106,8 @@ def dead_fraction(codes, *, max_usage=0.0):
 def _uses(codes):
     """How often each atom is used, the number of signals, and that of the places where a signal can use an atom."""
     if sp.issparse(codes):
-        codes = codes.tocoo()
+        codes = codes.tocoo(copy=True)
+        codes.sum_duplicates()
         counts, shape = np.bincount(codes.col[codes.data != 0], minlength=codes.shape[1]), codes.shape
     else:
         codes = to_numpy(codes) if is_array_api_obj(codes) else np.asarray(codes)

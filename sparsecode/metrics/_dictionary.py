@@ -148,7 +148,8 @@ def mutual_coherence(A):
     >>> round(mutual_coherence(np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])), 6)
     0.707107
     """
-    return babel(A, 1)
+    columns = _unit_rows(as_values(A).T, "A")
+    return _cumulative(columns, 1) if len(columns) > 1 else 0.0
 
 
 def babel(A, order):
@@ -185,10 +186,14 @@ def babel(A, order):
     >>> round(babel(np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]), 2), 6)
     1.414214
     """
-    columns = _unit_rows(as_values(A).T)
+    columns = _unit_rows(as_values(A).T, "A")
     order = as_count(order, "order")
     if order >= columns.shape[0]:
         raise ValueError(f"order is {order}, but only {columns.shape[0] - 1} other columns exist.")
+    return _cumulative(columns, order)
+
+
+def _cumulative(columns, order):
     likeness = np.abs(columns.conj() @ columns.T)
     np.fill_diagonal(likeness, 0.0)
     largest = np.partition(likeness, columns.shape[0] - order, axis=1)[:, -order:]
@@ -197,7 +202,7 @@ def babel(A, order):
 
 def _likeness(dictionary_true, dictionary, signed):
     """Cosine of every true atom with every atom found: its modulus, or its real part where signs count."""
-    true, found = _unit_rows(dictionary_true), _unit_rows(dictionary)
+    true, found = _unit_rows(dictionary_true, "dictionary_true"), _unit_rows(dictionary, "dictionary")
     if true.shape[1] != found.shape[1]:
         raise ValueError(
             f"the atoms of dictionary have length {found.shape[1]}, those of dictionary_true {true.shape[1]}."
@@ -206,9 +211,13 @@ def _likeness(dictionary_true, dictionary, signed):
     return np.real(cosines) if signed else np.abs(cosines)
 
 
-def _unit_rows(dictionary):
+def _unit_rows(dictionary, name):
     atoms = as_values(dictionary)
     if atoms.ndim != 2 or atoms.size == 0:
         raise ValueError(f"expected a two-dimensional array with at least one atom; got shape {atoms.shape}.")
+    if not np.all(np.isfinite(atoms)):
+        raise ValueError(f"{name} has entries that are not finite; a cosine with them means nothing.")
+    size = np.max(np.abs(atoms), axis=1, keepdims=True)  # squares of what is left stay in range
+    atoms = atoms / np.ldexp(1.0, np.frexp(np.where(size > 0, size, 1.0))[1] - 1)
     norms = np.linalg.norm(atoms, axis=1, keepdims=True)
     return np.divide(atoms, norms, out=np.zeros_like(atoms), where=norms > 0)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from .._array import is_array_api_obj, to_numpy
+from .._validation import as_count
 from ..metrics import atom_usage
 from ._style import BLUE, axes_or_new
 
@@ -177,7 +178,12 @@ class DictionaryDisplay:
         ValueError
             If the shape does not fit the atoms, or an order by usage lacks the usage.
         """
-        components = np.asarray(to_numpy(components) if is_array_api_obj(components) else components, dtype=float)
+        components = to_numpy(components) if is_array_api_obj(components) else np.asarray(components)
+        if np.iscomplexobj(components):
+            raise ValueError(
+                "components are complex, which one picture cannot show; pass their .real, .imag or modulus."
+            )
+        components = np.asarray(components, dtype=float)
         if components.ndim < 2 or components.size == 0:
             raise ValueError(f"components has shape {components.shape}; it must be (n_components, n_features).")
         own_axes = components.shape[1:] if components.ndim > 2 else None
@@ -185,6 +191,8 @@ class DictionaryDisplay:
         atom_shape = _atom_shape(components.shape[1], own_axes if atom_shape is None else atom_shape)
         if usage is not None:
             usage = np.asarray(usage, dtype=float)
+            if not np.all(np.isfinite(usage)):
+                raise ValueError("usage has entries that are not finite.")
             if usage.shape != components.shape[:1]:
                 raise ValueError(
                     f"usage has shape {usage.shape}; it must be ({components.shape[0]},), one number an atom."
@@ -208,7 +216,10 @@ class DictionaryDisplay:
         """
         atoms = self.components.reshape(-1, *self.atom_shape)
         chosen = np.arange(len(atoms)) if order is None else np.asarray(self._ranked(order, atoms))
-        chosen = chosen[:n_atoms]
+        if n_atoms is not None:
+            chosen = chosen[: as_count(n_atoms, "n_atoms")]
+        if n_columns is not None:
+            n_columns = as_count(n_columns, "n_columns")
         if len(self.atom_shape) == 1:
             return self._plot_curves(atoms[chosen], chosen, n_columns, positions, ax)
         if positions is not None:
@@ -224,6 +235,9 @@ class DictionaryDisplay:
 
     def _ranked(self, order, atoms):
         if not isinstance(order, str):
+            order = np.asarray(order)
+            if order.ndim != 1 or order.dtype.kind not in "iu" or np.any((order < 0) | (order >= len(atoms))):
+                raise ValueError(f"order must hold indices of atoms, from 0 to {len(atoms) - 1}; got {order!r}.")
             return order
         if order == "roughness":
             return np.argsort(_roughness(atoms), kind="stable")

@@ -31,6 +31,24 @@ def test_random_patches_lie_at_distinct_places():
     assert not np.array_equal(patches, np.sort(patches, axis=0))
 
 
+@pytest.mark.parametrize("size", [1e-200, 3.0, 1e200])
+def test_whitening_does_not_mind_the_range(size):
+    image = np.random.default_rng(0).random((8, 8))
+    np.testing.assert_allclose(whiten_image(size * image), whiten_image(image), atol=1e-9)
+    assert np.std(whiten_image(size * image)) == pytest.approx(1.0)
+
+
+def test_pixels_that_are_not_finite_and_sizes_of_patches_that_are_no_pair_are_named():
+    image = np.random.default_rng(0).random((8, 8))
+    for size in ((2, 2, 3), 3):
+        with pytest.raises(ValueError, match="patch_size"):
+            load_patches(image, size, 3)
+    image[0, 0] = np.nan
+    for read in (whiten_image, load_patches):
+        with pytest.raises(ValueError, match="image has pixels that are not finite"):
+            read(image)
+
+
 def test_mean_removal_leaves_patches_of_mean_zero():
     raw, centred = (load_patches(n_patches=50, remove_mean=remove, random_state=0) for remove in (False, True))
     np.testing.assert_allclose(centred, raw - raw.mean(axis=1, keepdims=True), atol=1e-15)

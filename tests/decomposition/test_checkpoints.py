@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from sparsecode import DictionaryLearning, SparseCoder, Status
+from sparsecode import DictionaryLearning, GroupL1, SparseCoder, Status
 from sparsecode.datasets import make_dictionary_problem
 from sparsecode.decomposition._learning_setup import make_learner
 from sparsecode.solvers.dictionary import AlternatingLearner, OnlineLearner
@@ -20,6 +20,7 @@ RUNS = {
 }
 runs = pytest.mark.parametrize("parameters", RUNS.values(), ids=RUNS)
 CUT = 3
+CHANGED = np.vstack([X[:1], 1e3 * X[1:4], X[4:]])  # three rows of 300
 
 
 def model_for(parameters, **more):
@@ -164,6 +165,52 @@ def test_a_stream_that_was_cut_goes_on_with_the_same_bits(tmp_path):
         model_for(RUNS["online, measured"], checkpoint=tmp_path / "other").fit_stream([X[:, :5]])
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        [X[:40], X[40:47], 2 * X[47:147], X[147:]],
+        [2 * X[:40], X[40:47], X[47:147], X[147:]],
+        [X[:40], X[40:47]],
+        [X[:47], X[47:147], X[147:200], X[200:]],
+    ],
+    ids=["third batch", "first batch", "too short", "other sizes"],
+)
+def test_a_checkpoint_of_another_stream_is_refused_and_nothing_is_lost(tmp_path, other):
+    path = tmp_path / "stream"
+    cut_stream(path, np.split(X, [40, 47, 147, 148]))
+    before = path.read_bytes()
+    model = model_for(RUNS["online, measured"]).fit(X)
+    atoms = model.components_.copy()
+    with pytest.raises(ValueError, match="batches has"):
+        model.set_params(checkpoint=path).fit_stream(iter(other))
+    assert path.read_bytes() == before
+    np.testing.assert_array_equal(model.components_, atoms)
+
+
+def test_a_penalty_of_groups_is_known_again(tmp_path):
+    def model(groups, max_iter):
+        coder = SparseCoder(algorithm="penalty", penalty=GroupL1(0.1, groups))
+        settings = {"max_iter": max_iter, "tol": None, "random_state": 0, "checkpoint": tmp_path / "run"}
+        return DictionaryLearning(5, coder=coder, **settings)
+
+    model((0, 0, 1, 1, 1), 1).fit(X)
+    assert model((0, 0, 1, 1, 1), 2).fit(X).n_iter_ == 2
+    with pytest.raises(ValueError, match="parameter coder was"):
+        model((0, 0, 0, 1, 1), 2).fit(X)
+    (tmp_path / "run").unlink()
+    with pytest.raises(ValueError, match="GroupL1.groups must be"):
+        model([[0, 1], [2, 3, 4]], 1).fit(X)
+
+
+def test_a_parameter_that_cannot_be_known_again_is_named(tmp_path):
+    class Penalty:
+        """Known by its address alone."""
+
+    coder = SparseCoder(algorithm="penalty", penalty=Penalty())
+    with pytest.raises(ValueError, match=r"coder\.penalty is the same in another run, as it holds Penalty"):
+        DictionaryLearning(5, coder=coder, checkpoint=tmp_path / "run").fit(X)
+
+
 def edited(path, change):
     """Rewrite the header of a checkpoint."""
     with np.load(path) as stored:
@@ -188,7 +235,8 @@ def edited(path, change):
         (None, {}, X[:, :7], r"data shape was \[300, 8\], and is now \[300, 7\]"),
         (None, {}, X[:200], r"data shape was"),
         (None, {}, X.astype(np.float32), "data dtype was 'float64', and is now 'float32'"),
-        (None, {}, 2 * X, "data digest of some rows"),
+        (None, {}, 2 * X, "data digest"),
+        (None, {}, CHANGED, "data digest"),
         (None, {"alpha": 0.3}, X, "parameter alpha was 0.2, and is now 0.3"),
         (None, {"n_components": 5}, X, "parameter n_components was 12, and is now 5"),
         (None, {"random_state": 1}, X, "parameter random_state was 0, and is now 1"),

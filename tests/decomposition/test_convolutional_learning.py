@@ -241,3 +241,14 @@ def test_signals_of_another_shape_are_referred_to_the_solver():
     learner = ConvolutionalDictionaryLearning(2, atom_shape=(4, 4), max_iter=1, tol=None, random_state=0).fit(X)
     with pytest.raises(ValueError, match="convolutional_lasso"):
         learner.transform(X[:, :, :8])
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("entry", [-1.0, 0.0])
+def test_the_strength_has_the_units_of_the_data_where_the_first_atoms_suit_none(entry, factor):
+    X = np.zeros((3, 40))
+    X[[0, 1, 2], [3, 11, 27]] = X[[0, 1, 2], [4, 12, 28]] = 2.0
+    learner = ConvolutionalDictionaryLearning(
+        1, dict_init=np.full((1, 6), entry), positive_code=True, alpha=0.1, max_iter=2, tol=None, random_state=0
+    ).fit(factor * X)
+    assert learner.alpha_ == pytest.approx(0.1 * factor * np.sqrt(8.0))

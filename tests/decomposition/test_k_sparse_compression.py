@@ -6,10 +6,12 @@ import math
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sparsecode import KSparseCompression
 from sparsecode.solvers.dictionary import k_sparse_compression, storage_of, truncated_svd
+from sparsecode.solvers.dictionary.storage import sizes_within
 
 
 @parametrize_with_checks([KSparseCompression(max_iter=3), KSparseCompression(n_components=2, ratio=1.0, max_iter=3)])
@@ -153,7 +155,7 @@ def test_storage_is_counted_bit_by_bit(n_atoms, n_nonzero, layout):
     assert storage.positions == min(200 * n_atoms, 200 * n_nonzero * address)
     assert layout in (storage.layout, None)
     assert storage.total == storage.dictionary + storage.values + storage.positions
-    assert storage.rate == 1 - storage.total / (16 * 100 * 200)
+    assert storage.rate == pytest.approx(1 - storage.total / (16 * 100 * 200), abs=1e-15)
     assert 16 * 300 * storage.rank <= storage.total < 16 * 300 * (storage.rank + 1)
 
 
@@ -261,3 +263,44 @@ def test_bad_input_is_named(weight, gram, options, message):
 def test_a_weight_of_another_width_is_named():
     with pytest.raises(ValueError, match=r"weight has shape \(5, 7\), but X has 24 features"):
         KSparseCompression(np.ones((5, 7))).fit(calibration())
+
+
+def test_more_of_the_same_inputs_do_not_make_the_answer_worse():
+    weight, X = union_of_subspaces(m=8, n=24, dimension=2), calibration(m=8)
+    layer = KSparseCompression(weight, max_iter=15, tol=0.0, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        layer.fit(X)
+    error = layer.output_error_
+    for _ in range(3):
+        layer.partial_fit(X)
+        assert layer.output_error_ <= error * (1 + 1e-9)
+        error = layer.output_error_
+    layer.set_params(weight=weight[:, :9])
+    with pytest.raises(ValueError, match="weight has 9 columns, but the one before had 24"):
+        layer.partial_fit(X)
+
+
+@pytest.mark.parametrize(
+    ("gram", "message"), [(np.diag([10.0, -1.0]), "positive semidefinite"), ([[2.0, 1.0], [0.0, 2.0]], "symmetric")]
+)
+def test_what_is_no_gram_matrix_is_refused(gram, message):
+    with pytest.raises(ValueError, match=f"gram is not {message}"):
+        k_sparse_compression(np.eye(2), gram, n_atoms=2, n_nonzero=1)
+
+
+@pytest.mark.filterwarnings("ignore:no dictionary saves:RuntimeWarning")
+@pytest.mark.parametrize(("shape", "n_nonzero"), [((20, 60), 70), ((20, 600), 50)])
+def test_no_code_has_more_entries_than_a_column(shape, n_nonzero):
+    assert sizes_within(shape, None, n_nonzero, 0.2, 2.0, 16) == sizes_within(shape, None, 20, 0.2, 2.0, 16)
+
+
+def test_codes_without_zeros_need_no_positions():
+    storage = storage_of((20, 60), 15, 15)
+    assert (storage.positions, storage.layout, storage.rank) == (0, "dense", 15)
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("rate", {}), ("ratio", {"n_nonzero_coefs": 2})])
+def test_what_sizes_say_already_is_not_said_twice(name, sizes):
+    value = {"rate": 0.9, "ratio": 4.0}[name]
+    with pytest.raises(ValueError, match=f"{name} has no meaning"):
+        KSparseCompression(np.eye(6), n_components=4, **sizes, **{name: value}).fit(np.eye(6))

@@ -89,3 +89,9 @@ def test_numbers_out_of_range_are_refused_by_name(parameters, name):
 def test_what_is_no_stack_of_atoms_is_refused(atoms):
     with pytest.raises(ValueError, match="components"):
         orientation_bandwidth(atoms)
+
+
+@pytest.mark.parametrize("size", [1e-170, 1e-300, 1e160, 1e300])
+def test_bandwidths_of_the_largest_and_smallest_numbers_are_those_of_others(size):
+    atoms = np.stack([np.eye(8), np.random.default_rng(0).standard_normal((8, 8)) / 8])
+    np.testing.assert_allclose(orientation_bandwidth(size * atoms), orientation_bandwidth(atoms), rtol=1e-9)

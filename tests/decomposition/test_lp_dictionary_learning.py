@@ -296,3 +296,28 @@ def test_powers_beyond_the_precision_end_with_a_status():
         result = lp_dictionary(X.astype(np.float32), p=200, random_state=0)
     assert result.status is Status.DIVERGED
     assert np.all(np.isfinite(result.coef))
+
+
+def test_a_start_at_the_least_objective_is_left():
+    X, start = np.vstack([np.eye(4), -np.eye(4)]), scipy.linalg.hadamard(4) / 2.0
+    least = np.mean(np.sum(np.abs(X @ start.T) ** 3, axis=1))
+    result = lp_dictionary(X, orthogonal=True, init=start, random_state=0)
+    assert result.status is Status.CONVERGED and least == pytest.approx(0.5)
+    np.testing.assert_allclose(np.sort(np.abs(result.coef), axis=1), np.eye(4)[[3] * 4], atol=1e-6)
+    again = lp_dictionary(X, orthogonal=True, init=result.coef, random_state=0)
+    assert again.n_iter <= 1
+    np.testing.assert_allclose(again.coef, result.coef, atol=1e-9)
+
+
+@pytest.mark.parametrize("start", [np.zeros((3, 3)), np.eye(3)[[0, 1, 1]], np.diag([1.0, 1.0, 0.0])])
+def test_atoms_to_start_from_must_be_independent(start):
+    with pytest.raises(ValueError, match="init has atoms that are zero or dependent"):
+        lp_dictionary(np.random.default_rng(0).standard_normal((50, 3)), init=start)
+
+
+def test_names_of_features_do_not_outlive_their_data():
+    pandas = pytest.importorskip("pandas")
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    learner = LpDictionaryLearning(max_iter=1000, random_state=0).fit(pandas.DataFrame(X, columns=list("abc")))
+    learner.fit((X + 1j)[:, :2])
+    assert learner.n_features_in_ == 2 and not hasattr(learner, "feature_names_in_")

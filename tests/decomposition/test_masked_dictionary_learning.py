@@ -125,7 +125,8 @@ def test_the_misfit_is_that_of_hidden_entries_and_its_gradient_that_of_the_atoms
     hidden = learner.draw_mask(np.random.RandomState(0))
     asked = np.ones(12, dtype=bool) if hidden is None else hidden
     codes = np.array([naive_code(learner.atoms, x if hidden is None else np.where(hidden, np.nan, x), 3) for x in X])
-    value = lambda atoms: 0.5 * 12 / asked.sum() * np.nansum((X - codes @ atoms)[:, asked] ** 2)  # noqa: E731
+    share = np.mean(~np.isnan(np.where(asked, X, np.nan)))  # of the entries that are asked for: none that is missing
+    value = lambda atoms: 0.5 / share * np.nansum((X - codes @ atoms)[:, asked] ** 2)  # noqa: E731
     found = learner.misfit(X, hidden)
     assert found.objective == pytest.approx(value(learner.atoms))
     np.testing.assert_allclose(found.energy, np.sum(codes**2, axis=0), atol=1e-9)
@@ -167,7 +168,15 @@ def test_the_truth_is_stationary_without_noise_and_other_atoms_are_not():
 
 
 def test_masks_hide_the_share_that_was_asked_for_and_never_all():
-    for width, share, expected in ((20, 0.1, 2), (15, 0.1, 2), (3, 0.9, 2), (1, 0.5, 0), (20, 0.0, 0)):
+    for width, share, expected in (
+        (20, 0.1, 2),
+        (15, 0.1, 2),
+        (3, 0.9, 2),
+        (1, 0.5, 0),
+        (20, 0.0, 0),
+        (10, 0.8, 8),
+        (100, 0.9, 90),
+    ):
         assert MaskedDictionaryLearning(hidden_share=share)._n_hidden(width) == expected
 
 
@@ -235,7 +244,7 @@ def test_a_run_that_was_cut_and_resumed_has_the_bits_of_one_that_was_not(tmp_pat
         MaskedDictionaryLearning(20, checkpoint=path, **{**settings, "max_iter": 7}).fit(X)
 
 
-def test_the_learning_rate_falls_once_and_the_first_passes_hide_nothing(monkeypatch):
+def test_the_learning_rate_falls_to_zero_and_the_first_and_last_steps_hide_nothing(monkeypatch):
     steps = []
     original = MaskedLearner.step
     monkeypatch.setattr(
@@ -250,8 +259,21 @@ def test_the_learning_rate_falls_once_and_the_first_passes_hide_nothing(monkeypa
     MaskedDictionaryLearning(
         12, n_nonzero_coefs=2, max_iter=10, batch_size=20, warm_start_epochs=2, learning_rate=0.01, random_state=0
     ).fit(problem.data)
-    assert [plain for plain, _ in steps] == [True] * 4 + [False] * 16
-    assert [rate for _, rate in steps] == [0.01] * 14 + [pytest.approx(0.002)] * 6
+    assert [plain for plain, _ in steps] == [True] * 4 + [False] * 10 + [True] * 6
+    np.testing.assert_allclose([rate for _, rate in steps], [0.01] * 10 + [0.001 * left for left in range(10, 0, -1)])
+
+
+@pytest.mark.parametrize("n_components", [200, 300, 400])
+def test_hiding_finds_the_true_atoms_among_too_many_where_seeing_all_does_not(n_components):
+    settings = {"n_nonzero_coefs": 3, "batch_size": 100}
+    for seed in range(3):
+        problem = make_dictionary_problem(400, 30, 40, 3, snr_db=5, random_state=seed)
+        plain, masked = (
+            MaskedDictionaryLearning(n_components, hidden_share=share, random_state=seed, **settings).fit(problem.data)
+            for share in (0.0, 0.1)
+        )
+        found, seen = (nearest(problem.dictionary, learner.components_) for learner in (masked, plain))
+        assert found < 0.9 * seen
 
 
 def test_partial_fit_goes_on_and_a_failed_step_changes_nothing():
@@ -317,3 +339,12 @@ def test_the_distance_to_the_planted_dictionary_falls():
         callback=lambda at: distances.append(dictionary_distance(problem.dictionary, at.components)),
     ).fit(problem.data)
     assert distances[-1] < 0.8 * distances[0]
+
+
+def test_no_fit_starts_at_the_signals_where_there_are_as_many_atoms():
+    problem = make_dictionary_problem(40, 10, 12, 2, snr_db=10, random_state=0)
+    signals = problem.data / np.linalg.norm(problem.data, axis=1, keepdims=True)
+    for n_components, most in ((20, 1.0), (21, 0.99), (60, 0.99)):
+        learner = MaskedDictionaryLearning(n_components, learning_rate=1e-12, max_iter=1, random_state=0)
+        nearest_signal = np.max(np.abs(learner.fit(problem.data).components_ @ signals.T), axis=1)
+        assert np.mean(nearest_signal > 1 - 1e-9) == (most == 1.0)

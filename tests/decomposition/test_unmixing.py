@@ -208,7 +208,7 @@ def test_scaling_the_data_scales_endmembers_alone():
 @pytest.mark.parametrize("simplex", ["exact", "soft"])
 def test_abundances_lie_on_the_simplex(simplex):
     X, *_ = scene(2, 0, n_pixels=150, n_bands=30)
-    model = RobustUnmixing(3, simplex=simplex, delta=5.0, max_iter=100, tol=None).fit(X)
+    model = RobustUnmixing(3, simplex=simplex, delta=5.0 if simplex == "soft" else 1.0, max_iter=100, tol=None).fit(X)
     shares = model.transform(X)
     assert shares.min() >= 0
     np.testing.assert_allclose(shares.sum(axis=1), 1.0, atol=1e-12 if simplex == "exact" else 0.2)
@@ -280,3 +280,11 @@ def test_identical_pixels_leave_no_nan():
             model = RobustUnmixing(3, max_iter=20).fit(X)
             assert np.all(np.isfinite(model.transform(X)))
             assert np.all(np.isfinite(model.components_))
+
+
+def test_a_soft_constraint_has_a_weight_and_an_exact_one_has_none():
+    X = np.random.default_rng(0).random((20, 5))
+    with pytest.raises(ValueError, match="'delta'"):
+        RobustUnmixing(2, simplex="soft", delta=0.0).fit(X)
+    with pytest.raises(ValueError, match="delta has no meaning for simplex='exact'"):
+        RobustUnmixing(2, delta=2.0).fit(X)

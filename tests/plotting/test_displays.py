@@ -295,3 +295,24 @@ def test_the_contour_and_the_reference_are_drawn_where_they_belong():
 
 def test_lines_can_be_left_out():
     assert not PhaseTransitionDisplay.from_result(DIAGRAM, level=None, l1_reference=False, colorbar=False).ax_.lines
+
+
+@pytest.mark.parametrize(
+    ("parameters", "word"),
+    [
+        ({"n_atoms": 0}, "n_atoms"),
+        ({"n_atoms": -2}, "n_atoms"),
+        ({"n_columns": 0}, "n_columns"),
+        ({"order": [9]}, "order"),
+        ({"order": [-1]}, "order"),
+        ({"order": "usage", "usage": [1.0, np.nan, 2.0]}, "usage"),
+    ],
+)
+def test_what_cannot_be_drawn_of_a_dictionary_is_named(parameters, word):
+    with pytest.raises(ValueError, match=word):
+        DictionaryDisplay.from_components(np.ones((3, 4)), **parameters)
+
+
+def test_complex_atoms_are_refused():
+    with pytest.raises(ValueError, match="complex"):
+        DictionaryDisplay.from_components(1j * np.ones((3, 4)))

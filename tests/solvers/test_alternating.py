@@ -246,7 +246,8 @@ def test_the_certificate_is_how_far_a_sweep_moves_the_atoms_a_pass_begins_with(m
     for j in range(atoms.shape[0]):
         step = swept[j] + codes[:, j] @ (X - codes @ swept) / energy[j]
         swept[j] = step / max(np.linalg.norm(step), 1.0)
-    moved = np.sqrt(energy @ np.sum((swept - atoms) ** 2, axis=1) / energy.sum())
+    moves, usage = np.sum((swept - atoms) ** 2, axis=1), np.count_nonzero(codes, axis=0)
+    moved = np.sqrt(max(energy @ moves / energy.sum(), usage @ moves / usage.sum()))
     assert learner.one_pass().certificate == pytest.approx(moved)
     planted = make_dictionary_problem(400, 10, 10, 1, coef="sign", random_state=0)
     assert learner_for(planted.data, planted.dictionary, method, "ols").one_pass().certificate <= 1e-9
@@ -293,6 +294,24 @@ def test_a_used_twin_is_replaced_only_where_that_lowers_the_objective():
     assert np.bincount(learner.codes.indices)[:2].min() > 0
     assert learner.one_pass().objective < before
     assert learner.n_replaced == 1
+
+
+def test_signals_that_a_trial_does_not_touch_are_protected_from_it():
+    """Codes of the past stand against new ones that lose, but those of the atom that goes."""
+    X, atoms = drawn(5, n_signals=300)
+    learner = learner_for(X, atoms, "mod")
+    learner.one_pass()
+    past = learner.codes
+    trial = learner.atoms.copy()
+    trial[3] = unit(np.random.default_rng(0).standard_normal((1, 10)))[0]
+    touched = dense(learner)[:, 3] != 0
+    new = learner.coder.code(trial, X).objective
+    merged = learner._better(trial, past, None, touched).objective
+    np.testing.assert_array_equal(merged[touched], new[touched])
+    assert np.all((merged == new) | (merged == past.objective))
+    most = np.sum(np.where(touched, new, np.minimum(new, past.objective)))  # all that protection can do
+    assert np.sum(merged) <= max(np.sum(past.objective), most) + 1e-9
+    assert np.sum(new) > 1.0001 * max(np.sum(past.objective), most)
 
 
 def test_of_twins_the_one_used_less_is_useless_and_fresh_atoms_differ_from_all():

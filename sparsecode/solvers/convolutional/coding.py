@@ -28,9 +28,10 @@ from ..problem import make_problem
 from ..proximal.forward_backward import accelerated_steps, drive_proximal
 from .coder import DescentCoder, FourierCoder, Layout
 
-__all__ = ["convolutional_lasso", "largest_correlation", "make_coder"]
+__all__ = ["convolutional_lasso", "largest_correlation", "loudest_window", "make_coder"]
 
 CERTIFICATE = "relative duality gap"
+_ROUNDING = 100.0  # machine epsilons of the norms: correlations below may be none
 
 
 def convolutional_lasso(
@@ -146,13 +147,26 @@ def make_coder(solver, atoms, layout, alpha, **options):
 
 
 def largest_correlation(design, signals, positive=False):
-    """The largest correlation of a shifted atom with a signal: the strength from which on all codes are zero."""
+    """The largest correlation of a shifted atom with a signal: the strength from which on all codes are zero.
+
+    What may be nothing but the rounding of the transforms counts as zero.
+    """
     largest = 0.0
     xp = array_namespace(signals)
+    loudest = float(xp.max(sq_norm(xp.reshape(design.atoms, (design.atoms.shape[0], -1)).T))) ** 0.5
     for i in range(signals.shape[0]):
-        correlation = design.rmatvec(xp.reshape(signals[i, ...], (-1,)))
-        largest = max(largest, float(xp.max(correlation if positive else xp.abs(correlation))))
+        signal = xp.reshape(signals[i, ...], (-1,))
+        correlation = design.rmatvec(signal)
+        found = float(xp.max(correlation if positive else xp.abs(correlation)))
+        if found > _ROUNDING * float(xp.finfo(signal.dtype).eps) * loudest * float(sq_norm(signal)) ** 0.5:
+            largest = max(largest, found)
     return largest
+
+
+def loudest_window(atom_shape, signals):
+    """The largest norm of a window of a signal: the largest correlation that an atom of that shape and norm one can have."""
+    window = ConvolutionDesign(np.ones((1, *atom_shape), dtype=signals.dtype), signals.shape[1:])
+    return max(float(np.max(window.rmatvec(np.ravel(signal) ** 2))) for signal in signals) ** 0.5
 
 
 def _each(atoms, signals, alpha, solver, n_jobs, *, tol, **options):

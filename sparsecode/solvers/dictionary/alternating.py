@@ -30,7 +30,7 @@ from .statistics import codes_statistics, stationarity, surrogate, swept
 
 __all__ = ["AlternatingLearner", "Codes", "Pass", "optimal_directions"]
 
-_SINGULAR = 1e-12  # of the largest eigenvalue of the Gram matrix of codes: directions that carry less are left out
+_SINGULAR = 1e-12  # of the largest eigenvalue of the cosines of codes: directions that carry less are dependent
 _MOST_SWEEPS, _STILL = 100, 1e-7  # where least squares over the atoms has constraints
 _NUMBERS = ("n_passes", "n_replaced")
 
@@ -82,12 +82,16 @@ class AlternatingLearner:
         Whether useless atoms become the signals that are represented worst.
     max_coherence : float or None
         Bound on the cosines between atoms; enforcing it may raise the objective.
+    signed : bool, default=False
+        Whether an atom and its negative are two, as they are where codes must not be negative.
     """
 
-    def __init__(self, signals, atoms, coder, *, method, positive_code, positive_dict, replace_dead, max_coherence):
+    def __init__(
+        self, signals, atoms, coder, *, method, positive_code, positive_dict, replace_dead, max_coherence, signed=False
+    ):
         self.signals, self.coder, self.method = signals, coder, method
         self.positive_code, self.positive, self.replace_dead = positive_code, positive_dict, replace_dead
-        self.max_coherence = max_coherence
+        self.max_coherence, self.signed = max_coherence, signed or positive_code
         norms = np.linalg.norm(atoms, axis=1, keepdims=True)
         self.atoms = atoms / np.where(norms > 0, norms, 1.0)
         self.codes: Codes | None = None
@@ -99,7 +103,7 @@ class AlternatingLearner:
         with single_threaded_blas():  # bits must not depend on the machine
             atoms, codes, n_replaced = self._coded(n_jobs)
             statistics = codes_statistics(self.signals, atoms.shape[0], codes)
-            certificate = stationarity(atoms, statistics, positive=self.positive)
+            certificate = stationarity(atoms, statistics, positive=self.positive, bound=self.max_coherence)
             new_atoms, new_codes = self._improved(atoms, codes, statistics)
         self.atoms, self.codes = new_atoms, new_codes
         self.n_passes, self.n_replaced = self.n_passes + 1, self.n_replaced + n_replaced
@@ -118,11 +122,11 @@ class AlternatingLearner:
             return atoms, self._better(atoms, past, n_jobs), 0
         usage = np.bincount(past.indices, minlength=atoms.shape[0])
         dead = np.flatnonzero(usage == 0)
-        doubled = twins(atoms, usage, usage == 0)
+        doubled = twins(atoms, usage, usage == 0, self.signed)
         doubled = doubled[~self.settled[doubled]]
         places = np.concatenate([dead, doubled])
         worst = np.argsort(-past.objective, kind="stable")[: 4 * places.size + 16]
-        fresh = fresh_atoms(self.signals[worst], places, atoms, self.positive)
+        fresh = fresh_atoms(self.signals[worst], places, atoms, self.positive, self.signed)
         places = places[: fresh.shape[0]]
         n_dead = min(dead.size, places.size)
         freed = atoms.copy()
@@ -130,18 +134,19 @@ class AlternatingLearner:
         if places.size > n_dead:
             trial = freed.copy()
             trial[places[n_dead:]] = fresh[n_dead:]
-            codes = self._better(trial, _without(past, places[n_dead:]), n_jobs)
+            codes = self._better(trial, past, n_jobs, _users(past, places[n_dead:]))
             if np.sum(codes.objective) <= np.sum(past.objective):
                 return trial, codes, places.size
             self.settled = self.settled | np.isin(np.arange(atoms.shape[0]), places[n_dead:])
         return freed, self._better(freed, past, n_jobs), n_dead
 
-    def _better(self, atoms, past, n_jobs):
-        """New codes, but for signals whose codes of the past are needed for the objective not to rise."""
+    def _better(self, atoms, past, n_jobs, anew=None):
+        """New codes, but for signals whose codes of the past are needed for the objective not to rise; `anew` marks those whose past codes
+        cannot be kept."""
         new = self.coder.code(atoms, self.signals, n_jobs)
         codes = Codes(new.indptr, new.indices, new.values, None, new.objective, new.certificate)
         if past is not None and self.coder.comparable:
-            codes = _merged(codes, past, _losers(new.objective - past.objective))
+            codes = _merged(codes, past, _losers(new.objective - past.objective, anew))
         if (
             self.coder.strengths is None
         ):  # what the codes cost goes with them; otherwise it is counted when they have changed
@@ -232,27 +237,30 @@ class AlternatingLearner:
 def optimal_directions(atoms, statistics):
     """The atoms of least misfit for the codes behind the statistics, of any norm; those that no code uses stay.
 
-    Where codes are dependent, the smallest such atoms; where rounding would make the misfit larger, one sweep in its place.
+    Where codes are dependent, the smallest such atoms, each measured by the energy of its codes; where rounding would make the misfit larger, one sweep in its place.
     """
-    used = np.diagonal(statistics.code_gram) > 0
+    energy = np.diagonal(statistics.code_gram)
+    used = energy > 0
     found = np.array(atoms, dtype=np.float64)
     if not np.any(used):
         return found
-    values, vectors = np.linalg.eigh(statistics.code_gram[np.ix_(used, used)])
+    size = np.sqrt(energy[used])[:, None]
+    values, vectors = np.linalg.eigh(statistics.code_gram[np.ix_(used, used)] / size / size.T)
     kept = values > _SINGULAR * values[-1]
     vectors = vectors[:, kept]
-    found[used] = vectors @ ((vectors.T @ statistics.code_signal[used]) / values[kept][:, None])
+    found[used] = vectors @ ((vectors.T @ (statistics.code_signal[used] / size)) / values[kept][:, None]) / size
     if surrogate(found, statistics) <= surrogate(atoms, statistics):
         return found
     return swept(atoms, statistics, False, 1)[0]
 
 
-def _losers(losses):
+def _losers(losses, anew=None):
     """The signals that lose most by their new codes, as few as have to keep the old ones for the sum not to rise."""
     keep = np.zeros(losses.size, dtype=bool)
     total = np.sum(losses)
     if total > 0:
-        order = np.argsort(-losses, kind="stable")[: np.count_nonzero(losses > 0)]
+        able = losses > 0 if anew is None else (losses > 0) & ~anew
+        order = np.argsort(np.where(able, -losses, np.inf), kind="stable")[: np.count_nonzero(able)]
         n_enough = 1 + np.count_nonzero(np.cumsum(losses[order]) < total)
         keep[order[:n_enough]] = True
     return keep
@@ -273,16 +281,15 @@ def _merged(new, past, keep):
         np.concatenate([new.values[mine], past.values[theirs]])[order],
         None,
         np.where(keep, past.objective, new.objective),
-        np.where(keep, 0.0, new.certificate),  # a better code needs no other proof
+        np.where(keep, past.certificate, new.certificate),  # what it came with
     )
 
 
-def _without(codes, atoms):
-    """The same codes, those that use one of the atoms as bad as can be."""
-    touched = codes.rows()[np.isin(codes.indices, atoms)]
-    objective = codes.objective.copy()
-    objective[touched] = np.inf
-    return codes._replace(objective=objective)
+def _users(codes, atoms):
+    """Whether a signal uses one of the atoms."""
+    found = np.zeros(codes.indptr.size - 1, dtype=bool)
+    found[codes.rows()[np.isin(codes.indices, atoms)]] = True
+    return found
 
 
 def _penalty(codes, l1, ridge):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -25,14 +25,16 @@ from ..._parallel import single_threaded_blas
 from ..._validation import as_count, as_number
 from ...result import SolveResult, Status, announce
 from ..greedy.batch import compiled_omp
-from .alternating import AlternatingLearner
+from .alternating import AlternatingLearner, Codes
 from .start import initial_atoms
 from .statistics import codes_statistics, stationarity
 from .storage import sizes_within, storage_of
 
 __all__ = ["KSparseWeight", "k_sparse_compression", "output_error", "truncated_svd"]
 
-_RIDGE = 1e-6  # of the mean variance of an input, added to the Gram matrix; ten times more while it is not definite
+_RIDGE = 1e-6  # of the mean variance of an input, added to the Gram matrix; ten times more while it is not definite,
+_MOST_RIDGE = 1e-4  # up to this
+_UNEVEN = 1e-6  # of the largest entry: what rounding may do to the symmetry of a Gram matrix
 _BLOCK_BYTES = 1 << 24  # of the systems that are solved at a time
 
 
@@ -160,9 +162,9 @@ def k_sparse_compression(
 
 
 def solve_compression(
-    weight, gram, *, n_atoms, n_nonzero, rate, ratio, bits, init, max_iter, tol, random_state, n_jobs
+    weight, gram, *, n_atoms, n_nonzero, rate, ratio, bits, init, max_iter, tol, random_state, n_jobs, codes=None
 ) -> KSparseWeight:
-    """`k_sparse_compression` without its warning."""
+    """`k_sparse_compression` without its warning, from `codes` that belong to `init` where they are known."""
     weight, gram = _validated(weight, gram)
     max_iter, tol = as_count(max_iter, "max_iter"), as_number(tol, "tol")
     n_atoms, n_nonzero = sizes_within(weight.shape, n_atoms, n_nonzero, rate, ratio, as_count(bits, "bits"))
@@ -175,16 +177,17 @@ def solve_compression(
     else:
         atoms = _given(init, (weight.shape[0], n_atoms)).T @ root
     learner = _learner(signals, atoms, n_nonzero)
-    history, codes, certificate = _alternate(learner, max_iter, tol, n_jobs)
-    atoms = learner.atoms
-    dictionary, values = _back(root, atoms, codes, scale)
-    matrix = sp.csc_array((values, codes.indices, codes.indptr), shape=(n_atoms, weight.shape[1]))
+    if codes is not None and np.max(np.diff(codes.indptr), initial=0) <= n_nonzero:
+        learner.codes = _known(signals, learner.atoms, codes, np.linalg.norm(atoms, axis=1) / scale)
+    history, found, certificate = _alternate(learner, max_iter, tol, n_jobs)
+    dictionary, values = _back(root, learner.atoms, found, scale)
+    matrix = sp.csc_array((values, found.indices, found.indptr), shape=(n_atoms, weight.shape[1]))
     return KSparseWeight(
         coef=dictionary,
         intercept=0.0,
         status=Status.CONVERGED if certificate <= tol else Status.MAX_ITER,
         n_iter=len(history["iteration"]),
-        objective=float(np.sum(codes.objective)) * scale**2,
+        objective=float(np.sum(found.objective)) * scale**2,
         certificate=certificate,
         certificate_name="movement of the dictionary",
         tol=tol,
@@ -258,7 +261,9 @@ def _validated(weight, gram):
             raise ValueError(f"{name} contains NaN or infinity; remove or impute those entries before fitting.")
     if not np.trace(gram) > 0:
         raise ValueError("the calibration inputs are zero everywhere: nothing says which errors of the weight matter.")
-    return weight, gram
+    if np.max(np.abs(gram - gram.T)) > _UNEVEN * np.max(np.abs(gram)):
+        raise ValueError("gram is not symmetric; it must be X.T @ X.")
+    return weight, 0.5 * (gram + gram.T)
 
 
 def _root(gram):
@@ -270,7 +275,7 @@ def _root(gram):
                 return np.linalg.cholesky(gram + ridge * np.eye(gram.shape[0]))
         except np.linalg.LinAlgError:
             ridge *= 10.0
-            if not ridge <= float(np.trace(gram)):
+            if not ridge * gram.shape[0] <= 1.01 * _MOST_RIDGE * float(np.trace(gram)):
                 raise ValueError("gram is not positive semidefinite; it must be X.T @ X.") from None
 
 
@@ -299,17 +304,8 @@ class _Pursuit:
         )
         pack_codes(padded.indices, padded.values, padded.counts, indptr, indices, values)
         residual = signals - sp.csr_array((values, indices, indptr), shape=(signals.shape[0], atoms.shape[0])) @ atoms
-        return _Coded(
-            indptr, indices, values, 0.5 * np.einsum("ij,ij->i", residual, residual), np.zeros(signals.shape[0])
-        )
-
-
-class _Coded(NamedTuple):
-    indptr: Any
-    indices: Any
-    values: Any
-    objective: Any
-    certificate: Any
+        objective = 0.5 * np.einsum("ij,ij->i", residual, residual)
+        return Codes(indptr, indices, values, None, objective, np.zeros(signals.shape[0]))
 
 
 def _start(signals, n_atoms, random):
@@ -340,6 +336,14 @@ def _learner(signals, atoms, n_nonzero):
         replace_dead=True,
         max_coherence=None,
     )
+
+
+def _known(signals, atoms, codes, norms):
+    """Codes (K, n) of a dictionary whose columns now have those norms, as `AlternatingLearner` holds them, the best on their supports."""
+    values, zeros = codes.data.astype(np.float64) * norms[codes.indices], np.zeros(signals.shape[0])
+    known = Codes(codes.indptr.astype(np.int64), codes.indices, values, zeros, zeros, zeros)
+    residual = signals - known.matrix(atoms.shape[0]) @ atoms
+    return _refitted(signals, atoms, known._replace(objective=0.5 * np.einsum("ij,ij->i", residual, residual)))
 
 
 def _alternate(learner, max_iter, tol, n_jobs):

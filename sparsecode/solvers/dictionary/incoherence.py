@@ -17,7 +17,7 @@ import numpy as np
 
 from ..._parallel import single_threaded_blas
 
-__all__ = ["coherence", "incoherent", "least_coherence"]
+__all__ = ["coherence", "incoherent", "least_coherence", "refuse_coherence"]
 
 _MOST_STEPS = 300
 _ASIDE = 0.995  # of the bound: what is projected a little further ends within it
@@ -28,6 +28,23 @@ def least_coherence(n_atoms, n_features):
     if n_atoms <= n_features:
         return 0.0
     return float(np.sqrt((n_atoms - n_features) / (n_features * (n_atoms - 1))))
+
+
+def refuse_coherence(bound, n_atoms, n_features, positive):
+    """Refuse a bound on the coherence, if there is one, that cannot be."""
+    if bound is None:
+        return
+    if not 0.0 < bound < 1.0:
+        raise ValueError(f"max_coherence is {bound!r}; it must be above 0 and below 1, or None.")
+    if positive:
+        raise ValueError(
+            "max_coherence has no meaning with positive_dict: it is kept by rotations, which make entries negative."
+        )
+    if bound < least_coherence(n_atoms, n_features):
+        raise ValueError(
+            f"max_coherence is {bound:g}, but {n_atoms} atoms of length {n_features} have a mutual coherence of at least "
+            f"{least_coherence(n_atoms, n_features):.3g} (Welch's bound); raise it, or learn fewer atoms."
+        )
 
 
 def coherence(atoms) -> float:

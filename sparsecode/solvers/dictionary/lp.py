@@ -43,11 +43,10 @@ from .row_sums import second_moments, summed_over_rows
 
 __all__ = ["LpDictionary", "lp_dictionary"]
 
-_DEPENDENT = {
-    False: 1e-10,
-    True: 1e-6,
-}  # double, single: share of the largest variance below which a direction is empty
+# double, single: share of the largest variance below which a direction is empty
+_DEPENDENT = {False: 1e-10, True: 1e-6}
 _SINGLE_TOL = 1e-5
+_TURN, _TRIED = 1e-3, 4  # how far a stationary start is turned, and for how many iterations
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,7 +55,7 @@ class LpDictionary(SolveResult):
 
     It has the attributes of `SolveResult`: `coef` holds the atoms, (n_atoms, n_features), of norm one; `objective` is the
     mean over the signals of the sum of the p-th powers, which is *maximised*; `certificate` is the distance of the orthonormal
-    matrix from the polar factor of its own gradient, over the square root of the number of atoms.
+    matrix from the polar factor of its own gradient, over the square root of the number of atoms: zero at a maximum, or a saddle.
 
     Attributes
     ----------
@@ -113,7 +112,8 @@ def lp_dictionary(
     noise_variance : float, default=0.0
         Variance of white noise in each entry of X, in squared units of X; it is subtracted from the covariance.
     init : array of shape (n_atoms, n_features), optional
-        Atoms to start from; by default a random orthonormal matrix.
+        Atoms to start from, independent of each other; by default a random orthonormal matrix. Stationary ones are left where some
+        iterations from atoms turned by a thousandth lead higher: they were a saddle, or a minimum.
     max_iter : int, default=200
         Iterations; some 30 are usual.
     tol : float, default=1e-8
@@ -133,7 +133,7 @@ def lp_dictionary(
     Raises
     ------
     ValueError
-        If the data are not finite or zero, a parameter is out of range, or there are more atoms than dimensions.
+        If the data are not finite or zero, a parameter is out of range, or atoms are more than the dimensions, or dependent.
 
     Notes
     -----
@@ -209,11 +209,14 @@ def solve_lp(
             "dictionary has no more atoms; give fewer, or use a dictionary learner for overcomplete dictionaries."
         )
     start = _start(whitener, n_atoms, init, init_name, random_state)
+    tol = attainable(tol, samples.X, _SINGLE_TOL)
+    if init is not None:
+        start = _unstuck(samples, whitener, start, tol, random_state)
     result = drive(
         _steps(start),
         lambda A: _certificate(samples, whitener, A),
         max_iter=max_iter,
-        tol=attainable(tol, samples.X, _SINGLE_TOL),
+        tol=tol,
         callback=callback,
     )
     if is_single(samples.X):
@@ -331,7 +334,26 @@ def _start(whitener, n_atoms, init, name, random_state):
         )
     if is_complex(atoms) and not is_complex(whitener.into):
         raise ValueError(f"{name} is complex, but X is real; pass {name}.real.")
-    return _polar(asarray_like(to_numpy(atoms), whitener.into, dtype=whitener.into.dtype) @ whitener.into)
+    white = asarray_like(to_numpy(atoms), whitener.into, dtype=whitener.into.dtype) @ whitener.into
+    sizes = np.linalg.svd(to_numpy(white), compute_uv=False)  # in white units
+    if not sizes[-1] > _DEPENDENT[True] * sizes[0]:
+        raise ValueError(f"{name} has atoms that are zero or dependent (where the signals are); a dictionary has none.")
+    return _polar(white)
+
+
+def _unstuck(samples, whitener, start, tol, random_state):
+    """The start, or another one near a stationary start that is no maximum: from there some iterations lead to a higher objective."""
+    given = _certificate(samples, whitener, start, double=True)
+    if not float(given.value) <= tol:
+        return start
+    turn = check_random_state(random_state).standard_normal(tuple(start.shape)) / start.shape[1] ** 0.5
+    A = _polar(start + _TURN * asarray_like(turn, start, dtype=start.dtype))
+    for _ in range(_TRIED):
+        made = _certificate(samples, whitener, A, double=True)
+        if float(made.objective) > float(given.objective) * (1.0 + 1e-3 * _TURN**2):
+            return A
+        A = made.point
+    return start
 
 
 def _steps(start):

@@ -8,7 +8,7 @@ that does so best is not the true one. Noise in entries that the code has never 
 
 Each step draws one mask for its batch, codes the batch on it (atoms counting by the length of what is seen of them),
 and takes the gradient in D of the hidden misfit, the codes held. Signals may have missing entries (NaN): those are
-never seen, hidden or not.
+never seen, hidden or not, nor asked for: the misfit of a batch is scaled by how many of its entries are.
 
 Chidambaram, Wu, Cheng and Ge, "Hiding data helps: on the benefits of masking for sparse coding", 2023 (arXiv 2302.12715).
 Kingma and Ba, "Adam: a method for stochastic optimization", 2015 (arXiv 1412.6980).
@@ -52,7 +52,7 @@ class Adam(NamedTuple):
 class HiddenMisfit(NamedTuple):
     """What one batch says about the atoms: sums over its signals."""
 
-    objective: float  # of half the squared hidden misfit, scaled to all d entries
+    objective: float  # of half the squared hidden misfit, scaled to all entries
     gradient: Any  # (K, d) of it
     energy: Any  # (K,) of the squared codes
     n_signals: int
@@ -123,11 +123,12 @@ class MaskedLearner:
         codes = np.zeros((signals.shape[0], self.atoms.shape[0]))
         rows, places = np.nonzero(np.arange(padded.values.shape[1]) < padded.counts[:, None])
         codes[rows, padded.indices[rows, places]] = padded.values[rows, places]
-        share = 1.0 if hidden is None else np.count_nonzero(hidden) / hidden.size
         gradient = np.zeros(self.atoms.shape)
         with single_threaded_blas():  # bits must not depend on the machine
             residual = signals[:, asked] - codes @ self.atoms[:, asked]
-            residual[np.isnan(residual)] = 0.0
+            missing = np.isnan(residual)
+            residual[missing] = 0.0
+            share = np.count_nonzero(~missing) / signals.size or 1.0  # of the entries of the batch that are asked for
             gradient[:, asked] = -(codes.T @ residual) / share
         objective = 0.5 * float(np.vdot(residual, residual)) / share
         return HiddenMisfit(objective, gradient, np.einsum("ij,ij->j", codes, codes), signals.shape[0])

@@ -14,7 +14,7 @@ import numpy as np
 
 from .incoherence import incoherent
 from .replacement import fresh_atoms, useless_atoms
-from .statistics import Statistics, add_statistics, bare, local_statistics, movement, update_dictionary
+from .statistics import Statistics, add_statistics, bare, local_statistics, movement, updated
 
 __all__ = ["OnlineLearner"]
 
@@ -41,16 +41,28 @@ class OnlineLearner:
         Whether atoms that are never used, or equal to another, become the signal that is represented worst.
     max_coherence : float or None
         Bound on the cosines between atoms.
+    signed : bool, default=False
+        Whether an atom and its negative are two, as they are where codes must not be negative.
     horizon : float, default=inf
         Signals over which forgetting slows down; from then on it goes on at a steady rate.
     """
 
     def __init__(
-        self, atoms, coder, *, forgetting, positive, n_sweeps, replace_dead, max_coherence=None, horizon=np.inf
+        self,
+        atoms,
+        coder,
+        *,
+        forgetting,
+        positive,
+        n_sweeps,
+        replace_dead,
+        max_coherence=None,
+        signed=False,
+        horizon=np.inf,
     ):
         self.atoms, self.coder, self.horizon, self.max_coherence = atoms, coder, horizon, max_coherence
         self.forgetting, self.positive, self.n_sweeps, self.replace_dead = forgetting, positive, n_sweeps, replace_dead
-        self.statistics = Statistics.empty(*atoms.shape)
+        self.signed, self.statistics = signed, Statistics.empty(*atoms.shape)
         self.n_signals = self.n_steps = self.n_replaced = 0
         self.last_move = np.inf
         self.usage, self.watched = np.zeros(atoms.shape[0]), 0
@@ -66,18 +78,13 @@ class OnlineLearner:
         found = local_statistics(signals, self.atoms, self.coder, n_jobs)
         new = bare(found)
         self.n_signals += signals.shape[0]
-        span = min(self.n_signals, max(self.horizon, signals.shape[0]))
+        span = min(self.n_signals, max(self.horizon, 2 * signals.shape[0]))  # no one batch wipes out the past
         keep = (1.0 - signals.shape[0] / span) ** self.forgetting if self.n_steps else 0.0
         self.statistics = add_statistics(self.statistics, new, keep)
         self.n_steps += 1
         before = self.atoms
-        self.atoms = update_dictionary(
-            before,
-            self.statistics,
-            positive_dict=self.positive,
-            n_sweeps=self.n_sweeps,
-            max_coherence=self.max_coherence,
-        )
+        settings = self.signed, self.positive, self.n_sweeps, False, self.max_coherence
+        self.atoms = updated(before, self.statistics, *settings)
         self.last_move = movement(before, self.atoms, self.statistics)
         self.usage, self.watched = self.usage + new.usage, self.watched + signals.shape[0]
         if self.replace_dead and self.watched >= _DEAD_AFTER * self.atoms.shape[0]:
@@ -86,9 +93,9 @@ class OnlineLearner:
 
     def _replace(self, candidates):
         """Atoms that nothing used lately, or that equal another, become signals of this batch that are represented badly."""
-        useless = useless_atoms(self.atoms, self.usage)
+        useless = useless_atoms(self.atoms, self.usage, self.signed)
         self.usage, self.watched = np.zeros(self.atoms.shape[0]), 0
-        fresh = fresh_atoms(candidates, useless, self.atoms, self.positive)
+        fresh = fresh_atoms(candidates, useless, self.atoms, self.positive, self.signed)
         useless = useless[: fresh.shape[0]]
         if useless.size == 0:
             return

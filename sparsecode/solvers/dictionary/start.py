@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..._parallel import single_threaded_blas
-from .replacement import distinct, positive_part, unit_rows
+from .replacement import distinct, likeness, positive_part, unit_rows
 from .signals import dense_rows
 
 __all__ = ["initial_atoms"]
@@ -13,11 +13,11 @@ __all__ = ["initial_atoms"]
 _POOL = 4096  # signals, of which those far from each other are wanted
 
 
-def initial_atoms(signals, n_atoms, random, *, positive=False, spread=False):
+def initial_atoms(signals, n_atoms, random, *, positive=False, spread=False, signed=False):
     """Distinct signals of norm one; random directions where there are too few.
 
     They are drawn at random, or with `spread` one after another with probability in proportion to the squared sine of the angle to
-    the nearest one so far: k-means++ for lines, where a signal and its negative are the same. The draw is from 4 K signals, with
+    the nearest one so far: k-means++ for lines, where a signal and its negative are the same unless `signed`. The draw is from 4 K signals, with
     `spread` from 40 K or 4096.
 
     Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", 2007.
@@ -29,7 +29,7 @@ def initial_atoms(signals, n_atoms, random, *, positive=False, spread=False):
     rows[order] = dense_rows(signals, drawn[order])
     rows = unit_rows(positive_part(rows, positive))
     with single_threaded_blas():  # bits must not depend on the machine
-        chosen = _spread(rows, n_atoms, random) if spread else distinct(rows, n_atoms)
+        chosen = _spread(rows, n_atoms, random, signed) if spread else distinct(rows, n_atoms, signed=signed)
     missing = n_atoms - chosen.shape[0]
     if missing:
         noise = random.standard_normal((missing, signals.shape[1]))
@@ -37,7 +37,7 @@ def initial_atoms(signals, n_atoms, random, *, positive=False, spread=False):
     return chosen
 
 
-def _spread(rows, count, random):
+def _spread(rows, count, random, signed):
     """Unit rows drawn one after another, those far from all lines so far more often."""
     chosen = np.empty((min(count, rows.shape[0]), rows.shape[1]))
     distance = np.ones(rows.shape[0])
@@ -47,6 +47,8 @@ def _spread(rows, count, random):
             return chosen[:size]
         place = int(np.searchsorted(total, random.uniform(0.0, total[-1]), side="right"))
         chosen[size] = rows[min(place, rows.shape[0] - 1)]
-        distance = np.minimum(distance, np.maximum(1.0 - (rows @ chosen[size]) ** 2, 0.0))
+        distance = np.minimum(
+            distance, np.maximum(1.0 - np.maximum(likeness(rows @ chosen[size], signed), 0.0) ** 2, 0.0)
+        )
         distance[distance < 1e-12] = 0.0
     return chosen

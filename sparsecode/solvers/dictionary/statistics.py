@@ -14,8 +14,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils.validation import check_array
 
-from .incoherence import incoherent
+from ..._validation import as_count
+from .incoherence import incoherent, refuse_coherence
 from .replacement import fresh_atoms, useless_atoms
 
 __all__ = [
@@ -29,10 +31,13 @@ __all__ = [
     "surrogate",
     "swept",
     "update_dictionary",
+    "updated",
 ]
 
 _SPARE = 16  # candidates beyond one for each atom: some resemble each other
-_LEAST = 1e-10  # of the mean energy: atoms whose codes carry less are left as they are
+_LEAST = (
+    1e-10  # of the largest product with the codes of another atom: codes of less energy are rounding errors beside them
+)
 
 
 class Statistics(NamedTuple):
@@ -174,7 +179,7 @@ def add_statistics(past: Statistics, new: Statistics, keep=1.0) -> Statistics:
         keep * past.usage + new.usage,
         keep * past.n_signals + new.n_signals,
         keep * past.objective + new.objective,
-        max(past.certificate, new.certificate),
+        float(np.maximum(past.certificate, new.certificate)),  # keeps a NaN
         np.concatenate([past.worst, new.worst])[worst],
         objectives[worst],
     )
@@ -186,7 +191,14 @@ def bare(statistics) -> Statistics:
 
 
 def update_dictionary(
-    dictionary, statistics, *, positive_dict=False, n_sweeps=1, replace_dead=False, max_coherence=None
+    dictionary,
+    statistics,
+    *,
+    positive_code=False,
+    positive_dict=False,
+    n_sweeps=1,
+    replace_dead=False,
+    max_coherence=None,
 ):
     """Improve atoms one after another: each becomes the minimiser of the surrogate with the others fixed.
 
@@ -202,6 +214,8 @@ def update_dictionary(
         The atoms that the signals were coded over, norms at most one; not changed.
     statistics : Statistics
         What their codes said.
+    positive_code : bool, default=False
+        Whether codes must not be negative: an atom and its negative are then two, which `replace_dead` leaves side by side.
     positive_dict : bool, default=False
         Whether atoms must not be negative.
     n_sweeps : int, default=1
@@ -221,7 +235,8 @@ def update_dictionary(
     Raises
     ------
     ValueError
-        If the shapes of dictionary and statistics disagree.
+        If the shapes of dictionary and statistics disagree, the dictionary has negative entries where it must not, or a parameter
+        is out of its range.
 
     See Also
     --------
@@ -240,16 +255,28 @@ def update_dictionary(
     array([[0.995, 0.1  ],
            [0.   , 1.   ]])
     """
-    if np.shape(dictionary) != statistics.code_signal.shape:
+    atoms = check_array(dictionary, dtype=np.float64, input_name="dictionary", estimator="update_dictionary")
+    n_sweeps = as_count(n_sweeps, "n_sweeps")
+    refuse_coherence(max_coherence, atoms.shape[0], atoms.shape[1], positive_dict)
+    if positive_dict and np.any(atoms < 0):
         raise ValueError(
-            f"dictionary has shape {np.shape(dictionary)}, but the statistics are of one of shape {statistics.code_signal.shape}."
+            "dictionary has negative entries, but positive_dict forbids them; pass np.maximum(dictionary, 0)."
         )
-    atoms = swept(dictionary, statistics, positive_dict, n_sweeps)[0]
+    if atoms.shape != statistics.code_signal.shape:
+        raise ValueError(
+            f"dictionary has shape {atoms.shape}, but the statistics are of one of shape {statistics.code_signal.shape}."
+        )
+    return updated(atoms, statistics, positive_code, positive_dict, n_sweeps, replace_dead, max_coherence)
+
+
+def updated(atoms, statistics, signed, positive, n_sweeps, replace_dead, bound):
+    """`update_dictionary` of arguments that are known to be sound."""
+    atoms = swept(atoms, statistics, positive, n_sweeps)[0]
     if replace_dead:
-        useless = useless_atoms(atoms, statistics.usage)
-        fresh = fresh_atoms(statistics.worst, useless, atoms, positive_dict)
+        useless = useless_atoms(atoms, statistics.usage, signed)
+        fresh = fresh_atoms(statistics.worst, useless, atoms, positive, signed)
         atoms[useless[: fresh.shape[0]]] = fresh
-    return atoms if max_coherence is None else incoherent(atoms, statistics.code_signal, max_coherence)
+    return atoms if bound is None else incoherent(atoms, statistics.code_signal, bound)
 
 
 def surrogate(dictionary, statistics) -> float:
@@ -259,17 +286,23 @@ def surrogate(dictionary, statistics) -> float:
     )
 
 
-def stationarity(dictionary, statistics, *, positive=False) -> float:
-    """How far a sweep over the atoms would move them: root mean square over atoms of norm one, weighted by the energy of their
-    codes. Zero at a stationary dictionary."""
-    return swept(dictionary, statistics, positive, 1)[1]
+def stationarity(dictionary, statistics, *, positive=False, bound=None) -> float:
+    """How far a sweep over the atoms would move them (see `movement`): zero at a stationary dictionary. With a bound on the coherence
+    it is how far the sweep and the step back within the bound move them together."""
+    after = swept(dictionary, statistics, positive, 1)[0]
+    after = after if bound is None else incoherent(after, statistics.code_signal, bound)
+    return movement(dictionary, after, statistics)
 
 
 def movement(before, after, statistics) -> float:
-    """Root mean square distance of the atoms before and after, weighted by the energy of their codes."""
-    energy = np.diagonal(statistics.code_gram)
-    total = float(np.sum(energy))
-    return float(np.sqrt(energy @ np.sum((after - before) ** 2, axis=1) / total)) if total > 0 else 0.0
+    """Root mean square distance of the atoms before and after, weighted by the energy of their codes or, where that is larger, by the
+    number of signals that use them: one long signal must not hide the others."""
+    sq_moves = np.sum((after - before) ** 2, axis=1)
+    largest = 0.0
+    for weights in (np.diagonal(statistics.code_gram), statistics.usage):
+        total = float(np.sum(weights))
+        largest = max(largest, float(weights @ sq_moves) / total) if total > 0 else largest
+    return float(np.sqrt(largest))
 
 
 def swept(dictionary, statistics, positive, n_sweeps):
@@ -277,8 +310,7 @@ def swept(dictionary, statistics, positive, n_sweeps):
     from ...kernels.atoms import sweep
 
     atoms = np.array(dictionary, dtype=np.float64, order="C")
-    least = _LEAST * float(np.mean(np.diagonal(statistics.code_gram)))
     move = 0.0
     for _ in range(n_sweeps):
-        move = sweep(atoms, statistics.code_gram, statistics.code_signal, positive, least)
+        move = sweep(atoms, statistics.code_gram, statistics.code_signal, positive, _LEAST)
     return atoms, move

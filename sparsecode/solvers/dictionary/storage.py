@@ -22,8 +22,9 @@ class Storage(NamedTuple):
         The entries of the codes.
     positions : int
         Where they stand.
-    layout : {"bitmask", "indices"}
-        How that is written, whichever is shorter: one bit for each atom and column, or one number for each entry.
+    layout : {"bitmask", "indices", "dense"}
+        How that is written, whichever is shorter: one bit for each atom and column, or one number for each entry; codes without
+        zeros need neither.
     dense : int
         The weight as it was.
     rank : int
@@ -52,7 +53,7 @@ class Storage(NamedTuple):
     @property
     def rate(self):
         """Share of the weight's bits that is saved."""
-        return 1.0 - self.total / self.dense
+        return (self.dense - self.total) / self.dense
 
 
 def storage_of(shape, n_atoms, n_nonzero, bits=16) -> Storage:
@@ -83,34 +84,34 @@ def storage_of(shape, n_atoms, n_nonzero, bits=16) -> Storage:
     m, n = shape
     mask, numbers = n_atoms * n, n_nonzero * n * math.ceil(math.log2(n_atoms))
     dictionary, values, positions = bits * m * n_atoms, bits * n_nonzero * n, min(mask, numbers)
+    layout = "bitmask" if mask <= numbers else "indices"
+    if n_nonzero >= n_atoms:
+        positions, layout = 0, "dense"
     rank = (dictionary + values + positions) // (bits * (m + n))
-    return Storage(
-        dictionary, values, positions, "bitmask" if mask <= numbers else "indices", bits * m * n, min(rank, m, n)
-    )
+    return Storage(dictionary, values, positions, layout, bits * m * n, min(rank, m, n))
 
 
 def sizes_within(shape, n_atoms, n_nonzero, rate, ratio, bits):
     """K and s, as given or as the rate allows."""
     rate, ratio = as_number(rate, "rate", maximum=1.0), as_number(ratio, "ratio", minimum=1.0)
     m, n = shape
+    if n_nonzero is not None:
+        n_nonzero = min(as_count(n_nonzero, "n_nonzero"), m, n)
     if n_atoms is None:
-        candidates = range(1, n + 1) if n_nonzero is None else range(as_count(n_nonzero, "n_nonzero"), n + 1)
-        budget = (1.0 - rate) * bits * m * n
-        fitting = [
-            K for K in candidates if storage_of(shape, K, n_nonzero or _share(K, ratio, m), bits).total <= budget
-        ]
+        candidates = range(n_nonzero or 1, n + 1)
+        fitting = [K for K in candidates if storage_of(shape, K, n_nonzero or _share(K, ratio, m), bits).rate >= rate]
         if not fitting:
             warn(
                 f"no dictionary saves {rate:.0%} of a weight of shape {shape} with these settings; the smallest one is used, and "
                 "its storage says what it takes.",
                 RuntimeWarning,
             )
-        n_atoms = max(fitting, default=candidates[0] if len(candidates) else n)
+        n_atoms = max(fitting, default=candidates[0])
     else:
         n_atoms = as_count(n_atoms, "n_atoms", maximum=n, maximum_name="the number of columns of the weight")
     if n_nonzero is None:
         return n_atoms, _share(n_atoms, ratio, m)
-    return n_atoms, min(as_count(n_nonzero, "n_nonzero"), n_atoms, m)
+    return n_atoms, min(n_nonzero, n_atoms)
 
 
 def _share(n_atoms, ratio, m):

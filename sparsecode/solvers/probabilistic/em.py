@@ -212,7 +212,7 @@ def fit_causes(
     random_state : int, RandomState or None
         For the noise of `annealing`.
     callback : callable, optional
-        Called with a `CausesProgress` after each iteration; return True to stop.
+        Called with a `CausesProgress` of the start and after each iteration; return True to stop.
     n_jobs : int, optional
         Threads; the answer has the same bits for any number.
 

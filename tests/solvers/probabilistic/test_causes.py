@@ -282,6 +282,22 @@ def test_soft_shares_far_below_another_cause_go_to_the_largest():
     np.testing.assert_allclose(statistics.shares[:, 0], [*shown, 0.0], rtol=1e-10)
 
 
+@with_and_without_gaps
+@pytest.mark.parametrize("rank", [0, 1, N_CAUSES - 1])
+def test_a_singular_covariance_of_amplitudes_is_the_limit_of_regular_ones(rank, missing):
+    model = example("spike_slab-full")
+    root = np.random.default_rng(3).standard_normal((N_CAUSES, rank))
+    singular, regular = (model._replace(covariance=root @ root.T + ridge * np.eye(N_CAUSES)) for ridge in (0.0, 1e-8))
+    X = draw(regular, 12, missing=missing)
+    for truncation in (ALL, Truncation(2, 2)):  # causes that are no candidates are looked at alone
+        ours, limit = (local_statistics(X, one, truncation) for one in (singular, regular))
+        size = np.max(np.abs(limit.dual_second))
+        np.testing.assert_allclose(ours.dual_mean, limit.dual_mean, atol=1e-6 * size)
+        np.testing.assert_allclose(ours.dual_second, limit.dual_second, atol=1e-6 * size)
+        updated = update_causes(singular, ours)
+        assert all(np.all(np.isfinite(value)) for value in updated.parameters())
+
+
 def test_atoms_that_nothing_uses_stay():
     for kind in KINDS:
         model = example(kind)
