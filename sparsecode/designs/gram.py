@@ -81,6 +81,9 @@ class GramDesign(Design):
     def gram(self, left, right=None):
         return self.matrix[np.ix_(left, left if right is None else right)]
 
+    def full_gram(self):
+        return self.matrix
+
     def column_sq_norms(self):
         return np.diagonal(self.matrix).real.astype(np.float64)
 

@@ -13,7 +13,7 @@ __all__ = ["KroneckerDesign", "kronecker_product"]
 
 
 class KroneckerDesign(Design):
-    """The matrix ``A_1 ⊗ A_2 ⊗ ... ⊗ A_I`` of shape (prod n_samples_i, prod n_features_i).
+    """A Kronecker product of factors, ``A_1 ⊗ A_2 ⊗ A_3`` and so on, of shape (prod n_samples_i, prod n_features_i).
 
     Coefficients and samples are tensors, flattened in C order: ``A @ coef`` multiplies each axis of `coef` by its factor. Products
     cost the sum, not the product, of the factors' sizes for each entry of the tensor, columns and their norms are exact, and the

@@ -85,11 +85,10 @@ def gram_lasso(gram, target, target_sq, penalty, weights, alpha, goal, n_sweeps,
     """The l1 norm at one strength: sweeps over what is or wants to be non-zero, until the duality gap is at most `goal`.
 
     Shapes: gram (size, size), target, weights, coef and remaining (size,). The penalty has strength one, target_sq is ``||y||^2 / n``
-    for ``target = A^T y / n``. Returns the number of moves, and the gap.
+    for ``target = A^T y / n``. Returns the gap.
     """
     size = target.shape[0]
     active = np.empty(size, dtype=np.int64)
-    moves = 0
     gap = np.inf
     for sweep in range(n_sweeps):
         if sweep % 2 == 0:
@@ -106,24 +105,20 @@ def gram_lasso(gram, target, target_sq, penalty, weights, alpha, goal, n_sweeps,
                 new = prox(penalty, coef[j] + remaining[j] / curvature, alpha * weights[j] / curvature)
                 if new != coef[j]:
                     _move(gram, coef, remaining, j, new)
-                    moves += 1
         if sweep % 2 == 1:
             gap = _gap_on_gram(target, target_sq, weights, penalty, coef, remaining, alpha)
             if gap <= goal:
                 break
-    return moves, gap
+    return gap
 
 
 @kernel
 def gram_line(gram, last, before, way, coef, remaining):
     """Go on in the direction from `before` to `last`, `way` times as far; what was zero or would change its sign is left, or made, zero."""
-    moves = 0
     for j in range(coef.shape[0]):
         new = last[j] + way * (last[j] - before[j])
         if before[j] != 0.0 and new != last[j]:
             _move(gram, coef, remaining, j, new if new * last[j] > 0.0 else 0.0)
-            moves += 1
-    return moves
 
 
 @kernel
@@ -150,7 +145,7 @@ def _gap_on_gram(target, target_sq, weights, penalty, coef, remaining, alpha):
     left = max(left, 0.0)
     scale = alpha / top if top > 0.0 else 1.0
     if left > 0.0:
-        scale = min(scale, aimed / left)
+        scale = max(min(scale, aimed / left), 0.0)
     return 0.5 * left + alpha * norm - scale * (aimed - 0.5 * scale * left)
 
 

@@ -310,6 +310,7 @@ class ByCriterion(PathModel):
             announce_solve(posed.problem, max(results, key=lambda result: np.max(result.certificate)))
             problem = posed.problem.with_penalty(self._penalty(float(alphas[best])))
             self._store(results[best], posed, _Refits()(problem, results[best]) if self.debias else None)
+            self.n_iter_ = sum(result.n_iter for result in results)  # of the path that leads there
             self.alpha_, self.alphas_, self.criterion_ = float(alphas[best]), alphas, values
             task.end(lambda: {"coef_": self.coef_, "intercept_": self.intercept_})
         return self

@@ -19,7 +19,7 @@ __all__ = ["KroneckerSBL"]
 
 
 class KroneckerSBL(PosteriorRegressor):
-    """Posterior of sparse coefficients of ``X_1 ⊗ ... ⊗ X_I``, whose support is a product of one support for each axis.
+    """Posterior of sparse coefficients of a Kronecker product of designs, whose support is a product of one support for each axis.
 
     Minimises ``-log p(y | g_1 ⊗ ... ⊗ g_I, s)`` over the factors g_i of the prior variances and the noise variance s, y being Gaussian of
     covariance ``s I + X diag(g_1 ⊗ ... ⊗ g_I) X^H``. The factors of X are never multiplied out.

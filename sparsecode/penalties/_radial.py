@@ -10,6 +10,7 @@ A penalty's own file gives `cost(size)`, its derivative `slope(size)` (at zero f
 from __future__ import annotations
 
 from .._array import array_namespace, as_double, is_complex
+from ._checks import forbid_negative
 
 __all__ = ["radial"]
 
@@ -45,10 +46,11 @@ def value(self, coef, weights=None):
     xp = array_namespace(coef)
     size = as_double(xp.abs(coef))
     if weights is None:
-        return xp.sum(self.cost(size), axis=0)
+        return forbid_negative(self, coef, xp.sum(self.cost(size), axis=0))
     excluded = xp.isinf(weights)
     total = xp.sum(xp.where(excluded, xp.zeros_like(weights), weights) * self.cost(size), axis=0)
-    return xp.where(xp.any(excluded & (size > 0), axis=0), xp.full_like(total, float("inf")), total)
+    total = xp.where(xp.any(excluded & (size > 0), axis=0), xp.full_like(total, float("inf")), total)
+    return forbid_negative(self, coef, total)
 
 
 def prox(self, coef, step):
@@ -81,6 +83,7 @@ def subdiff_distance(self, grad, coef, weights=None):
     # an infinite slope stands at zero only
     bounded = xp.where(zero, xp.zeros_like(slope), slope)
     distance = xp.where(zero, at_zero, xp.abs(grad + bounded * coef / xp.where(zero, xp.ones_like(size), size)))
+    distance = forbid_negative(self, coef, distance)
     if weights is None:
         return distance
     forbidden = xp.where(zero, xp.zeros_like(size), xp.full_like(size, float("inf")))

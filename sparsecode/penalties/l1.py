@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .._array import array_namespace, is_complex, real_dtype
+from ._checks import forbid_negative
 from ._registry import scalar_prox
 
 __all__ = ["L1"]
@@ -64,14 +65,15 @@ class L1(NamedTuple):
         xp = array_namespace(coef)
         size = xp.abs(coef)
         if weights is None:
-            return self.alpha * xp.sum(size, axis=0, dtype=xp.float64)
+            return forbid_negative(self, coef, self.alpha * xp.sum(size, axis=0, dtype=xp.float64))
         excluded = xp.isinf(weights)
         if not bool(xp.any(excluded)):
-            return self.alpha * xp.sum(size * weights, axis=0, dtype=xp.float64)
+            return forbid_negative(self, coef, self.alpha * xp.sum(size * weights, axis=0, dtype=xp.float64))
         total = self.alpha * xp.sum(
             size * xp.where(excluded, xp.zeros_like(weights), weights), axis=0, dtype=xp.float64
         )
-        return xp.where(xp.any(excluded & (size > 0), axis=0), xp.full_like(total, float("inf")), total)
+        total = xp.where(xp.any(excluded & (size > 0), axis=0), xp.full_like(total, float("inf")), total)
+        return forbid_negative(self, coef, total)
 
     def prox(self, coef, step):
         """Minimiser over w of ``|w - coef|**2 / 2 + step * alpha * |w|``; `step` broadcasts (weights enter here)."""
@@ -100,6 +102,7 @@ class L1(NamedTuple):
         pull = -grad if self.positive else xp.abs(grad)
         short = pull - limit
         distance = xp.where(zero, xp.maximum(short, xp.zeros_like(short)), xp.abs(grad + limit * xp.sign(coef)))
+        distance = forbid_negative(self, coef, distance)
         if weights is None or excluded is None:
             return distance
         return xp.where(excluded, xp.where(zero, xp.zeros_like(short), xp.full_like(short, float("inf"))), distance)

@@ -25,7 +25,7 @@ from .alpha_max import largest_strength
 from .certificates import constrained_gap
 from .coordinate.square_root import SecantInSquares
 from .driver import State, drive
-from .interpolation import aligned, interpolated, least_moduli
+from .interpolation import aligned, free_start, interpolated, least_moduli
 from .methods import choose
 from .problem import make_problem
 from .solve import pose
@@ -40,6 +40,7 @@ _NEAR = 1e-3  # changes of the strength after which solves are as exact as can b
 _POLISH, _POLISH_GRADIENT = 3, 300  # rounds of working sets, iterations of gradients, of such a solve
 _INNER_ITERATIONS = 2_000
 _PATIENCE = 4
+_ROUNDING = 1e-14  # of the largest correlation, or of the target: what is no more is nothing
 _CLOSE = 0.01  # of the tolerance: the gap of a path inside the dual
 
 
@@ -181,7 +182,16 @@ class _Lassos:
     def __init__(self, problem, kept):
         self.problem, self.kept, self._dtype = problem.in_double(), kept, problem.target.dtype
         self.top = float(np.max(largest_strength(self.problem)))
-        self.coef = self.problem.start()
+        if self.top <= _ROUNDING * float(self.problem.xp.max(self.problem.xp.abs(self.problem.at_zero().correlation))):
+            self.top = 0.0
+        self.coef = free_start(self.problem)
+        self.first_left = float(norm(self.problem.target - self.problem.design.product(self.coef)))
+
+    def first_state(self, noise):
+        """Where all begins: the fit of what is not charged, which is the answer if no other column correlates with the rest."""
+        beyond = self.top == 0.0 and self.first_left > max(noise, _ROUNDING * self.target_size)
+        reason = _out_of_reach(self, self.first_left) if beyond else ""
+        return self.state(self.coef, self.top == 0.0, reason)
 
     def state(self, coef, finished=False, reason=""):
         """What is yielded: coefficients in the precision of the data."""
@@ -217,7 +227,7 @@ def _exact_steps(lassos, tol):
 
     Where Lassos come from gradients, what the first support misses is found by a path inside the dual, whatever the support.
     """
-    yield lassos.state(lassos.coef, finished=lassos.top == 0)
+    yield lassos.first_state(0.0)
     strength, inside_known = _FIRST * lassos.top, False
     while True:
         left = lassos.solve(strength, max(0.05 * tol * strength / lassos.top, 1e-14))
@@ -238,8 +248,8 @@ def _exact_steps(lassos, tol):
 
 def _noisy_steps(lassos, noise, tol):
     """Yield the coefficients of Lassos whose strength approaches the one at which the residual has the norm `noise`."""
-    yield lassos.state(lassos.coef, finished=lassos.top == 0)
-    secant, size, top = SecantInSquares(), lassos.target_size, lassos.top
+    yield lassos.first_state(noise)
+    secant, size, top = SecantInSquares(), lassos.first_left, lassos.top
     secant.add(top, size)
     strength, before, wanted, low, high = _FIRST * top, top, 0.03, 0.0, top
     least, idle = np.inf, 0

@@ -27,6 +27,7 @@ _CENTRED = 0.5  # Newton's decrement, squared, below which the next strength is 
 _SHORT = 0.95  # of the way to the next bound
 _RISE = 0.1  # share of what the slope promises that a step has to fetch
 _CUTS = 30
+_ROUNDING = 1e-13
 
 
 def cone_path(columns, target, one_sided, close):
@@ -48,7 +49,7 @@ def cone_path(columns, target, one_sided, close):
     slack = cone.slack(cone.rows @ dual)
     dual = dual[:rank] + 1j * dual[rank:] if np.iscomplexobj(columns) else dual
     values = values[:, 0] + 1j * values[:, 1] if np.iscomplexobj(columns) else values[:, 0]
-    return _sparse(columns, target, values, slack), left @ (dual / singular)
+    return _sparse(columns, target, values, slack, one_sided), left @ (dual / singular)
 
 
 def _in_reals(rows):
@@ -156,8 +157,8 @@ def _length(cone, q, slack, change, slope, decrement):
     return 0.0
 
 
-def _sparse(columns, target, values, slack):
-    """Coefficients without those that are small where their bounds are loose, which fit the target as well."""
+def _sparse(columns, target, values, slack, one_sided):
+    """Coefficients without those that are small where their bounds are loose, if they fit the target as well at no larger norm."""
     size = np.abs(values)
     kept = np.flatnonzero(size > slack * np.max(size, initial=0.0))
     scaled = columns[:, kept] * size[kept]
@@ -165,4 +166,7 @@ def _sparse(columns, target, values, slack):
     share = share + np.linalg.lstsq(scaled, target - scaled @ share, rcond=None)[0]
     sparse = np.zeros_like(values)
     sparse[kept] = size[kept] * share
-    return sparse
+    missed, allowed = (np.linalg.norm(columns @ each - target) for each in (sparse, values))
+    fits = missed <= max(2.0 * allowed, _ROUNDING * np.linalg.norm(target))
+    small = np.sum(np.abs(sparse)) <= (1.0 + _ROUNDING) * np.sum(size)
+    return sparse if fits and small and not (one_sided and np.any(sparse < 0)) else values

@@ -8,9 +8,9 @@ from .._array import as_double, asarray_like, is_complex, to_numpy
 from .._parallel import single_threaded_blas
 from ..penalties import L1
 from .cone_path import cone_path
-from .free_fit import orthonormal_basis
+from .free_fit import nonnegative_fit, orthonormal_basis
 
-__all__ = ["aligned", "interpolated", "least_fit", "least_moduli"]
+__all__ = ["aligned", "free_start", "interpolated", "least_fit", "least_moduli"]
 
 _GONE = 1e-10  # share of the largest coefficient, on columns of unit norm
 _COLUMNS = 4  # times as many as there are samples may be used by the fit of least norm
@@ -118,18 +118,17 @@ def least_moduli(problem, dual, close):
     basis = orthonormal_basis(np, fixed) if free.size else fixed
     target, count = _off(basis, own), _COLUMNS * n_samples
     members = _loudest(_loudness(wide, dual, positive)[charged] / weights[charged], count)
-    for _ in range(_ROUNDS):
+    for left in reversed(range(_ROUNDS)):
         if parts**2 * members.size * n_samples > _LARGEST:
             return None
         columns = _columns(wide, charged[members]) / weights[charged[members]]
         with single_threaded_blas():
             found = cone_path(_off(basis, columns), target, positive, close)
-        excess = np.full(charged.size, np.inf)
-        if found is not None:
-            excess = _loudness(wide, asarray_like(found[1], wide.target), positive)[charged] / weights[charged]
+        dual = _off(orthonormal_basis(np, columns), target) if found is None else found[1]
+        excess = _loudness(wide, asarray_like(dual, wide.target), positive)[charged] / weights[charged]
         excess[members] = 0.0
-        joining = np.flatnonzero(excess > 1.0 + close)
-        if not joining.size:
+        joining = np.flatnonzero(excess > (0.0 if found is None else 1.0 + close))
+        if not joining.size or not left:
             break
         members = np.concatenate([members, joining[_loudest(excess[joining], count)]])
     if found is None:
@@ -139,6 +138,21 @@ def least_moduli(problem, dual, close):
     if free.size:
         coef[free] = np.linalg.lstsq(fixed, own - columns @ found[0], rcond=None)[0]
     return asarray_like(coef, wide.target), asarray_like(found[1], wide.target)
+
+
+def free_start(problem):
+    """Least squares by the columns that the penalty does not charge, zeros elsewhere."""
+    coef, free = problem.start(), problem.free_columns()
+    if not free.size:
+        return coef
+    columns, target = _columns(problem, free), to_numpy(problem.target)
+    if getattr(problem.penalty, "positive", False):
+        fitted = nonnegative_fit(columns, target)[0]
+    else:
+        fitted = np.linalg.lstsq(columns, target, rcond=None)[0]
+    new = np.zeros(problem.n_features, dtype=fitted.dtype)
+    new[free] = fitted
+    return asarray_like(new, coef)
 
 
 def _off(basis, vectors):

@@ -77,12 +77,13 @@ class Problem:
         return weights if weights is None or self.target.ndim == 1 else weights[:, None]
 
     def start(self, init=None):
-        """Zeros, or a copy of `init` in the problem's dtype and namespace."""
+        """Zeros, or a copy of `init` in the problem's dtype and namespace, moved to where the penalty allows coefficients."""
         zeros = self.xp.zeros(self.shape, dtype=self.target.dtype, device=device(self.target))
         if init is None:
             return zeros
         coef = as_start(init, zeros)
-        return self.without_excluded(coef + zeros)
+        coef = self.without_excluded(coef + zeros)
+        return self.xp.maximum(coef, zeros) if getattr(self.penalty, "positive", False) else coef
 
     def without_excluded(self, coef):
         """`coef` with zeros where the penalty weight is infinite."""

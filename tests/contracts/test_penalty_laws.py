@@ -197,6 +197,19 @@ def test_the_subdifferential_distance_follows_from_one_sided_slopes(penalty, gra
     assert found == pytest.approx(expected, abs=2e-5)
 
 
+@pytest.mark.parametrize("penalty", [p for p in PENALTIES if hasattr(p, "positive")], ids=str)
+def test_a_one_sided_penalty_forbids_negative_coefficients(penalty):
+    penalty = penalty._replace(positive=True)
+    for weights in (None, np.array([1.0, 0.0, 2.0])):
+        coef, grad = np.array([1.0, -1e-9, 0.0]), np.zeros(3)
+        assert penalty.value(coef, weights) == np.inf
+        if penalty.is_separable:
+            assert penalty.subdiff_distance(grad, coef, weights)[1] == np.inf
+        assert np.isfinite(penalty.value(np.maximum(coef, 0.0), weights))
+    many = penalty.value(np.array([[1.0, 1.0], [0.0, -1.0], [0.0, 0.0]]), None)
+    assert np.isfinite(many[0]) and many[1] == np.inf
+
+
 @separable
 def test_an_excluded_coefficient_is_free_of_charge_at_zero_and_forbidden_elsewhere(penalty):
     weights = np.array([np.inf, 1.0])

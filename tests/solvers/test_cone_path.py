@@ -131,3 +131,53 @@ def test_operators_and_estimators_take_the_path():
         model = BasisPursuit(fit_intercept=False).fit(A, y)
     assert operator.objective == pytest.approx(plain.objective, rel=1e-5)
     np.testing.assert_allclose(model.coef_, plain.coef, atol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1e4, 1e6])
+def test_needed_coefficients_stay_whatever_the_scales_of_columns(scale):
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((8, 24)) + 1j * rng.standard_normal((8, 24))
+    y = rng.standard_normal(8) + 1j * rng.standard_normal(8)
+    A[:, 3] *= scale
+    result = basis_pursuit(A, y, max_iter=3)
+    assert result.status is Status.CONVERGED
+    np.testing.assert_allclose(A @ result.coef, y, atol=1e-6)
+
+
+def test_small_coefficients_are_not_dropped():
+    np.testing.assert_allclose(cone_path(np.eye(2), np.array([1.0, 1e-5]), False, 1e-8)[0], [1.0, 1e-5], rtol=1e-6)
+
+
+def test_one_sided_coefficients_are_never_negative_and_fit():
+    rng = np.random.default_rng(5)
+    for _ in range(30):
+        A = rng.standard_normal((4, 11)) * 10.0 ** rng.uniform(-3, 3, 11)
+        y = A @ np.where(rng.random(11) < 0.4, 10.0 ** rng.uniform(-5, 0, 11), 0.0)
+        found = cone_path(A, y, True, 1e-6)
+        if found is not None and np.any(y):
+            assert np.all(found[0] >= 0)
+            assert np.linalg.norm(A @ found[0] - y) <= 2e-6 * np.linalg.norm(y)
+
+
+def test_rounds_that_run_out_leave_an_answer_or_none(monkeypatch):
+    monkeypatch.setattr(interpolation, "_ROUNDS", 1)
+    monkeypatch.setattr(interpolation, "_COLUMNS", 1)
+    rng = np.random.default_rng(0)
+    A, y = rng.standard_normal((4, 40)), rng.standard_normal(4)
+    found = interpolation.least_moduli(make_problem(A, y, Squared(), L1(1.0)), y, 1e-9)
+    if found is not None:
+        np.testing.assert_allclose(A @ found[0], y, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("A", "y", "noise", "answer"),
+    [
+        ([[1.0, 1.0]], [2.0], 0.0, [2.0, 0.0]),
+        ([[1.0, 1.0], [0.0, 1.0]], [2.0, 0.0], 0.1, [2.0, 0.0]),
+        ([[1.0j, 1.0]], [2.0], 0.0, [-2.0j, 0.0]),
+    ],
+)
+def test_free_columns_that_explain_the_target_are_the_answer(A, y, noise, answer):
+    result = basis_pursuit(np.array(A), np.array(y, dtype=np.array(A).dtype), noise=noise, penalty_weights=[0.0, 1.0])
+    assert result.status is Status.CONVERGED
+    np.testing.assert_allclose(result.coef, answer, atol=0.11 if noise else 1e-12)

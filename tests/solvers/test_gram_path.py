@@ -5,11 +5,11 @@ import pytest
 from scipy import sparse
 from sklearn.linear_model import lasso_path as peer_path
 
-from sparsecode import GramDesign, Lasso, LassoCV, lasso, lasso_path
+from sparsecode import GramDesign, Lasso, LassoCV, lasso, lasso_path, regularization_path
 from sparsecode._validation import as_design
 from sparsecode.designs import CenteredDesign
 from sparsecode.losses import Squared
-from sparsecode.penalties import L1
+from sparsecode.penalties import L1, L1Ridge
 from sparsecode.solvers.certificates import relative_gap
 from sparsecode.solvers.coordinate import at_once, gram_path, homotopy
 from sparsecode.solvers.coordinate.at_once import path_at_once
@@ -137,3 +137,47 @@ def test_full_gram_is_the_gram_matrix(dtype):
         np.testing.assert_allclose(
             CenteredDesign(as_design(A, "A"), A.mean(axis=0)).full_gram(), centred.T @ centred, atol=1e-9
         )
+
+
+def test_the_gap_on_the_gram_matrix_is_that_of_the_problem():
+    from sparsecode.kernels.coordinate import _gap_on_gram
+
+    A, y = _data()
+    rng, n = np.random.default_rng(2), len(y)
+    gram, target, weights = A.T @ A / n, A.T @ y / n, rng.uniform(0.5, 2.0, A.shape[1])
+    weights[3] = np.inf
+    for positive in (False, True):
+        for _ in range(40):
+            coef = rng.standard_normal(A.shape[1]) * 10.0 ** rng.uniform(-3, 1) * (rng.random(A.shape[1]) < 0.3)
+            coef = np.where(np.isinf(weights), 0.0, np.abs(coef) if positive else coef)
+            alpha = float(10.0 ** rng.uniform(-3, 1))
+            problem = make_problem(A, y, Squared(), L1(alpha, positive), penalty_weights=weights)
+            gap = float(relative_gap(problem, coef).value) * 0.5 * float(y @ y) / n
+            found = _gap_on_gram(
+                target, float(y @ y) / n, weights, L1(1.0, positive), coef, target - gram @ coef, alpha
+            )
+            assert found == pytest.approx(gap, rel=1e-9, abs=1e-12 * float(y @ y))
+
+
+def test_a_centred_gram_matrix_does_not_cancel():
+    A, _ = _data(n_samples=300)
+    A = A + 1e8
+    centred = A - A.mean(axis=0)
+    for width in (64, 7):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sparsecode.designs.centered._FEWEST", width)
+            patch.setattr("sparsecode.designs.centered._BLOCK", 1)
+            gram = CenteredDesign(as_design(A, "A"), A.mean(axis=0)).full_gram()
+        np.testing.assert_array_equal(gram, gram.T)
+        np.testing.assert_allclose(gram, centred.T @ centred, rtol=1e-12, atol=1e-10 * np.max(gram))
+
+
+def test_each_strength_counts_its_own_work_and_owns_its_coefficients():
+    A, y = _data(n_samples=50, n_features=20)
+    for penalty in (L1(1.0), L1Ridge(1.0, 0.5)):
+        results = regularization_path(A, y, penalty=penalty, n_alphas=12).results
+        assert results[0].n_iter == 0
+        assert sum(result.n_iter for result in results) < 120
+        assert all(result.history["seconds"][0] > 0 for result in results)
+    results[3].coef[:] = 7.0
+    assert not np.any(results[4].coef == 7.0)

@@ -222,3 +222,11 @@ def test_a_constant_target_is_predicted():
     rng = np.random.default_rng(5)
     model = LassoCV(alphas=5).fit(rng.standard_normal((30, 4)), np.full(30, 3.0))
     assert not model.coef_.any() and model.intercept_ == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_largest_strength_has_a_zero_answer_beside_free_columns(seed):
+    rng = np.random.default_rng(seed)
+    A, y = rng.standard_normal((40, 12)), rng.standard_normal(40)
+    path = lasso_path(A, y, n_alphas=2, penalty_weights=[0.0, 0.0] + [1.0] * 10)
+    assert not np.any(path.coefs[2:, 0])

@@ -7,7 +7,7 @@ from scipy.sparse.linalg import aslinearoperator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso as PeerLasso
 
-from sparsecode import L1, GramDesign, Status, alpha_max, lasso
+from sparsecode import L1, GramDesign, L1Ridge, Lasso, Status, alpha_max, lasso, solve
 from sparsecode.designs import CenteredDesign, SparseDesign
 from sparsecode.losses import Squared
 from sparsecode.solvers.certificates import relative_gap
@@ -387,3 +387,24 @@ def test_inputs_are_left_alone(wide):
         array.flags.writeable = False
     lasso(A, y, 0.05, penalty_weights=weights, sample_weight=np.arange(60.0))
     np.testing.assert_array_equal(A, wide.A)
+
+
+@pytest.mark.parametrize("solver", ["auto", "fista", "ista"])
+@pytest.mark.parametrize("penalty", [L1(0.01, True), L1Ridge(0.01, 0.5, True), L1(0.0, True)], ids=str)
+def test_a_start_of_the_wrong_sign_is_not_handed_out(penalty, solver):
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((30, 8))
+    y = A[:, 0] - 2.0 * A[:, 1] + 0.1 * rng.standard_normal(30)
+    wrong = np.linalg.lstsq(A, y)[0]
+    result = solve(A, y, penalty=penalty, solver=solver, init=wrong, tol=1e-10)
+    assert wrong.min() < -1 and result.coef.min() >= 0
+    own = solve(A, y, penalty=penalty, solver=solver, tol=1e-10)
+    np.testing.assert_allclose(result.coef, own.coef, atol=1e-4)
+
+
+def test_a_warm_start_that_becomes_one_sided_is_not_handed_out():
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((30, 8))
+    y = A[:, 0] - 2.0 * A[:, 1] + 0.1 * rng.standard_normal(30)
+    model = Lasso(alpha=0.01, warm_start=True).fit(A, y).set_params(positive=True).fit(A, y)
+    np.testing.assert_allclose(model.coef_, Lasso(alpha=0.01, positive=True).fit(A, y).coef_, atol=1e-4)

@@ -189,3 +189,20 @@ def test_small_choices_compile_nothing(name):
         f"X = rng.standard_normal((60, 90)); {name}(alphas=5).fit(X, (X[:, 0] > 0) * 1.0); sys.exit('numba' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False).returncode == 0
+
+
+def test_a_start_that_is_worse_than_none_is_left():
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((40, 10))
+    y = rng.poisson(np.exp(0.5 * A[:, 0])).astype(float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = solve(A, y, Poisson(), L1(0.05), init=np.full(10, 1e3))
+    np.testing.assert_allclose(result.coef, solve(A, y, Poisson(), L1(0.05)).coef, atol=1e-4)
+
+
+def test_a_vanishing_strength_is_not_approached_in_hundreds_of_steps():
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((40, 10))
+    y = np.sign(A[:, 0] + rng.standard_normal(40))
+    assert solve(A, y, Logistic(), L1(1e-12), max_iter=60).n_iter < 60

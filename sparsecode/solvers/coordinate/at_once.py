@@ -46,15 +46,16 @@ def path_at_once(problem, alphas, tol, *, handed_out=False):
         coefs, work = homotopy_path(known, alphas) if small else gram_path(known, alphas, tol)
         coefs = coefs.astype(problem.target.dtype)
         gaps, objectives = _certified(wide if handed_out else known, coefs, alphas)
-    seconds = time.perf_counter() - began
+    seconds = (time.perf_counter() - began) / len(alphas)  # one strength's share
     results: list = []
     for k, (gap, objective) in enumerate(zip(gaps.tolist(), objectives.tolist(), strict=True)):
         if not gap <= tol:
             results.append(None)
             continue
-        history = {"iteration": [work], "certificate": [gap], "objective": [objective], "seconds": [seconds]}
-        proved = Status.CONVERGED, work, objective, gap, "relative duality gap", float(tol), history
-        results.append(SolveResult(coefs[:, k], 0.0, *proved))
+        own = int(work[k])
+        history = {"iteration": [own], "certificate": [gap], "objective": [objective], "seconds": [seconds]}
+        proved = Status.CONVERGED, own, objective, gap, "relative duality gap", float(tol), history
+        results.append(SolveResult(coefs[:, k].copy(), 0.0, *proved))
     return results
 
 

@@ -38,8 +38,8 @@ def is_tall(problem, n_alphas):
 
 
 def gram_path(problem, alphas, tol):
-    """Coefficients (n_features, n_alphas) of a `GramProblem` with an `L1` penalty, and the moves they took; zeros from the first
-    strength on that misses the tolerance."""
+    """Coefficients (n_features, n_alphas) of a `GramProblem` with an `L1` penalty, and the rounds of sweeps each took; zeros from
+    the first strength on that misses the tolerance."""
     from ...kernels.coordinate import gram_lasso, gram_line
 
     n_samples, n_features = problem.n_samples, problem.n_features
@@ -49,14 +49,14 @@ def gram_path(problem, alphas, tol):
     weights = np.ones(n_features) if weights is None else np.asarray(weights, dtype=np.float64)
     penalty, goal = problem.penalty._replace(alpha=1.0), _NEAR * tol * 0.5 * target_sq
     coefs = np.zeros((len(alphas), n_features))
-    coef, remaining, moves = np.zeros(n_features), target.copy(), 0
+    coef, rounds = np.zeros(n_features), np.zeros(len(alphas), dtype=np.int64)
     for k, alpha in enumerate(alphas):
+        remaining = target - gram @ coef  # anew: the rounding of many moves adds up
         if k >= 2 and alphas[k - 2] > alphas[k - 1]:
             way = (alpha - alphas[k - 1]) / (alphas[k - 1] - alphas[k - 2])
-            moves += gram_line(gram, coefs[k - 1], coefs[k - 2], way, coef, remaining)
-        for _ in range(_ROUNDS):
-            moved, gap = gram_lasso(gram, target, target_sq, penalty, weights, alpha, goal, _SWEEPS, coef, remaining)
-            moves += moved
+            gram_line(gram, coefs[k - 1], coefs[k - 2], way, coef, remaining)
+        for rounds[k] in range(1, _ROUNDS + 1):
+            gap = gram_lasso(gram, target, target_sq, penalty, weights, alpha, goal, _SWEEPS, coef, remaining)
             if gap <= goal:
                 break
             support = np.flatnonzero(coef)
@@ -66,6 +66,6 @@ def gram_path(problem, alphas, tol):
                 coef[support] += step
                 remaining -= step @ gram[support]
         else:
-            return coefs.T, moves
+            return coefs.T, rounds
         coefs[k] = coef
-    return coefs.T, moves
+    return coefs.T, rounds

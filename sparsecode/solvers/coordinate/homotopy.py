@@ -43,23 +43,24 @@ def is_wide(problem):
 
 
 def homotopy_path(problem, alphas):
-    """Coefficients (n_features, n_alphas) under an `L1` penalty, and how many pivots they took."""
+    """Coefficients (n_features, n_alphas) under an `L1` penalty, and how many pivots each took from the one before."""
     follower = _Table(problem) if isinstance(problem, GramProblem) else Columns(problem)
-    coefs = np.zeros((problem.n_features, alphas.size))
-    done = 0
+    coefs, pivots = np.zeros((problem.n_features, alphas.size)), np.zeros(alphas.size, dtype=np.int64)
+    done, begun = 0, follower.pivots
     for _ in range(_PIVOTS * problem.n_features):
         follower.aim()
         alpha, column, sign = follower.next_change()
-        if not follower.pivots:
+        if follower.pivots == begun:
             alpha *= 1.0 - ROUNDING  # a strength that others find to be the largest is one
         last = int(np.searchsorted(-alphas, -alpha))  # those at least as large as alpha
         if last > done:
             coefs[:, done:last] = follower.coefs(alphas[done:last])
+            pivots[done:] = follower.pivots
             done = last
         if done == alphas.size:
             break
         follower.change(column, alpha, sign)
-    return coefs, follower.pivots
+    return coefs, np.diff(pivots, prepend=0)
 
 
 class _Follower(ABC):

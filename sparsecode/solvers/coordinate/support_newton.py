@@ -29,10 +29,7 @@ from .prox_newton import PROX_NEWTON, prox_newton_steps
 
 __all__ = ["SUPPORT_NEWTON", "newton_path"]
 
-_SIDE, _ENTRIES = (
-    128,
-    1 << 16,
-)  # samples or features, of which a step costs the cube; entries, of which it costs a product
+_SIDE, _ENTRIES = 128, 1 << 16  # samples or features: a step costs the cube; entries: it costs a product
 _STEPS = 30  # for one strength
 _ALONE = 10  # steps after which columns come in one at a time: several may keep one another from settling
 _FEWEST = 16  # columns that come in together otherwise, and as many as there are
@@ -42,7 +39,8 @@ _ENOUGH = 0.1  # of the tolerance: by how much correlations may miss their thres
 _CONTINUATION, _COARSE = (
     0.4,
     0.1,
-)  # from one strength to the next where one alone is asked for, and what is enough on the way
+)  # from one strength to the next where one alone is asked for; what is enough on the way
+_LEAST = 1e-4  # of the largest strength: below that, the way is gone in one
 _ROUNDING = 1e-13  # relative change of the objective that says nothing
 
 
@@ -59,7 +57,7 @@ def newton_path(problem, alphas, tol):
             steps.append(support.steps - before)
         certificate, constants = relative_gaps(problem, coefs, alphas)
     constants = np.broadcast_to(constants, alphas.shape).astype(problem.target.dtype)
-    seconds, results = time.perf_counter() - began, []
+    seconds, results = (time.perf_counter() - began) / alphas.size, []
     for k, (gap, objective) in enumerate(zip(certificate.value.tolist(), certificate.objective.tolist(), strict=True)):
         history = {"iteration": [steps[k]], "certificate": [gap], "objective": [objective], "seconds": [seconds]}
         proved = Status.CONVERGED, steps[k], objective, gap, certificate.name, float(tol), history
@@ -68,15 +66,16 @@ def newton_path(problem, alphas, tol):
 
 
 def _steps(problem, coef, tol, others):
-    """Yield the start and the minimiser that is reached from there, from zero through larger strengths; then the states of `others`."""
+    """Yield the start and the minimiser that is reached from there, from zero through larger strengths; then the states of `others` from there."""
     yield State(coef)
     alpha, support = problem.penalty.alpha, _Support(problem)
-    above = alpha
+    above = floor = alpha
     if np.any(coef):
         support.begin(coef)
     else:
-        above = max(_CONTINUATION * support.largest_strength(), alpha)
-    while above > alpha:
+        largest = support.largest_strength()
+        above, floor = max(_CONTINUATION * largest, alpha), max(_LEAST * largest, alpha)
+    while above > floor:
         with single_threaded_blas():
             support.go_to(above, _COARSE)
         yield State(support.coef.astype(coef.dtype), certify=False)
@@ -88,9 +87,17 @@ def _steps(problem, coef, tol, others):
         if found is not False:
             break
         yield State(support.coef.astype(coef.dtype), certify=False)
+    reached = support.coef.astype(coef.dtype)
     if found:
-        yield State(support.coef.astype(coef.dtype))
-    yield from others
+        yield State(reached)
+    yield from others(reached if _objective(problem, reached) < _objective(problem, coef) else coef)
+
+
+def _objective(problem, coef):
+    """The objective, inf where it is not a number."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = float(problem.value(coef))
+    return value if np.isfinite(value) else np.inf
 
 
 class _Support:
@@ -229,8 +236,10 @@ def _suits(problem):
 def _run(problem, coef, memory, *, tol, max_iter, callback=None, screening=False):
     """One target, from `coef`. No warning."""
     tol = attainable(tol, problem.target)
-    duals = PairCertificate(problem, memory.certify)
-    steps = _steps(problem, coef, tol, prox_newton_steps(problem, coef, memory.model, duals, tol=tol))
+    duals, zeros = PairCertificate(problem, memory.certify), np.zeros_like(coef)
+    if not _objective(problem, coef) <= _objective(problem, zeros):
+        coef = zeros  # a start that is worse than none
+    steps = _steps(problem, coef, tol, lambda coef: prox_newton_steps(problem, coef, memory.model, duals, tol=tol))
     return drive(steps, duals, max_iter=max_iter, tol=tol, callback=callback)
 
 

@@ -81,7 +81,7 @@ class _Operator:
         dual = pull if point is None else -as_double(point)
         return _Pair(coef, constant, dual, fitted + self.column * constant, problem.design.rmatvec(dual))
 
-    def balance(self, pair):
+    def balance(self):
         """A weight of dual against primal lengths that does not depend on the units of design and target."""
         target = self.problem.target
         pull = self.problem.at_zero().dual
@@ -191,7 +191,7 @@ def primal_dual_steps(problem, start, duals):
     operator, dtype = _Operator(problem), problem.target.dtype
     yield State(start)
     anchor = pair = operator.begin(start, duals.point)
-    balance = operator.balance(pair)
+    balance = operator.balance()
     first = last = None
     total = since = 0
     while True:
