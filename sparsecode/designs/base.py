@@ -65,11 +65,15 @@ class Design(ABC):
     def column_sq_norms(self):
         """Squared norms of all columns in float64, a NumPy array (n_features,); an operator may only estimate them."""
 
+    def column_blocks(self, entries, fewest):
+        """All columns in turn, as many at a time as have so many entries, or a fewest number: index arrays."""
+        width = max(fewest, entries // max(1, self.shape[0]))
+        return [np.arange(start, min(start + width, self.shape[1])) for start in range(0, self.shape[1], width)]
+
     def sq_norms_around(self, mean=None, scale=None):
         """Squared column norms of ``diag(scale) (A - 1 mean^T)`` in float64, of a NumPy design, a block of columns at a time."""
-        norms, width = np.empty(self.shape[1]), max(_FEWEST, _BLOCK // max(1, self.shape[0]))
-        for start in range(0, norms.size, width):
-            block = np.arange(start, min(start + width, norms.size))
+        norms = np.empty(self.shape[1])
+        for block in self.column_blocks(_BLOCK, _FEWEST):
             columns = as_double(self.columns(block))
             if mean is not None:
                 columns = np.subtract(columns, mean[block], out=columns)
@@ -97,13 +101,8 @@ class Design(ABC):
 
     def full_gram(self):
         """``A^H A`` of a NumPy design as a dense array, from a block of its columns at a time."""
-        n_features = self.shape[1]
-        gram, width = (
-            np.empty((n_features, n_features), dtype=self.dtype),
-            max(_FEWEST, _BLOCK // max(1, self.shape[0])),
-        )
-        for start in range(0, n_features, width):
-            block = np.arange(start, min(start + width, n_features))
+        gram = np.empty((self.shape[1], self.shape[1]), dtype=self.dtype)
+        for block in self.column_blocks(_BLOCK, _FEWEST):
             gram[:, block] = self.rmatvec(self.columns(block))
         return gram
 

@@ -13,10 +13,7 @@ from .operator import PROBES, estimated_sq_norms, exact_sq_norms, sq_norms_of
 
 __all__ = ["CenteredDesign", "constant_level"]
 
-_BLOCK, _FEWEST = (
-    1 << 18,
-    64,
-)  # entries of the columns that are centred together for a Gram matrix, and columns at least
+_BLOCK, _FEWEST = 1 << 18, 64  # entries of the columns centred together for a Gram matrix, and columns at least
 _CANCELLED = 1e-6  # a difference of squares below that share of them, or half the digits, has lost too much
 
 
@@ -102,10 +99,8 @@ class CenteredDesign(Design):
 
     def full_gram(self):
         """From columns centred on both sides: a product with the design itself, then centred, would cancel."""
-        n_samples, n_features = self.shape
-        width = max(_FEWEST, _BLOCK // max(1, n_samples))
-        blocks = [np.arange(start, min(start + width, n_features)) for start in range(0, n_features, width)]
-        gram = np.empty((n_features, n_features), dtype=self.dtype)
+        blocks = self.column_blocks(_BLOCK, _FEWEST)
+        gram = np.empty((self.shape[1], self.shape[1]), dtype=self.dtype)
         for k, block in enumerate(blocks):
             columns = self.columns(block)
             for other in blocks[: k + 1]:

@@ -249,8 +249,8 @@ def _exact_steps(lassos, tol):
 def _noisy_steps(lassos, noise, tol):
     """Yield the coefficients of Lassos whose strength approaches the one at which the residual has the norm `noise`."""
     yield lassos.first_state(noise)
-    secant, size, top = SecantInSquares(), lassos.first_left, lassos.top
-    secant.add(top, size)
+    secant, top = SecantInSquares(), lassos.top
+    secant.add(top, lassos.first_left)
     strength, before, wanted, low, high = _FIRST * top, top, 0.03, 0.0, top
     least, idle = np.inf, 0
     while True:

@@ -21,7 +21,7 @@ from ..gram_problem import GramProblem
 from .gram_path import gram_path, is_tall
 from .homotopy import homotopy_path, is_small, is_wide
 
-__all__ = ["is_one_go", "path_at_once"]
+__all__ = ["is_one_go", "path_at_once", "proved"]
 
 _BLOCK = 1 << 18  # entries of the residuals that are certified at a time
 _FEWEST = 8
@@ -47,16 +47,18 @@ def path_at_once(problem, alphas, tol, *, handed_out=False):
         coefs = coefs.astype(problem.target.dtype)
         gaps, objectives = _certified(wide if handed_out else known, coefs, alphas)
     seconds = (time.perf_counter() - began) / len(alphas)  # one strength's share
-    results: list = []
-    for k, (gap, objective) in enumerate(zip(gaps.tolist(), objectives.tolist(), strict=True)):
-        if not gap <= tol:
-            results.append(None)
-            continue
-        own = int(work[k])
-        history = {"iteration": [own], "certificate": [gap], "objective": [objective], "seconds": [seconds]}
-        proved = Status.CONVERGED, own, objective, gap, "relative duality gap", float(tol), history
-        results.append(SolveResult(coefs[:, k].copy(), 0.0, *proved))
-    return results
+    found = zip(coefs.T, gaps, objectives, work, strict=True)
+    return [proved(coef.copy(), 0.0, gap, objective, own, seconds, tol) for coef, gap, objective, own in found]
+
+
+def proved(coef, intercept, gap, objective, n_iter, seconds, tol):
+    """The result with these coefficients; None if their gap misses `tol`."""
+    gap, objective, n_iter = float(gap), float(objective), int(n_iter)
+    if not gap <= tol:
+        return None
+    history = {"iteration": [n_iter], "certificate": [gap], "objective": [objective], "seconds": [seconds]}
+    known = Status.CONVERGED, n_iter, objective, gap, "relative duality gap", float(tol), history
+    return SolveResult(coef, intercept, *known)
 
 
 def _certified(problem, coefs, alphas):

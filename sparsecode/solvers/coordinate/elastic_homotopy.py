@@ -19,9 +19,9 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri
 
 from ..._parallel import single_threaded_blas
-from ...result import SolveResult, Status
 from ..certificates import relative_gap
 from ..gram_problem import GramProblem
+from .at_once import proved
 from .homotopy import ROUNDING, Columns
 
 __all__ = ["elastic_path_at_once", "is_small_elastic_net"]
@@ -49,11 +49,8 @@ def elastic_path_at_once(problem, alphas, tol):
             posed = problem.with_penalty(problem.penalty._replace(alpha=alpha))
             coef = follower.go_to(alpha).astype(problem.target.dtype)
             certificate = relative_gap(posed, coef)
-            gap, objective = float(certificate.value), float(certificate.objective)
-            pivots, seconds = follower.pivots - before, time.perf_counter() - began
-            history = {"iteration": [pivots], "certificate": [gap], "objective": [objective], "seconds": [seconds]}
-            proved = Status.CONVERGED, pivots, objective, gap, certificate.name, float(tol), history
-            results.append(SolveResult(coef, 0.0, *proved) if gap <= tol else None)
+            work = follower.pivots - before, time.perf_counter() - began
+            results.append(proved(coef, 0.0, certificate.value, certificate.objective, *work, tol))
     return results
 
 

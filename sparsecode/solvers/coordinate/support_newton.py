@@ -20,10 +20,10 @@ import numpy as np
 from ..._array import attainable
 from ..._parallel import single_threaded_blas
 from ...penalties import L1
-from ...result import SolveResult, Status
 from ..certificates import PairCertificate, relative_gaps
 from ..driver import State, drive
 from ..methods import Method
+from .at_once import proved
 from .newton import newton_step
 from .prox_newton import PROX_NEWTON, prox_newton_steps
 
@@ -36,10 +36,8 @@ _FEWEST = 16  # columns that come in together otherwise, and as many as there ar
 _SETTLED = 0.1  # of what they miss is missed on the support, before one more comes in then
 _HALVINGS = 12
 _ENOUGH = 0.1  # of the tolerance: by how much correlations may miss their thresholds, relative to these
-_CONTINUATION, _COARSE = (
-    0.4,
-    0.1,
-)  # from one strength to the next where one alone is asked for; what is enough on the way
+_CONTINUATION = 0.4  # from one strength to the next, where one alone is asked for
+_COARSE = 0.1  # what is enough on the way
 _LEAST = 1e-4  # of the largest strength: below that, the way is gone in one
 _ROUNDING = 1e-13  # relative change of the objective that says nothing
 
@@ -57,12 +55,9 @@ def newton_path(problem, alphas, tol):
             steps.append(support.steps - before)
         certificate, constants = relative_gaps(problem, coefs, alphas)
     constants = np.broadcast_to(constants, alphas.shape).astype(problem.target.dtype)
-    seconds, results = (time.perf_counter() - began) / alphas.size, []
-    for k, (gap, objective) in enumerate(zip(certificate.value.tolist(), certificate.objective.tolist(), strict=True)):
-        history = {"iteration": [steps[k]], "certificate": [gap], "objective": [objective], "seconds": [seconds]}
-        proved = Status.CONVERGED, steps[k], objective, gap, certificate.name, float(tol), history
-        results.append(SolveResult(coefs[:, k], constants[k], *proved) if gap <= tol else None)
-    return results
+    seconds = (time.perf_counter() - began) / alphas.size  # one strength's share
+    found = zip(coefs.T, constants, certificate.value, certificate.objective, steps, strict=True)
+    return [proved(coef.copy(), c, gap, objective, own, seconds, tol) for coef, c, gap, objective, own in found]
 
 
 def _steps(problem, coef, tol, others):
@@ -237,7 +232,7 @@ def _run(problem, coef, memory, *, tol, max_iter, callback=None, screening=False
     """One target, from `coef`. No warning."""
     tol = attainable(tol, problem.target)
     duals, zeros = PairCertificate(problem, memory.certify), np.zeros_like(coef)
-    if not _objective(problem, coef) <= _objective(problem, zeros):
+    if np.any(coef) and not _objective(problem, coef) <= _objective(problem, zeros):
         coef = zeros  # a start that is worse than none
     steps = _steps(problem, coef, tol, lambda coef: prox_newton_steps(problem, coef, memory.model, duals, tol=tol))
     return drive(steps, duals, max_iter=max_iter, tol=tol, callback=callback)

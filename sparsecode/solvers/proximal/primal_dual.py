@@ -64,10 +64,8 @@ class _Operator:
         size = _spectral_norm(self.problem, self.free) or 1.0
         self.has_intercept = bool(getattr(problem.loss, "has_intercept", False))
         self.column = size / problem.n_samples**0.5 if self.has_intercept else 0.0
-        self.unit, self.size = (
-            _UNIT * size,
-            size * (1.0 + self.has_intercept + _UNIT**2 * (self.free is not None)) ** 0.5,
-        )
+        self.unit = _UNIT * size
+        self.size = size * (1.0 + self.has_intercept + _UNIT**2 * (self.free is not None)) ** 0.5
 
     def begin(self, start, point=None):
         """The pair of some coefficients: their best constant, and as the dual the loss's own pull, or a dual point that is known."""
@@ -104,9 +102,8 @@ class _Operator:
     def residual(self, change, balance):
         """Length of a change in the metric in which the step is a firmly nonexpansive one."""
         cross = _sum(inner(change.dual, change.image))
-        value = (
-            balance * self.come(change) ** 2 + _sum(sq_norm(change.dual)) / balance - 2.0 * _SAFETY / self.size * cross
-        )
+        primal, dual = self.come(change) ** 2, _sum(sq_norm(change.dual))
+        value = balance * primal + dual / balance - 2.0 * _SAFETY / self.size * cross
         return float(np.sqrt(max(value, 0.0)))
 
     def come(self, change):
@@ -171,11 +168,9 @@ def _spectral_norm(problem, free):
         counted &= np.isfinite(to_numpy(problem.penalty_weights))
     if np.all(counted):
         return float(np.sqrt(problem.design.spectral_sq_norm()))
-    return (
-        float(np.sqrt(largest_eigenvalue(problem.design, asarray_like(counted, problem.target))))
-        if np.any(counted)
-        else 0.0
-    )
+    if not np.any(counted):
+        return 0.0
+    return float(np.sqrt(largest_eigenvalue(problem.design, asarray_like(counted, problem.target))))
 
 
 def _sum(values):

@@ -98,3 +98,18 @@ def sparse_problem(kind="iid", shape=(100, 200), snr=30, rate=0.1, n_targets=Non
     noise = float(np.mean(image**2)) * 10 ** (-snr / 10)
     y = image + np.sqrt(noise) * rng.standard_normal(image.shape)
     return (A, y, coef, noise) if n_targets else (A, y[:, 0], coef[:, 0], noise)
+
+
+def degenerate():
+    """Designs and targets, by what is odd about them."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((20, 30))
+    return {
+        "one sample": (A[:1], np.ones(1)),
+        "collinear": (np.tile(A[:, :1], 30), A[:, 0]),
+        "zero matrix": (0 * A, np.ones(20)),
+        "exact": (A, A[:, 2]),
+        "tiny": (1e-9 * A, 1e-9 * A[:, 2]),
+        "huge": (1e9 * A, 1e9 * A[:, 2]),
+        "pure noise": (A, rng.standard_normal(20)),
+    }

@@ -24,7 +24,7 @@ from sparsecode.designs import CenteredDesign, DenseDesign, SparseDesign
 from sparsecode.solvers.message_passing.gamp import solve_gamp
 from sparsecode.solvers.message_passing.mean_removal import without_mean
 from sparsecode.solvers.message_passing.squares import squares
-from tests.solvers.message_passing.naive_messages import enumerated, naive_gamp, nmse, sparse_problem
+from tests.solvers.message_passing.naive_messages import degenerate, enumerated, naive_gamp, nmse, sparse_problem
 
 SPARSE = BernoulliGaussian(0.1)
 
@@ -280,18 +280,7 @@ def test_what_does_not_converge_says_so_and_stays_finite():
 
 
 def test_degenerate_data_end_with_a_status():
-    rng = np.random.default_rng(0)
-    A = rng.standard_normal((20, 30))
-    cases = {
-        "one sample": (A[:1], np.ones(1)),
-        "collinear": (np.tile(A[:, :1], 30), A[:, 0]),
-        "zero matrix": (0 * A, np.ones(20)),
-        "exact": (A, A[:, 2]),
-        "tiny": (1e-9 * A, 1e-9 * A[:, 2]),
-        "huge": (1e9 * A, 1e9 * A[:, 2]),
-        "pure noise": (A, rng.standard_normal(20)),
-    }
-    for A_, y_ in cases.values():
+    for A_, y_ in degenerate().values():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             result = gamp(A_, y_)
