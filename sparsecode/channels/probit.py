@@ -50,8 +50,10 @@ class ProbitChannel(NamedTuple):
 
     def check(self, target):
         """Raise a ValueError if the noise variance is out of range, or if `target` holds other things than two labels."""
-        if not 0 < self.noise_variance < np.inf:
-            raise ValueError(f"ProbitChannel needs a noise_variance greater than 0; got {self.noise_variance!r}.")
+        if np.ndim(self.noise_variance) > 0 or not 0 < self.noise_variance < np.inf:
+            raise ValueError(
+                f"ProbitChannel needs one noise_variance greater than 0, for all targets; got {self.noise_variance!r}."
+            )
         labels = np.unique(to_numpy(target))
         if not (np.all(np.isin(labels, (0, 1))) or np.all(np.isin(labels, (-1, 1)))):
             raise ValueError(f"ProbitChannel needs labels 0 and 1, or -1 and 1, in y; got {labels[:5]}.")

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 
+import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._array import as_double, to_numpy
 from ..result import announce
+from ..solvers.bayesian.active import covariance_in_use
 from ..solvers.bayesian.compound import solve_compound_gaussian
 from ._posterior import PosteriorRegressor
 
 __all__ = ["CompoundGaussianRegressor"]
+
+_MOST = 2000  # coefficients in use up to which their covariance is kept
 
 
 class CompoundGaussianRegressor(PosteriorRegressor):
@@ -86,6 +91,7 @@ class CompoundGaussianRegressor(PosteriorRegressor):
     """
 
     _complex_data = True
+    _counts_samples = False
     _parameter_constraints = {
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "texture": [StrOptions({"half-normal", "exponential"})],
@@ -123,3 +129,29 @@ class CompoundGaussianRegressor(PosteriorRegressor):
             tol=self.tol,
         )
         return announce(result)
+
+    def _store(self, result, problem):
+        super()._store(result, problem)
+        textures = result.parameters["texture"]
+        n_samples = problem.design.shape[0]
+        strength = n_samples * (self.alpha if self.texture == "half-normal" else 2.0 * self.alpha / 3.0)
+        self._covariances = None
+        covariances = []
+        for texture, noise in zip(np.atleast_2d(textures.T), np.atleast_1d(result.noise_variance), strict=True):
+            used = np.flatnonzero(texture)
+            if used.size > _MOST:
+                return
+            columns = as_double(to_numpy(problem.design.columns(used)))
+            covariance, _ = covariance_in_use(columns.conj().T @ columns, texture[used] ** 2, strength)
+            covariances.append((used, covariance * (noise / strength)))
+        self._covariances = covariances
+
+    def _spread(self, design):
+        """Posterior variance of the fitted values for given textures."""
+        if self._covariances is None:
+            return super()._spread(design)
+        spread = []
+        for used, covariance in self._covariances:
+            columns = self._centered(design, used)
+            spread.append(np.real(np.einsum("nk,nk->n", columns @ covariance, columns.conj())))
+        return spread[0] if self.coef_.ndim == 1 else np.stack(spread, axis=1)

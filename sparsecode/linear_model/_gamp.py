@@ -181,15 +181,16 @@ class GAMPRegressor(MessagePassing):
         X : array, sparse matrix or LinearOperator of shape (n_samples, n_features)
             The design.
         return_std : bool, default=False
-            Whether to return the standard deviation of a new observation too: of the fitted value and the noise together. Only for
-            Gaussian noise.
+            Whether to return the standard deviation of a new observation too: of the fitted value, the intercept and the noise
+            together. Only for Gaussian noise.
 
         Returns
         -------
         array of shape (n_samples,) or (n_samples, n_targets)
             The predictions.
         array of the same shape
-            Their standard deviations; only if `return_std`.
+            Their standard deviations; only if `return_std`. They are from the variances of the coefficients alone, as if these were
+            independent, which those of columns that are alike are not: `VAMPRegressor` knows better.
         """
         if self._is_gaussian:
             return super().predict(X, return_std=return_std)

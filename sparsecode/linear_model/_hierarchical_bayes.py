@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 
+import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._array import as_double, to_numpy
 from .._validation import total_weight
 from ..result import announce
+from ..solvers.bayesian.gaussian import steady_cholesky, triangular_solve
 from ..solvers.bayesian.hierarchical import solve_hierarchical_bayes
 from ._posterior import PosteriorRegressor
 
@@ -52,7 +55,7 @@ class HierarchicalBayesRegressor(PosteriorRegressor):
     variance_ : array of the shape of `coef_`
         Their posterior variances.
     inclusion_ : array of the shape of `coef_`
-        Posterior probabilities of being active.
+        Posterior probabilities of being active; zero for columns of zeros.
     noise_variance_ : float
         The variance of the noise.
     log_evidence_ : float
@@ -152,3 +155,35 @@ class HierarchicalBayesRegressor(PosteriorRegressor):
             tol=self.tol,
         )
         return announce(result)
+
+    def _store(self, result, problem):
+        super()._store(result, problem)
+        precision = np.asarray(result.parameters["precision"])
+        self._joint = None
+        if self.method == "full" and np.all(precision > 0):
+            noise = result.noise_variance * problem.design.shape[0] / problem.total  # of rows of weights of mean one
+            self._joint = _covariance_root(problem.design, 1.0 / precision, noise)
+
+    def _spread(self, design):
+        """Posterior variance of the fitted values, by the whole covariance; that of "subspace" is diagonal."""
+        if self._joint is None:
+            return super()._spread(design)
+        prior, root = self._joint
+        columns = self._centered(design, np.arange(design.shape[1]))
+        through = np.sum(np.abs(columns @ root.conj().T) ** 2, axis=1)
+        return through if prior is None else np.maximum(np.abs(columns) ** 2 @ prior - through, 0.0)
+
+
+def _covariance_root(design, prior, noise):
+    """The posterior covariance of coefficients with such prior variances g, of as few rows as it takes.
+
+    ``None, R`` where it is ``R^H R``, of fewer features than samples, or ``g, R`` where it is ``diag(g) - R^H R``.
+    """
+    columns = to_numpy(as_double(design.columns(np.arange(design.shape[1]))))
+    scaled = columns * np.sqrt(prior)
+    n_samples, n_features = columns.shape
+    if n_features < n_samples:
+        factor = steady_cholesky(np.eye(n_features) + scaled.conj().T @ scaled / noise)
+        return None, triangular_solve(factor, np.diag(np.sqrt(prior)))
+    factor = steady_cholesky(noise * np.eye(n_samples) + scaled @ scaled.conj().T)
+    return prior, triangular_solve(factor, columns * prior)

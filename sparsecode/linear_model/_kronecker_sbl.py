@@ -31,13 +31,13 @@ class KroneckerSBL(PosteriorRegressor):
         likelihood's own optimum for one factor after another (the evidence then never falls).
     coupling : float or sequence of floats, one for each factor, default=None
         For non-zeros that come in blocks along an axis: the share, from 0 to 1, that the variance of an index has in those of its
-        neighbours; 0.5 to 0.8 is usual. No blocks if None.
+        neighbours, for columns of norm one; 0.5 to 0.8 is usual. No blocks if None.
     noise_variance : float or "learn", default="learn"
         Variance of the noise in the squared units of y; "learn": with everything else. One below 1e-12 of the mean square of y counts as
         that.
     prune : float, default=None
-        An index is dropped once its variance is below this share of the largest of its axis; if None 1e-3 for "svd", 5e-3 for "am" and
-        1e-2 with a coupling.
+        An index is dropped once its variance, for columns of norm one, is below this share of the largest of its axis and its coefficients
+        too small to be told from the noise; if None 1e-3 for "svd", 5e-3 for "am". With a coupling 1e-2, whatever the noise.
     fit_intercept : bool, default=False
         Whether to fit a constant; only for a single factor: a centred Kronecker product is none.
     max_iter : int, default=1000
@@ -130,6 +130,13 @@ class KroneckerSBL(PosteriorRegressor):
         self.fit_intercept = fit_intercept
         self.max_iter = max_iter
         self.tol = tol
+
+    def _validated(self, X, y):
+        if isinstance(X, (list, tuple)) and X and all(getattr(part, "ndim", 0) == 2 for part in X):
+            raise ValueError(
+                f"X is a {type(X).__name__} of {len(X)} matrices; pass KroneckerDesign(X) for their product."
+            )
+        return super()._validated(X, y)
 
     def _pose(self, design, target, sample_weight):
         several = isinstance(design, KroneckerDesign) and len(design.factors) > 1

@@ -26,7 +26,7 @@ class SparseBayesianRegressor(PosteriorRegressor):
     ----------
     method : {"auto", "em", "mackay", "fast", "gamp"}, default="auto"
         How the evidence is maximised: "fast" one variance at a time on the columns in use alone; "em" and "mackay" all at once, by
-        expectation-maximisation (many iterations, the surest on hard problems) or MacKay's fixed point; "gamp" by message passing, for
+        expectation-maximisation (many iterations) or MacKay's fixed point; "gamp" by message passing, for
         designs too large for a matrix of n_samples squared. "auto": "em" with a `correlation`, else "fast".
     noise_variance : float, "learn" or "estimate", default="learn"
         Variance of the noise in the squared units of y. "learn": with everything else, in every iteration. "estimate": learned once with
@@ -54,7 +54,8 @@ class SparseBayesianRegressor(PosteriorRegressor):
         Posterior variances.
     covariance_ : array of shape (n_active, n_active), or one for each target
         Posterior covariance of the coefficients of a prior variance above zero, in their order. An array for one target, and for
-        targets that share a support, (n_targets, n_active, n_active) with a correlation; else a list.
+        targets that share a support, (n_targets, n_active, n_active) with a correlation; else a list. None in place of one of more
+        than 2000 coefficients.
     intercept_ : float or array of shape (n_targets,)
         The constant.
     prior_variance_ : array of shape (n_features,), or (n_targets, n_features) where each target has its own
@@ -114,7 +115,7 @@ class SparseBayesianRegressor(PosteriorRegressor):
         "method": [StrOptions({"auto", "em", "mackay", "fast", "gamp"})],
         "noise_variance": [Interval(Real, 0, None, closed="neither"), StrOptions({"learn", "estimate"})],
         "joint": ["boolean"],
-        "correlation": [Interval(Real, -1, 1, closed="neither"), "array-like", StrOptions({"learn"}), None],
+        "correlation": [Interval(Real, -1, 1, closed="neither"), complex, "array-like", StrOptions({"learn"}), None],
         "prune": [Interval(Real, 0, None, closed="left")],
         "fit_intercept": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -160,7 +161,6 @@ class SparseBayesianRegressor(PosteriorRegressor):
             total=total,
             row_weight=problem.weight,
         )
-        self._of_intercept = np.asarray(result.noise_variance) / total if self.fit_intercept else 0.0
         return announce(result)
 
     def _store(self, result, problem):
@@ -172,16 +172,18 @@ class SparseBayesianRegressor(PosteriorRegressor):
 
     def _spread(self, design):
         """Posterior variance of the fitted values, by the whole covariance."""
+        if self.covariance_ is None or any(part is None for part in self.covariance_):
+            return super()._spread(design)
         if isinstance(self.covariance_, list):
             pairs = zip(self.prior_variance_, self.covariance_, strict=True)
             spread = np.stack([self._spread_of(design, prior, covariance) for prior, covariance in pairs], axis=1)
-        elif self.covariance_.ndim == 3:
+        elif np.ndim(self.covariance_) == 3:
             spread = np.stack(
                 [self._spread_of(design, self.prior_variance_, part) for part in self.covariance_], axis=1
             )
         else:
             spread = self._spread_of(design, self.prior_variance_, self.covariance_)
-        return spread + self._of_intercept
+        return spread
 
     def _spread_of(self, design, prior, covariance):
         used = np.flatnonzero(prior)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from .._array import to_numpy
 from ..solvers.message_passing.vamp import solve_vamp
 from ._message_passing import MessagePassing
 
@@ -107,3 +110,21 @@ class VAMPRegressor(MessagePassing):
         self.fit_intercept = fit_intercept
         self.max_iter = max_iter
         self.tol = tol
+
+    def _spread(self, design):
+        """Posterior variance of the fitted values, by the covariance of the linear estimate."""
+        learned = self.result_.parameters
+        messages, directions = learned["messages"], to_numpy(learned["directions"])
+        if messages.inner_variance is None:
+            return super()._spread(design)
+        seen = np.any(directions != 0, axis=1)
+        variance = to_numpy(self.variance_).T
+        inner = to_numpy(messages.inner_variance)
+        columns = self._centered(design, np.arange(len(seen)))
+        within = np.abs(columns @ directions) ** 2
+        spread = within @ inner
+        if directions.shape[1] < np.count_nonzero(seen):
+            outside = np.sum(np.abs(columns[:, seen]) ** 2, axis=1) - np.sum(within, axis=1)
+            spread = spread + np.maximum(outside, 0.0)[:, None] / to_numpy(messages.precision)
+        spread = spread[:, 0] if variance.ndim == 1 else spread
+        return spread + np.abs(columns[:, ~seen]) ** 2 @ variance[~seen]

@@ -6,7 +6,7 @@ from numbers import Real
 
 from .._validation import as_number
 
-__all__ = ["LEARNED_FLOOR", "as_noise_variance"]
+__all__ = ["LEARNED_FLOOR", "as_noise_variance", "check_counted"]
 
 LEARNED_FLOOR = 1e-6  # of the mean square of the target: the least that is learned
 
@@ -27,3 +27,12 @@ def as_noise_variance(noise_variance, words=("learn",)):
             "which gamp alone takes."
         )
     raise ValueError(f"noise_variance must be a number greater than 0, or {known}; got {noise_variance!r}.")
+
+
+def check_counted(counted, total, n_samples):
+    """Raise a ValueError if samples that count by their weights are less than one together."""
+    if counted < 1 < n_samples:
+        raise ValueError(
+            f"sample_weight sums to {total:g}; weights say how often each sample counts, and noise cannot be told from less than "
+            "one: scale them, to a mean of one for instance."
+        )

@@ -10,15 +10,17 @@ from .active import active_posterior, covariance_in_use
 from .evidence import cavity, charged_move, noise_gain
 from .gaussian import posterior
 from .noise import least_learned
-from .temporal import rotated_posterior, rotation
+from .temporal import learned_correlation, rotated_posterior, rotation
 
 __all__ = ["CERTIFICATE_NAME", "certifier", "covariances"]
 
 CERTIFICATE_NAME = "largest gain of one variance (nats)"
 
 
-def certifier(setting, noise_is_learned):
+def certifier(setting, noise_is_learned, correlation_is_learned=False):
     """The certificate of a belief: the largest gain of a variance, over all columns and, where it is learned, of the noise.
+
+    Of a learned correlation, it is what one more step would change the evidence by.
 
     Its `point` holds the best value of every prior variance alone and its gain.
     """
@@ -40,6 +42,8 @@ def certifier(setting, noise_is_learned):
                 worst,
                 float(noise_gain(sq_residual, effective, noise, shape, setting.complex_data, least_learned(setting))),
             )
+        if correlation_is_learned and active.size:
+            worst = max(worst, _correlation_step(setting, active, prior[active], noise, correlation))
         objective = setting.charge * active.size - setting.reported_evidence(evidence, noise)
         return Certificate(np.asarray(worst), np.asarray(objective), CERTIFICATE_NAME, (best, gain))
 
@@ -64,6 +68,16 @@ def _from_all(setting, prior, noise, correlation):
     best, gain = charged_move(*there, prior, factor, setting.charge)
     sq_residual = float(np.sum(to_numpy(sq_norm(setting.target - columns @ now.mean))))
     return best, gain, sq_residual, effective, now.log_evidence
+
+
+def _correlation_step(setting, active, prior, noise, correlation):
+    """Nats by which one step of learning the correlation changes the evidence, either way."""
+    columns = setting.columns(active)
+    variances = asarray_like(prior, columns, dtype=setting.design.xp.float64)
+    turn = rotation(correlation)
+    now = rotated_posterior(columns, setting.target, variances, noise, turn)
+    after = rotation(learned_correlation(now, prior, turn))
+    return abs(rotated_posterior(columns, setting.target, variances, noise, after).log_evidence - now.log_evidence)
 
 
 def covariances(setting, learned, noise):

@@ -22,15 +22,16 @@ from ..._array import asarray_like, dagger, is_complex, to_numpy
 from ...result import Status
 from ..belief import Belief, drive_beliefs
 from ..driver import State
+from .certificate import certifier
 from .evidence import charged_move, noise_gain, presence
-from .fast import GENTLE
+from .fast import GENTLE, fast_steps
 from .gaussian import posterior
 from .ggamp_certificate import ggamp_certifier
 from .noise import Noise, least_learned
 from .passing import Columns, Model
 from .updates import em, mackay
 
-__all__ = ["ggamp_noise", "ggamp_steps", "solve_ggamp"]
+__all__ = ["MOST_EXACT", "ggamp_noise", "ggamp_steps", "polished", "solve_ggamp"]
 
 _ROUGH, _SHARP = 1e-3, 1e-6  # accuracy of the mean while the support is looked for, and after
 _SETTLING = 1e-2  # relative change of the mean below which the fast update is used
@@ -46,7 +47,7 @@ _UNDECIDED = (
     "tol, or use method='fast'"
 )
 _MISSED = 0.2  # share of the largest gain from which columns are brought back
-_MOST = 2000  # coefficients in use up to which their exact posterior is what is returned
+MOST_EXACT = 2000  # coefficients in use up to which, if samples are more, the answer is exact
 _CERTIFY_EVERY = 25
 _PILOT_ROUNDS, _PILOT_GAIN = 200, 1e-2
 _CROWD = 0.3  # of the samples: with more columns in use, learning may have taken noise for coefficients
@@ -144,6 +145,25 @@ def solve_ggamp(
     return replace(best, n_iter=sum(result.n_iter for result in results), status=status)
 
 
+def polished(setting, noise, result, worth, *, max_iter, tol, callback=None):
+    """The result after rounds of exact learning from its variances, with their exact certificate, where few enough are in use.
+
+    What message passing approximates is gone then: the variances of correlated columns, and the evidence.
+    """
+    prior = result.parameters["prior_variance"]
+    few = np.count_nonzero(prior) <= min(MOST_EXACT, setting.n_samples - 1)
+    if not few or "correlation" in result.parameters or result.status in (Status.INTERRUPTED, Status.MAX_ITER):
+        return result
+    steps = fast_steps(setting, noise._replace(value=result.noise_variance, held=False), prior, worth, result.n_iter)
+    exact = drive_beliefs(steps, certifier(setting, noise.learned), max_iter=max_iter, tol=tol, callback=callback)
+    before = {"iteration": result.n_iter, "seconds": result.history["seconds"][-1]}
+    history = {
+        name: [*values, *(before.get(name, 0) + value for value in exact.history[name])]
+        for name, values in result.history.items()
+    }
+    return replace(exact, n_iter=result.n_iter + exact.n_iter, history=history)
+
+
 def _is_crowded(setting, result):
     """Whether so many columns are in use that they may fit noise."""
     return np.count_nonzero(result.parameters["prior_variance"]) > _CROWD * setting.counted
@@ -225,7 +245,7 @@ def _belief(model, prior, mean, variance, noise, log_evidence, pruned_at):
 def _sharpened(model, belief, prior):
     """The same with the exact posterior for these variances, where so few are left that it costs little."""
     setting, used = model.setting, np.flatnonzero(prior)
-    if not 0 < used.size <= min(_MOST, setting.n_samples):
+    if not 0 < used.size <= min(MOST_EXACT, setting.n_samples):
         return belief
     columns = setting.design.columns(used)
     if is_complex(model.target) and not is_complex(columns):

@@ -20,7 +20,7 @@ from ...result import PosteriorResult, announce
 from ..belief import drive_beliefs
 from ..driver import State
 from ..greedy.forms import check_ranges, target_sq_norms
-from ..noise_level import as_noise_variance
+from ..noise_level import as_noise_variance, check_counted
 from .hierarchical_model import HierarchicalModel
 from .markov import Chain, Independent
 
@@ -76,7 +76,8 @@ def hierarchical_bayes(
         Variance of the noise in the squared units of y. "learn": with everything else, as a factor of the approximation, which is safe
         as long as the support is smaller than the number of samples. One below 1e-12 of the mean square of y counts as that.
     sample_weight : array of shape (n_samples,), optional
-        Relative weights of the samples.
+        How often each sample counts (their sum matters): one of weight w has noise of variance ``s / w``. Weights of a mean above one
+        say that replicates agree exactly, and a learned noise variance may then collapse: scale precisions to a mean of one.
     max_iter : int, default=1_000
         Sweeps.
     tol : float, default=1e-5
@@ -87,10 +88,11 @@ def hierarchical_bayes(
     Returns
     -------
     PosteriorResult
-        `inclusion` holds the probabilities of being active, `log_evidence` the bound. The certificate is what one more sweep changes,
-        recomputed in float64 from the result: the largest of the relative changes of the coefficients and of the noise variance, the
-        changes of the probabilities and, for "subspace", the relative duality gap of the quadratic that the coefficients minimise; the
-        objective is the negative bound.
+        `inclusion` holds the probabilities of being active, zero for columns of zeros, `log_evidence` the bound. The certificate is what
+        one more sweep changes, recomputed in float64 from the result: the largest of the relative changes of the coefficients and of the
+        noise variance, the changes of the probabilities and, for "subspace", the relative duality gap of the quadratic that the
+        coefficients minimise: that the sweeps came to rest, not how far the bound is from its maximum. The objective is the negative
+        bound.
 
     Raises
     ------
@@ -150,6 +152,7 @@ def solve_hierarchical_bayes(
     check_ranges(design, target, target_sq_norms(design, target))
     design, target = weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
     counted = total_weight(sample_weight, design.shape[0]) if counted is None else counted
+    check_counted(counted, counted, design.shape[0])
     noise = as_noise_variance(noise_variance)
     model = HierarchicalModel(
         design,

@@ -38,6 +38,8 @@ _FIRST_ROUNDS = 15
 _GREEDY = 0.3  # of as many coefficients as samples
 _MOST = 1e6  # of the energy of an active coefficient: the rounds may diverge
 _LEAST = 1e-12  # of the largest prior variance: none starts below
+_DOUBT, _BELIEF = 0.25, 0.3  # of the most nats: how far a start speaks against a coefficient, and for or against a unit
+_MOST_LIKELY = 0.5  # rate of a start: above, the prior would outdo those nats
 _NAME = "relative change under one more iteration"
 
 
@@ -87,8 +89,19 @@ class HierarchicalModel:
         noise = _FIRST_NOISE * self.mean_square * self.unit if self.noise_variance is None else self.noise_variance
         prior = self._rough_variances(noise) if self.subspace_steps is None else self._greedy_variances()
         prior = np.maximum(prior, _LEAST * np.max(prior))
-        inclusion = np.full(prior.size, self.support.rate)
-        return Factors(0 * self.design.rmatvec(self.target), prior, 1.0 / prior, inclusion, noise)
+        return Factors(0 * self.design.rmatvec(self.target), prior, 1.0 / prior, self._implied_support(prior), noise)
+
+    def _implied_support(self, prior):
+        """Inclusion by those precisions: a sweep renews precisions first, and a support of the rate alone would make all of them active.
+
+        It is a cautious guess: what the rough solution missed must be able to come back, and what it made up to go.
+        """
+        (_, active), (_, inactive) = ACTIVE, INACTIVE
+        most = math.log(active / inactive)  # nats that a precision near zero brings
+        evidence = most - (active - inactive) * self.energy / prior
+        of_units = self.groups.sum(np.clip(evidence, -_DOUBT * most, most) * self.seen)
+        support = self.support._replace(rate=min(self.support.rate, _MOST_LIKELY))
+        return self.groups.spread(support.marginals(np.clip(of_units, -_BELIEF * most, _BELIEF * most))[0])
 
     def _rough_variances(self, noise):
         """Prior variances after some rounds of sparse Bayesian learning."""
@@ -260,7 +273,7 @@ class HierarchicalModel:
         real = xp.float32 if str(self.like.dtype).endswith(("float32", "complex64")) else xp.float64
         variance, inclusion = (
             asarray_like(np.repeat(values[:, None], self.n_targets, axis=1), mean, dtype=real)
-            for values in (state.variance, state.inclusion)
+            for values in (state.variance, state.inclusion * self.seen)  # a chain or a group may say what no data do
         )
         if self.like.ndim == 1:
             mean, variance, inclusion = mean[:, 0], variance[:, 0], inclusion[:, 0]

@@ -8,6 +8,8 @@ estimation", 2023 (arXiv 2307.14719).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..._array import attainable, to_numpy
@@ -17,7 +19,7 @@ from ...result import PosteriorResult, announce
 from ..belief import drive_beliefs
 from ..driver import State
 from ..greedy.forms import check_ranges, target_sq_norms
-from ..noise_level import as_noise_variance
+from ..noise_level import as_noise_variance, check_counted
 from .kronecker_model import KroneckerModel, chosen
 
 __all__ = ["kronecker_sbl", "solve_kronecker_sbl"]
@@ -26,6 +28,7 @@ _CERTIFY_EVERY = 5
 _SURE = 10  # iterations before the first jump
 _PRUNE = {"svd": 1e-3, "am": 5e-3}  # share of the largest variance of an axis below which an index is dropped
 _PRUNE_COUPLED = 1e-2
+_FAINT = 4.0  # noise variances: an index is dropped where none of its coefficients, for columns of norm one, has a larger one
 
 
 def kronecker_sbl(
@@ -60,16 +63,17 @@ def kronecker_sbl(
         and undone where it would).
     coupling : float, or sequence of floats, one for each factor, optional
         For non-zeros that come in blocks along an axis: the share, from 0 to 1, that the variance of an index has in those of its
-        neighbours; 0.5 to 0.8 is usual. No blocks by default.
+        neighbours, for columns of norm one; 0.5 to 0.8 is usual. No blocks by default.
     noise_variance : float or "learn", default="learn"
         Variance of the noise in the squared units of y. "learn": with everything else, by expectation maximisation from a tenth of the
         mean square of y, and never below a millionth of it, which is safe here where few variances describe many coefficients. One below
         1e-12 of that mean square counts as 1e-12 of it.
     prune : float, optional
-        An index is dropped once its variance is below this share of the largest of its axis; by default 1e-3 for "svd", 5e-3 for "am" and
-        1e-2 with a coupling.
+        An index is dropped once its variance, for columns of norm one, is below this share of the largest of its axis and its coefficients
+        too small to be told from the noise; by default 1e-3 for "svd", 5e-3 for "am". With a coupling 1e-2, whatever the noise.
     sample_weight : array of shape (n_samples,), optional
-        Relative weights of the samples; only for a single factor.
+        How often each sample counts, as in `sbl` (their sum matters: weights of a mean above one say that replicates agree exactly); only
+        for a single factor.
     max_iter : int, default=1_000
         Iterations.
     tol : float, default=1e-4
@@ -81,8 +85,9 @@ def kronecker_sbl(
     -------
     PosteriorResult
         The certificate is the relative change of prior variances and noise variance under one more iteration, and the distance of the
-        coefficients to the posterior mean of those variances, recomputed in float64; the objective is the negative logarithm of the
-        evidence. ``parameters["prior_variances"]`` holds one array (n_features_i,) for each factor, of norm one but for the last.
+        coefficients to the posterior mean of those variances, recomputed in float64: that the iterations came to rest, not how far the
+        evidence is from its maximum. The objective is the negative logarithm of the evidence. ``parameters["prior_variances"]`` holds
+        one array (n_features_i,) for each factor, of norm one but for the last.
 
     Raises
     ------
@@ -141,6 +146,7 @@ def solve_kronecker_sbl(
     check_ranges(design, target, target_sq_norms(design, target))
     design, target = _weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
     counted = total_weight(sample_weight, design.shape[0]) if counted is None else counted
+    check_counted(counted, counted, design.shape[0])
     couplings = _couplings(coupling, len(design.factors))
     if prune is None:
         prune = _PRUNE[method] if not any(couplings) else _PRUNE_COUPLED
@@ -208,9 +214,18 @@ def _steps(model, prune):
         before, sure = (moments, variances, noise, list(places)) if jumps else None, False
         after = model.jumped(moments, variances) if jumps else model.maximised(moments, variances, places)
         variances, noise = after, model.noise_after(moments, noise)
+        share = _least_share(model, prune, variances, noise)
         for axis, variance in enumerate(variances):
             values = to_numpy(variance)
-            kept = np.flatnonzero(values >= prune * values.max())
+            kept = np.flatnonzero(values >= share * values.max())
             if kept.size < values.size:
                 variances[axis], places[axis] = chosen(variance, kept), places[axis][kept]
         iteration += 1
+
+
+def _least_share(model, prune, variances, noise):
+    """Share of the largest variance of its axis below which an index is dropped: never one that stands out of the noise."""
+    largest = math.prod(float(np.max(to_numpy(variance))) for variance in variances)  # of a coefficient
+    if any(model.couplings) or not largest > 0:  # a coupled variance is no smaller than what its neighbours lend it
+        return prune
+    return min(prune, _FAINT * noise / largest)

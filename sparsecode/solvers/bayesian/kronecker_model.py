@@ -53,7 +53,8 @@ class Moments(NamedTuple):
 class KroneckerModel:
     """The validated problem in double precision, and one step of expectation maximisation in it.
 
-    Inside, the target has mean square one and each factor norm one; beliefs have the user's units.
+    Inside, the target has mean square one and each column norm one, so that the scale of a column is immaterial; beliefs have the user's
+    units.
     """
 
     def __init__(self, design, target, method, couplings, noise_variance, counted):
@@ -65,9 +66,16 @@ class KroneckerModel:
         self.size = self.size or 1.0
         sizes = [math.sqrt(float(array_namespace(factor).sum(sq_norm(factor)))) or 1.0 for factor in factors]
         self.target = target / self.size
-        self.factors = [factor / size for factor, size in zip(factors, sizes, strict=True)]
-        check_size(math.log10(self.size) - sum(map(math.log10, sizes)), self.like)
-        self.scale = self.size / math.prod(sizes)  # of a coefficient
+        factors = [factor / size for factor, size in zip(factors, sizes, strict=True)]
+        self.shares = [_shares(factor) for factor in factors]  # norm of a column over that of its factor
+        self.factors = [
+            factor / asarray_like(share, factor, dtype=factor.dtype)[None, :]
+            for factor, share in zip(factors, self.shares, strict=True)
+        ]
+        exponent = math.log10(self.size) - sum(map(math.log10, sizes))
+        check_size(exponent, self.like)
+        check_size(exponent - sum(math.log10(float(np.min(to_numpy(share)))) for share in self.shares), self.like)
+        self.scale = self.size / math.prod(sizes)  # of a coefficient whose columns have the norms of their factors
         self.method, self.couplings = method, couplings
         self.noise_variance = None if noise_variance is None else _tellable(noise_variance, self.size)
         self.counted = counted  # samples that the likelihood counts: the sum of their weights
@@ -158,8 +166,10 @@ class KroneckerModel:
         real = real_dtype(xp, self.like.dtype)
         mean = _spread(xp.reshape(moments.mean, (*kept, self.target.shape[1])), shape, places)
         variance = _spread(xp.reshape(moments.variance, (*kept, 1)), shape, places)
-        mean, variance = xp.astype(self.scale * mean, self.like.dtype), xp.astype(self.scale**2 * variance, real)
+        scale = self.scale / _outer(self.shares)[:, None]
+        mean, variance = xp.astype(_times(scale, mean), self.like.dtype), xp.astype(scale**2 * variance, real)
         whole = [_spread(g[:, None], (n,), [place])[:, 0] for g, n, place in zip(variances, shape, places, strict=True)]
+        whole = normalised([g / share**2 for g, share in zip(whole, self.shares, strict=True)])
         whole[-1] = self.scale**2 * whole[-1]
         if self.like.ndim == 1:
             mean, variance = mean[:, 0], variance[:, 0]
@@ -182,15 +192,25 @@ class KroneckerModel:
         places = [np.flatnonzero(to_numpy(variance) > 0) for variance in whole]
         if not all(place.size for place in places):  # nothing explains, or nothing is to be explained
             return Certificate(np.float64(0.0), np.float64(-belief.log_evidence), _NAME)
-        factors, variances = self.restricted(places), [chosen(g, place) for g, place in zip(whole, places, strict=True)]
+        variances = [g * share**2 for g, share in zip(whole, self.shares, strict=True)]
+        variances = normalised([chosen(g, place) for g, place in zip(variances, places, strict=True)])
+        factors = self.restricted(places)
         moments = self.moments(factors, variances, noise)
         after = self.maximised(moments, variances, places)
         changes = [float(norm(new - old)) / float(norm(old)) for new, old in zip(after, variances, strict=True)]
         exact, _, _, log_evidence, *_ = self.belief(moments, variances, noise, places)
-        size = float(xp.max(xp.abs(exact)))
-        changes.append(float(xp.max(xp.abs(as_double(belief.mean) - as_double(exact)))) / size if size > 0 else 0.0)
+        weight = _outer(self.shares)  # coefficients of columns of one norm
+        size, away = (
+            float(xp.max(weight[:, None] * xp.abs(self._columns_of(values)))) for values in (exact, belief.mean - exact)
+        )
+        changes.append(away / size if size > 0 else 0.0)
         changes.append(abs(self.noise_after(moments, noise) / noise - 1.0))
         return Certificate(np.float64(max(changes)), np.float64(-log_evidence), _NAME)
+
+    def _columns_of(self, values):
+        """Coefficients in double precision, a column for each target."""
+        values = as_double(values)
+        return values if values.ndim == 2 else values[:, None]
 
     def zeros(self, noise):
         """The belief where nothing can be explained, or nothing is to be: all is noise."""
@@ -288,11 +308,29 @@ def _spread(tensor, shape, places):
 
 def normalised(variances, total=None):
     """Factors of norm one, but for the last, which takes the scale of all; with `total` all entries are scaled to that mean."""
-    sizes = [float(norm(variance)) for variance in variances]
+    sizes = [_size(variance) for variance in variances]
     if min(sizes) == 0:
         return variances
     variances = [variance / size for variance, size in zip(variances, sizes, strict=True)]
     return [*variances[:-1], variances[-1] * (math.prod(sizes) if total is None else math.prod(sizes) * total)]
+
+
+def _size(values):
+    """The norm of what is not negative, however large or small."""
+    top = float(array_namespace(values).max(values)) if values.shape[0] else 0.0
+    return top * float(norm(values / top)) if top > 0 else 0.0
+
+
+def _shares(factor):
+    """Norms of the columns; one where a column is zero."""
+    xp = array_namespace(factor)
+    norms = xp.sqrt(sq_norm(factor))
+    return xp.where(norms > 0, norms, xp.ones_like(norms))
+
+
+def _times(scale, values):
+    """A product with real numbers, in namespaces that do not mix them with complex ones too."""
+    return array_namespace(values).astype(scale, values.dtype) * values
 
 
 def _mean_over_others(second, variances, axis):

@@ -32,11 +32,11 @@ from ..._warnings import warn
 from ...designs import GramDesign
 from ...result import PosteriorResult, Status, announce
 from ..belief import drive_beliefs
-from ..noise_level import as_noise_variance
+from ..noise_level import as_noise_variance, check_counted
 from ..targets import joined_history, worst_status
 from .certificate import CERTIFICATE_NAME, certifier, covariances
 from .fast import GENTLE, fast_steps, learned_noise, searching_steps
-from .ggamp import ggamp_noise, solve_ggamp
+from .ggamp import MOST_EXACT, ggamp_noise, polished, solve_ggamp
 from .noise import Noise
 from .setting import pose
 from .temporal import as_correlation
@@ -78,8 +78,9 @@ def sbl(
         their number, and operators are never formed. "em": expectation-maximisation, which never lowers the evidence where columns are
         not dropped, and takes many iterations; "mackay": MacKay's fixed point, which takes few, and may lower it. Both start with all
         columns in use, and form a matrix of the smaller of n_samples and the columns in use. "gamp": for designs too large for
-        such a matrix, products alone: variances by Gaussian message passing, which are approximate, the mean by conjugate gradients; of
-        no more than 2000 coefficients in use the exact posterior is returned. "auto": "em" with a `correlation`, else "fast".
+        such a matrix, products alone: variances by Gaussian message passing, which are approximate, the mean by conjugate gradients. Where
+        no more than 2000 coefficients are in use in the end, and fewer than n_samples, rounds of "fast" from there make the answer exact
+        (not with a `correlation`: then the posterior alone is). "auto": "em" with a `correlation`, else "fast".
     noise_variance : float, "learn" or "estimate", default="learn"
         Variance of the noise in the squared units of y (one below 1e-13 of the mean square of y is raised to that: double precision
         cannot tell it from rounding). "learn": with everything else, in every iteration, from several starts of which the highest
@@ -95,12 +96,14 @@ def sbl(
         is the evidence alone that is maximised: about a third of the columns that have nothing to do with y then stay in use, and where
         there are fewer than 1.5 n_features samples a learned noise variance sinks to its least value.
     sample_weight : array of shape (n_samples,), optional
-        How often each sample counts (their sum matters): one of weight w has noise of variance ``s / w``.
+        How often each sample counts (their sum matters): one of weight w has noise of variance ``s / w``. Weights of a mean above one
+        say that replicates agree exactly, and a learned noise variance may then collapse: scale precisions to a mean of one.
     init : array of shape (n_features,), optional
         Prior variances to start from. By default "fast" starts from none, the others from equal
         shares of the columns in y.
     max_iter : int, default=1_000
-        Iterations; of "fast", rounds over all columns; of "gamp", those of each start where strong noise is learned.
+        Iterations; of "fast", rounds over all columns; of "gamp", those of each start where strong noise is learned, and of the exact rounds. The
+        rounds of "fast" in which "em" and "mackay" look for a noise variance to learn from are not among them.
     tol : float, default=1e-4
         What changing a single variance may still gain, in nats; see Returns.
     callback : callable, optional
@@ -111,10 +114,12 @@ def sbl(
     PosteriorResult
         The posterior mean, variances, noise variance and log evidence. The objective is the negative log evidence and `prune` for each
         coefficient in use. The certificate is the largest gain in nats that changing one prior variance alone, of any column, could
-        still bring, or moving a learned noise variance, recomputed from the variances returned. "gamp" takes these gains as message passing
-        sees them, from columns out of use a sixth more of `prune`, and the relative duality gap of the mean if that is larger.
+        still bring, or moving a learned noise variance, recomputed from the variances returned; of a
+        learned correlation, what one more step would change. Where the end of "gamp" is not exact it takes these gains and the objective
+        as message passing sees them, from columns out of use a sixth more of `prune`, and the relative duality gap of the mean if that is
+        larger; of a correlation it says nothing.
         `parameters` holds "prior_variance"; "pruned_at", the iteration at which a column was dropped because the evidence is larger without
-        it, -1 if it never was; "covariance", of the coefficients in use; and "correlation" if there is one.
+        it, -1 if it never was; "covariance", of the coefficients in use, None for more than 2000; and "correlation" if there is one.
 
     Raises
     ------
@@ -183,11 +188,7 @@ def solve_sbl(A, y, *, sample_weight=None, counted=None, total=None, row_weight=
         "total": total,
         "row_weight": row_weight if weight is None else weight,
     }
-    if counts["counted"] < 1 < design.shape[0]:
-        raise ValueError(
-            f"sample_weight sums to {total:g}; weights say how often each sample counts, and noise cannot be told from less than "
-            "one: scale them, to a mean of one for instance."
-        )
+    check_counted(counts["counted"], total, design.shape[0])
     if target.ndim == 1 or options.pop("joint"):
         options.pop("joint", None)
         return _solve_joint(design, target, counts, **options)
@@ -243,7 +244,7 @@ def _solve_joint(design, target, counts, *, noise_variance, prune, tol, **option
     xp = array_namespace(target)
     columns = target if target.ndim == 2 else target[:, None]
     if not bool(xp.any(columns != 0)) or counts["counted"] <= 0:
-        return _of_nothing(design, target, noise_variance, counts["counted"], tol)
+        return _of_nothing(design, target, noise_variance, counts["counted"], tol, options["correlation"])
     setting = pose(design, columns, charge=prune, **counts)
     return _solve_setting(setting, noise_variance, tol, _Presenter(target, setting), **options)
 
@@ -254,12 +255,13 @@ def _solve_setting(
     start = None if init is None else init / setting.size**2
     worth = max(tol / 10.0, 1e-9)
     learned, known = noise_variance == "learn", isinstance(noise_variance, float)
-    certify = certifier(setting, learned)
+    certify = certifier(setting, learned, learns_correlation)
     watch = None if callback is None else lambda progress: callback(progress._replace(coef=present.mean(progress.coef)))
     limits = {"max_iter": max_iter, "tol": tol, "callback": watch}
     if method == "gamp":
         noise = Noise(setting.given_noise(noise_variance)) if known else ggamp_noise(setting, learned)
-        return present(solve_ggamp(setting, noise, start, worth, correlation, learns_correlation, **limits))
+        result = solve_ggamp(setting, noise, start, worth, correlation, learns_correlation, **limits)
+        return present(polished(setting, noise, result, worth, **limits))
     if method == "fast" and start is None and not known:
         steps = searching_steps(setting, learned, worth)
     else:
@@ -296,9 +298,10 @@ class _Presenter:
         variance = result.variance
         if variance.ndim == 1 and self.target.ndim == 2:
             variance = np.repeat(variance[:, None], setting.n_targets, axis=1)
-        covariance = covariances(setting, learned, result.noise_variance)
+        many = np.count_nonzero(learned["prior_variance"]) > MOST_EXACT
+        covariance = None if many else covariances(setting, learned, result.noise_variance) * size_sq
         learned["prior_variance"] = learned["prior_variance"] * size_sq
-        learned["covariance"] = covariance * size_sq
+        learned["covariance"] = covariance
         evidence = result.log_evidence
         return replace(
             result,
@@ -310,7 +313,7 @@ class _Presenter:
         )
 
 
-def _of_nothing(design, target, noise_variance, counted, tol):
+def _of_nothing(design, target, noise_variance, counted, tol, correlation):
     """The answer to targets that are zero: coefficients that are, and no noise unless it is given."""
     n_features, noise, evidence = design.shape[1], 0.0, None
     if isinstance(noise_variance, float):
@@ -320,6 +323,13 @@ def _of_nothing(design, target, noise_variance, counted, tol):
     zeros = asarray_like(np.zeros((n_features, *target.shape[1:])), target, dtype=target.dtype)
     real = real_dtype(array_namespace(target), target.dtype)
     many = zeros.ndim == 2
+    learned = {
+        "prior_variance": np.zeros(n_features),
+        "pruned_at": np.full(n_features, -1),
+        "covariance": np.zeros((0, 0) if correlation is None else (target.shape[1], 0, 0)),
+    }
+    if correlation is not None:
+        learned["correlation"] = correlation
     return PosteriorResult(
         coef=zeros,
         intercept=0.0,
@@ -333,11 +343,7 @@ def _of_nothing(design, target, noise_variance, counted, tol):
         variance=asarray_like(np.zeros((n_features, target.shape[1]) if many else n_features), target, dtype=real),
         noise_variance=noise,
         log_evidence=evidence,
-        parameters={
-            "prior_variance": np.zeros(n_features),
-            "pruned_at": np.full(n_features, -1),
-            "covariance": np.zeros((0, 0)),
-        },
+        parameters=learned,
     )
 
 

@@ -90,11 +90,14 @@ def as_correlation(correlation, n_targets, complex_data=False):
     if values.ndim == 0 and values.dtype.kind == "O":
         raise ValueError(f"correlation must be a number, a matrix or 'learn'; got {correlation!r}.")
     if values.ndim == 0:
-        value = float(values) if values.dtype.kind in "biuf" else np.nan
-        if not -1.0 < value < 1.0:
-            raise ValueError(f"correlation must be between -1 and 1 (both excluded); got {values[()]!r}.")
-        steps = np.abs(np.subtract.outer(np.arange(n_targets), np.arange(n_targets)))
-        return value**steps if value else np.eye(n_targets)
+        value = values[()] if values.dtype.kind in "biuf" or (complex_data and values.dtype.kind == "c") else np.nan
+        if not abs(value) < 1.0:
+            raise ValueError(
+                f"correlation must be between -1 and 1 (both excluded), or for complex data of modulus below 1; got {values[()]!r}."
+            )
+        steps = np.subtract.outer(np.arange(n_targets), np.arange(n_targets))
+        powers = value ** np.abs(steps) if value else np.eye(n_targets)
+        return np.where(steps < 0, np.conj(powers), powers)
     if values.shape != (n_targets, n_targets):
         raise ValueError(
             f"correlation has shape {values.shape}; it must be a number, 'learn', or a matrix of shape ({n_targets}, {n_targets})."

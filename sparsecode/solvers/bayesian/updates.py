@@ -109,7 +109,7 @@ def batch_steps(setting, noise, update, init=None, worth=1e-5, correlation=None,
         if not free:
             residual = setting.target - columns.array @ now.mean
             sq_residual, effective = float(np.sum(to_numpy(sq_norm(residual)))), float(_mean(sparsity) @ variances)
-            noise = noise.after(sq_residual, effective, setting, cautious=update is em)
+            noise = noise.after(sq_residual, effective, setting, rounds, cautious=update is em)
         used = columns.indices
         back = looks and not free and certificate is not None and _bring_back(prior, used, certificate.point, gain)
         prior[used] = stepped

@@ -56,6 +56,6 @@ class Damper:
     def restart(self, diverged):
         """Halve the steps of the targets that diverged, and give up those whose step is too short already."""
         self.step[diverged] *= 0.5
-        self.given_up |= self.step < _LEAST
+        self.given_up |= diverged & (self.step < _LEAST)
         self._before[diverged] = np.inf
         self._clear(diverged)

@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from ..._array import asarray_like, attainable, is_complex, is_single, real_part
+from ..._array import array_namespace, asarray_like, attainable, is_complex, is_single, real_part, to_numpy
 from ..._validation import as_count, as_design, as_flag, as_number, as_sample_weight, as_target, total_weight, weighted
 from ...channels import GaussianChannel
 from ...channels._numbers import average, modulus_sq
@@ -21,7 +21,7 @@ from ...priors import BernoulliGaussian
 from ...result import PosteriorResult, Status, announce
 from ..belief import check_size, drive_beliefs
 from ..greedy.forms import check_ranges, target_sq_norms
-from ..noise_level import LEARNED_FLOOR, as_noise_variance
+from ..noise_level import LEARNED_FLOOR, as_noise_variance, check_counted
 from .damping import Damper
 from .gamp_steps import Gamp, Model, certify
 from .learning import Learner, as_plain
@@ -67,7 +67,7 @@ def gamp(
     Parameters
     ----------
     A : array, sparse matrix, LinearOperator or Design of shape (n_samples, n_features)
-        The design. A LinearOperator is multiplied out once, unless `variances` is "uniform".
+        The design. A LinearOperator is multiplied out once, unless `variances` is "uniform". Columns of zeros get the coefficient zero.
     y : array of shape (n_samples,) or (n_samples, n_targets)
         The target; of each column its own answer.
     prior : prior, optional
@@ -75,7 +75,7 @@ def gamp(
         Bernoulli-Gaussian one that is learned from the data.
     channel : channel, optional
         How an observation comes from z: `ProbitChannel`, `PoissonChannel`, `GaussianChannel`. By default Gaussian noise of variance
-        `noise_variance`, which other channels ignore.
+        `noise_variance`, which other channels ignore; a `GaussianChannel` has its own.
     noise_variance : float or "learn", default="learn"
         Variance of the noise in the squared units of y. "learn": with everything else, one a target, by expectation maximisation from a
         hundredth of the mean square of the target, and never below a millionth of it.
@@ -91,7 +91,8 @@ def gamp(
         Length of the steps; 1 does not damp. "adaptive" starts with 1 and halves where the iterates swing without getting closer.
         With either, a target that diverges starts again with half its step.
     sample_weight : array of shape (n_samples,), optional
-        How often each sample counts.
+        How often each sample counts (their sum matters): weights of a mean above one say that replicates agree exactly, and a learned
+        noise variance may then collapse; scale precisions to a mean of one.
     max_iter : int, default=1_000
         Iterations.
     tol : float, default=1e-6
@@ -118,7 +119,8 @@ def gamp(
     Warns
     -----
     ConvergenceWarning
-        If the certificate is above `tol` in the end; the status is DIVERGED where no damping kept the iterates finite.
+        If the certificate is above `tol` in the end; the status is DIVERGED where no damping kept the iterates finite, and the answer
+        of such a target is what the prior says before the data.
 
     See Also
     --------
@@ -168,6 +170,7 @@ def solve_gamp(
     if variances not in ("vector", "uniform"):
         raise ValueError(f"variances must be 'vector' or 'uniform'; got {variances!r}.")
     design, target, single = pose(A, y)
+    seen = seen_columns(design)
     counts = _counts(sample_weight, target)
     shares = None if counts is None else counts / np.sum(counts)
     prior, channel = parts(design, target, prior, channel, noise_variance, learn, shares)
@@ -188,7 +191,7 @@ def solve_gamp(
         tol=tol,
         callback=callback,
     )
-    return finished(with_status(result, damper, _DIVERGED), model.n_features)
+    return without_unseen(finished(with_status(result, damper, _DIVERGED), model.n_features), seen)
 
 
 def pose(A, y):
@@ -211,6 +214,7 @@ def _counts(sample_weight, target):
     weight, total = as_sample_weight(sample_weight, n_samples), total_weight(sample_weight, n_samples)
     if weight is None and total == n_samples:
         return None
+    check_counted(total, total, n_samples)
     return (np.ones(n_samples) if weight is None else weight)[:, None] * (total / n_samples)
 
 
@@ -225,6 +229,10 @@ def parts(design, target, prior, channel, noise_variance, learn, shares=None, co
     energy = average(modulus_sq(target), shares) * share
     energy = np.where(energy > 0, energy, 1.0)
     learns_noise = channel is None and noise_variance == "learn"
+    if isinstance(channel, GaussianChannel) and noise_variance != "learn":
+        raise ValueError(
+            f"noise_variance={noise_variance!r} beside {channel!r}: give the noise variance once, in either."
+        )
     for name, part, asked, example in (
         ("prior", prior, "denoise", "BernoulliGaussian()"),
         ("channel", channel, "score", "ProbitChannel()"),
@@ -255,6 +263,8 @@ def _check_part(name, part, asked, example, n_targets):
     """Raise a ValueError that names the argument unless it is a prior or channel, with one parameter, or one a target."""
     if isinstance(part, type) or not hasattr(part, asked):
         raise ValueError(f"{name} must be a {name} such as {example}; got {part!r}.")
+    if isinstance(part, tuple) and any(isinstance(value, list) for value in part):
+        raise ValueError(f"parameters of {name} must be tuples where there are several, not lists; got {part!r}.")
     shapes = {np.shape(value) for value in _leaves(part)} - {(), (n_targets,)}
     if shapes:
         raise ValueError(
@@ -280,6 +290,29 @@ def _matched(design, target, channel, shares, share):
         )
     variance = channel.power(target, shares) / (rate * (total or 1.0))
     return BernoulliGaussian(rate, 0.0, np.where(variance > 0, variance, 1.0))
+
+
+def seen_columns(design):
+    """Which columns are not zero, NumPy (n_features,)."""
+    known = design if design.is_matrix_free else design.with_exact_norms()
+    return np.asarray(to_numpy(known.column_sq_norms())) > 0
+
+
+def without_unseen(result, seen):
+    """The result with columns that are zero, of which the data say nothing, out of use."""
+    if np.all(seen):
+        return result
+    inclusion = result.inclusion
+    return replace(
+        result,
+        coef=_masked(result.coef, seen),
+        inclusion=None if inclusion is None else _masked(inclusion, seen),
+    )
+
+
+def _masked(values, seen):
+    mask = asarray_like(seen if values.ndim == 1 else seen[:, None], values)
+    return array_namespace(values).where(mask, values, 0 * values)
 
 
 def with_status(result, damper, reason):

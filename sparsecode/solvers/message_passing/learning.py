@@ -64,6 +64,7 @@ class Learner:
     def __init__(self, part, n_targets, active, limit=None):
         self.part = self._start = part
         self._limit = limit
+        self._active = active
         self._held = np.full(n_targets, not active)
         self._age = np.zeros(n_targets, dtype=int)
         self._calm = np.zeros(n_targets, dtype=int)  # updates in a row that hardly moved
@@ -91,6 +92,8 @@ class Learner:
         self._is_done = bool(np.all(self._held))
 
     def restart(self, mask):
-        """Back to the start for the targets in `mask`."""
+        """Back to the start for the targets in `mask`, which learn anew."""
         self.part = merged(mask, self._start, self.part)
         self._age[mask] = self._calm[mask] = 0
+        self._held = np.where(mask, not self._active, self._held)
+        self._is_done = bool(np.all(self._held))

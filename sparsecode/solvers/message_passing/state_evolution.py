@@ -99,9 +99,11 @@ def state_evolution(prior, sampling_ratio, noise_variance, *, truth=None, n_iter
     ratio = as_number(sampling_ratio, "sampling_ratio", strict=True)
     noise = as_number(noise_variance, "noise_variance", strict=True)
     n_iter = as_count(n_iter, "n_iter")
-    truth = prior if truth is None else truth
-    if not hasattr(truth, "components"):
-        raise ValueError(f"truth must be a mixture of normal distributions; got {truth!r}.")
+    if isinstance(prior, type) or not hasattr(prior, "denoise"):
+        raise ValueError(f"prior must be a prior such as BernoulliGaussian(); got {prior!r}.")
+    name, truth = ("prior, which without truth is the truth too,", prior) if truth is None else ("truth", truth)
+    if isinstance(truth, type) or not hasattr(truth, "components"):
+        raise ValueError(f"{name} must be a mixture of normal distributions; got {truth!r}.")
     prior.check()
     truth.check()
     for name, part in (("prior", prior), ("truth", truth)):

@@ -7,14 +7,18 @@ Rangan, Schniter and Fletcher, "Vector approximate message passing", 2019 (arXiv
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
-from ..._array import attainable
-from ..._validation import as_count, as_number, as_sample_weight, total_weight, weighted
+import numpy as np
+
+from ..._array import array_namespace, asarray_like, attainable
+from ..._validation import as_count, as_design, as_number, as_sample_weight, total_weight, weighted
 from ...result import PosteriorResult, announce
 from ..belief import drive_beliefs
+from ..noise_level import check_counted
 from .damping import Damper
-from .gamp import finished, parts, pose, with_status
+from .gamp import finished, parts, pose, seen_columns, with_status
 from .message_loop import message_steps
 from .vamp_steps import Vamp, certify, decomposed
 
@@ -49,7 +53,7 @@ def vamp(
     Parameters
     ----------
     A : array, sparse matrix, LinearOperator or Design of shape (n_samples, n_features)
-        The design; it is formed as a dense array, in double precision.
+        The design; it is formed as a dense array, in double precision. Columns of zeros get the coefficient zero.
     y : array of shape (n_samples,) or (n_samples, n_targets)
         The target; of each column its own answer.
     prior : prior, optional
@@ -65,7 +69,8 @@ def vamp(
         Length of the steps; 1 does not damp. "adaptive" starts with 0.7 and halves where the iterates swing without getting closer.
         With either, a target that diverges starts again with half its step.
     sample_weight : array of shape (n_samples,), optional
-        How often each sample counts.
+        How often each sample counts (their sum matters): weights of a mean above one say that replicates agree exactly, and a learned
+        noise variance may then collapse; scale precisions to a mean of one.
     max_iter : int, default=1_000
         Iterations.
     tol : float, default=1e-6
@@ -79,8 +84,9 @@ def vamp(
     PosteriorResult
         `coef` are the posterior means (for `LaplacePrior` by default the most likely coefficients), `inclusion` the probabilities that
         they are not zero. `parameters` holds the prior and the channel, as learned, and the messages, of which
-        ``messages.pseudo`` is each coefficient as the data alone see it, through noise of variance ``messages.pseudo_variance``. The
-        objective is half the mean square residual. The certificate is the relative change of the coefficients under one more undamped
+        ``messages.pseudo`` is each coefficient as the data alone see it, through noise of variance ``messages.pseudo_variance``,
+        and "directions", the right singular vectors V of A: ``V diag(messages.inner_variance) V^H`` and
+        ``(I - V V^H) / messages.precision`` are the covariance of the linear estimate. The objective is half the mean square residual. The certificate is the relative change of the coefficients under one more undamped
         iteration, or their distance from the linear estimate, if that is larger.
 
     Raises
@@ -91,7 +97,8 @@ def vamp(
     Warns
     -----
     ConvergenceWarning
-        If the certificate is above `tol` in the end; the status is DIVERGED where no damping kept the iterates finite.
+        If the certificate is above `tol` in the end; the status is DIVERGED where no damping kept the iterates finite, and the answer
+        of such a target is what the prior says before the data.
 
     See Also
     --------
@@ -139,6 +146,16 @@ def solve_vamp(
         design, target = weighted(design, target, as_sample_weight(sample_weight, n_samples))
         counted = total_weight(sample_weight, n_samples)
     counted = n_samples if counted is None else counted
+    check_counted(counted, counted, n_samples)
+    seen = seen_columns(design)
+    if not np.all(seen) and np.any(seen):
+        # what the prior says of a column of zeros would come back as if the data said it
+        design = as_design(design.columns(np.flatnonzero(seen)), check_finite=False)
+    else:
+        seen = None
+    watch = callback
+    if callback is not None and seen is not None:
+        watch = lambda progress: callback(progress._replace(coef=_spread_out(progress.coef, seen)))  # noqa: E731
     prior, channel = parts(design, target, prior, None, noise_variance, learn, counted=counted)
     damper = Damper(damping, target.shape[1], _FIRST)
     model = decomposed(design, target, single, counted)
@@ -148,6 +165,33 @@ def solve_vamp(
         partial(certify, model),
         max_iter=as_count(max_iter, "max_iter"),
         tol=tol,
-        callback=callback,
+        callback=watch,
     )
-    return finished(with_status(result, damper, _DIVERGED), design.shape[1], n_samples / counted)
+    result = finished(with_status(result, damper, _DIVERGED), design.shape[1], n_samples / counted)
+    return result if seen is None else _whole(result, seen)
+
+
+def _spread_out(values, seen, others=0.0):
+    """An array of the columns that are not zero as one of all, with `others`, a number or one a target, in place of the rest."""
+    xp = array_namespace(values)
+    places = asarray_like(np.where(seen, np.cumsum(seen) - 1, 0), values)
+    mask = asarray_like(seen if values.ndim == 1 else seen[:, None], values)
+    others = asarray_like(np.asarray(others), values, dtype=values.dtype)
+    return xp.where(mask, xp.take(values, places, axis=0), others)
+
+
+def _whole(result, seen):
+    """The result for all columns: of those that are zero nothing is known but the prior, and the coefficient is zero."""
+    messages, learned = result.parameters["messages"], dict(result.parameters)
+    center, spread = learned["prior"].moments()
+    learned["directions"] = _spread_out(learned["directions"], seen)
+    learned["messages"] = messages._replace(
+        **{name: _spread_out(getattr(messages, name), seen) for name in ("mean", "variance", "pseudo", "linear")}
+    )
+    return replace(
+        result,
+        coef=_spread_out(result.coef, seen),
+        variance=_spread_out(result.variance, seen, spread + np.abs(center) ** 2),
+        inclusion=None if result.inclusion is None else _spread_out(result.inclusion, seen),
+        parameters=learned,
+    )

@@ -188,5 +188,10 @@ class Vamp:
             mean=mean[:, 0] if self.model.single else mean,
             variance=variance[:, 0] if self.model.single else variance,
             noise_variance=self.channel.part.noise_variance,
-            parameters={"prior": self.prior.part, "channel": self.channel.part, "messages": now},
+            parameters={
+                "prior": self.prior.part,
+                "channel": self.channel.part,
+                "messages": now,
+                "directions": self.model.right,
+            },
         )

@@ -44,8 +44,9 @@ def naive(A, Y, sweeps, *, rate=0.1, noise=None, full=True):
         inverse = np.linalg.inv(s * np.eye(n_samples) + (A * g) @ A.conj().T)
         q = np.mean(np.abs(A.conj().T @ inverse @ Y) ** 2, axis=1)
         g = g * q / np.real(np.einsum("mn,mk,kn->n", A.conj(), inverse, A))
-    rho, w = 1 / np.maximum(g, 1e-12 * g.max()), np.full(N, rate)
+    rho = 1 / np.maximum(g, 1e-12 * g.max())
     a, b, a_, b_ = 1.0, energy, 1.0, 1e-5 * energy
+    w = expit(logit(rate) + np.clip(np.log(b / b_) - (b - b_) * rho, -0.25 * np.log(1e5), 0.3 * np.log(1e5)))
     for _ in range(sweeps):
         V = np.linalg.inv(np.diag(rho) + A.conj().T @ A / s)
         mean = V @ A.conj().T @ Y / s
@@ -161,6 +162,7 @@ def test_a_chain_whose_steps_forget_is_the_independent_prior():
     A, y, _ = clustered()
     independent = hierarchical_bayes(A, y, rate=0.2, tol=1e-2)
     chain = hierarchical_bayes(A, y, rate=0.2, structure="chain", cluster_length=1 / 0.8, tol=1e-2)
+    assert 0 < independent.support.size < 30
     np.testing.assert_allclose(chain.coef, independent.coef, atol=1e-8)
     np.testing.assert_allclose(chain.log_evidence, independent.log_evidence, rtol=1e-8)
 
@@ -173,6 +175,49 @@ def test_groups_of_one_are_no_groups_and_labels_are_blocks():
     np.testing.assert_array_equal(hierarchical_bayes(A, y, groups=np.arange(100) // 2).coef, blocks.coef)
     np.testing.assert_array_equal(blocks.inclusion[::2], blocks.inclusion[1::2])
     assert np.any(np.abs(blocks.inclusion - alone.inclusion) > 0.1)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.15, 0.3, 0.8])
+@pytest.mark.parametrize("settings", [{}, {"structure": "chain"}, {"groups": 5}, {"method": "subspace"}])
+@pytest.mark.parametrize("shape", [(400, 100, 30), (40, 20, 10)])
+def test_a_large_rate_does_not_make_everything_active(shape, settings, rate):
+    """Strong coefficients, four samples to each or two; for groups of five all are active or none."""
+    n_samples, n_features, n_active = shape
+    rng = np.random.default_rng(0)
+    A, x = rng.standard_normal((n_samples, n_features)), np.zeros(n_features)
+    x[5 : 5 + n_active] = 2 * np.sign(rng.standard_normal(n_active)) + 0.3 * rng.standard_normal(n_active)
+    y = A @ x + 0.1 * rng.standard_normal(n_samples)
+    found = hierarchical_bayes(A, y, rate=rate, **settings)
+    np.testing.assert_array_equal(found.support, np.flatnonzero(x))
+
+
+def test_a_small_rate_loses_few_strong_coefficients():
+    rng = np.random.default_rng(0)
+    A, x = rng.standard_normal((400, 100)), np.zeros(100)
+    x[5:35] = 2 * np.sign(rng.standard_normal(30)) + 0.3 * rng.standard_normal(30)
+    found = hierarchical_bayes(A, A @ x + 0.1 * rng.standard_normal(400), rate=0.05)
+    assert found.support.size >= 28
+
+
+def test_groups_with_few_non_zeros_of_their_five_are_found():
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        A, x = rng.standard_normal((60, 100)), np.zeros(100)
+        x[20:40] = rng.standard_normal(20) * (rng.random(20) < 0.6)
+        found = hierarchical_bayes(A, A @ x + 0.1 * rng.standard_normal(60), groups=5)
+        np.testing.assert_array_equal(found.support, np.arange(20, 40))
+
+
+@pytest.mark.parametrize("method", ["full", "subspace"])
+@pytest.mark.parametrize("settings", [{"structure": "chain", "cluster_length": 6}, {"groups": 6}, {"rate": 0.7}])
+def test_a_column_of_zeros_is_in_no_support_whatever_its_neighbours_are(settings, method):
+    rng = np.random.default_rng(0)
+    A, x = rng.standard_normal((40, 60)), np.zeros(60)
+    x[18:24] = [2, -1, 1, -2, 1, 3]
+    A[:, 21] = 0
+    found = hierarchical_bayes(A, A @ x + 0.05 * rng.standard_normal(40), method=method, **settings)
+    assert set(found.support) >= {18, 19, 20, 22, 23}
+    assert found.inclusion[21] == found.coef[21] == 0
 
 
 def errors(seeds=range(12), n_samples=100, n_features=200, snr=10, **settings):
@@ -360,3 +405,41 @@ def test_the_estimator_tells_what_is_active_and_how_sure_it_is():
     mean, std = model.predict(A, return_std=True)
     assert np.all(std**2 >= model.noise_variance_)
     assert np.mean(np.abs(y + 2 - mean) < 2 * std) > 0.9
+
+
+def test_weights_that_sum_to_less_than_one_are_refused():
+    A, y, _ = clustered()
+    weights = np.full(60, 1 / 120)
+    with pytest.raises(ValueError, match=r"sample_weight sums to 0.5.*mean of one"):
+        hierarchical_bayes(A, y, sample_weight=weights)
+    with pytest.raises(ValueError, match=r"sample_weight sums to 0.5.*mean of one"):
+        HierarchicalBayesRegressor().fit(A, y, sample_weight=weights)
+
+
+@pytest.mark.parametrize("shape", [(60, 100), (60, 20)])
+@pytest.mark.parametrize("complex_", [False, True])
+def test_predictions_know_the_joint_spread(shape, complex_):
+    """Of samples that count by their weights; a column may come twice."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal(shape) + (1j * rng.standard_normal(shape) if complex_ else 0)
+    A[:, 3] = A[:, 2]
+    y = A[:, :3] @ [1.0, -2.0, 3.0] + 0.1 * rng.standard_normal(60)
+    weights = rng.uniform(0.5, 1.5, 60)
+    model = HierarchicalBayesRegressor(fit_intercept=False).fit(A, y, sample_weight=weights)
+    s, rho = model.noise_variance_, model.result_.parameters["precision"]
+    covariance = np.linalg.inv(np.diag(rho) + (A.conj().T * weights) @ A / s)
+    std = model.predict(A, return_std=True)[1]
+    np.testing.assert_allclose(std**2, s + np.real(np.einsum("ij,jk,ik->i", A, covariance, A.conj())), rtol=1e-4)
+    alike = np.zeros((1, shape[1]))
+    alike[0, 2:4] = [1, -1]
+    assert model.predict(alike, return_std=True)[1][0] > 5 * model.predict(np.abs(alike), return_std=True)[1][0]
+
+
+@pytest.mark.parametrize("n_alike", [1, 2])
+def test_the_spread_of_columns_that_are_alike_is_that_of_their_sum(n_alike):
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((30, 1))
+    y = 2 * a[:, 0] + 0.1 * rng.standard_normal(30)
+    X = np.hstack([a] * n_alike)
+    std = HierarchicalBayesRegressor(fit_intercept=False).fit(X, y).predict(X, return_std=True)[1]
+    assert np.all(std < 0.11)
