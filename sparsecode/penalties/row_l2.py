@@ -84,7 +84,9 @@ class RowL2(NamedTuple):
         norms, pull = _norms(coef), _norms(grad)
         excess = L1(self.alpha).subdiff_distance(pull, 0 * norms, _flat(weights))
         share = xp.abs(grad) * _column(excess / xp.where(pull > 0, pull, xp.ones_like(pull)), grad)
-        limit = self.alpha if weights is None else self.alpha * xp.where(xp.isinf(weights), 0 * weights, weights)
+        limit = (
+            self.alpha if weights is None else self.alpha * xp.where(xp.isinf(weights), xp.zeros_like(weights), weights)
+        )
         direction = coef / _column(xp.where(norms > 0, norms, xp.ones_like(norms)), coef)
         used = xp.abs(grad + limit * direction)
         if weights is not None:

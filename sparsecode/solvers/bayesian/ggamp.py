@@ -155,10 +155,11 @@ def polished(setting, noise, result, worth, *, max_iter, tol, callback=None):
     if not few or "correlation" in result.parameters or result.status in (Status.INTERRUPTED, Status.MAX_ITER):
         return result
     steps = fast_steps(setting, noise._replace(value=result.noise_variance, held=False), prior, worth, result.n_iter)
-    exact = drive_beliefs(steps, certifier(setting, noise.learned), max_iter=max_iter, tol=tol, callback=callback)
+    told = callback and (lambda progress: callback(progress._replace(iteration=result.n_iter + progress.iteration)))
+    exact = drive_beliefs(steps, certifier(setting, noise.learned), max_iter=max_iter, tol=tol, callback=told)
     before = {"iteration": result.n_iter, "seconds": result.history["seconds"][-1]}
-    history = {
-        name: [*values, *(before.get(name, 0) + value for value in exact.history[name])]
+    history = {  # where one ends the other starts: one entry for both
+        name: [*values[:-1], *(before.get(name, 0) + value for value in exact.history[name])]
         for name, values in result.history.items()
     }
     return replace(exact, n_iter=result.n_iter + exact.n_iter, history=history)
