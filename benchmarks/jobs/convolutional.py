@@ -2,15 +2,17 @@
 
     minimise over z   1/2 ||y - sum_k d_k * z_k||^2 + alpha sum_k ||z_k||_1
 
-The peer stands for alphacsc's coder: the published algorithm with its inner loop in Python and every step in NumPy, with segments,
-precomputed correlations of the atoms, and updates within an atom's length. Its tolerance on moves is the largest power of ten at which
-the duality gap of every signal meets the contest's.
+One peer is the published algorithm with its inner loop in Python and every step in NumPy, with segments, precomputed correlations
+of the atoms, and updates within an atom's length; the other, where it is installed, is alphacsc's own. The tolerance of each on moves
+is the largest power of ten at which the duality gap of the signals tried meets the contest's.
 
 Moreau, Oudre and Vayatis, "DICOD: distributed convolutional coordinate descent for convolutional sparse coding", 2018
 (arXiv 1705.10087).
 """
 
 from __future__ import annotations
+
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -93,14 +95,28 @@ def _gaps(atoms, signals, alpha):
     return certify
 
 
-def _peer(atoms, signals, alpha, certify):
-    """The peer at the largest tolerance on moves that meets the gap, chosen on a few of the signals."""
+def _alphacsc(atoms, signals, alpha, tol):
+    """Codes by the package's locally greedy descent, one signal after the other in this process."""
+    from alphacsc.update_z_multi import update_z_multi
+
+    limits = {"tol": tol, "max_iter": 1e7}
+    return update_z_multi(signals[:, None], atoms[:, None], alpha, solver="lgcd", solver_kwargs=limits, positive=False)[
+        0
+    ]
+
+
+def _in_numpy(atoms, signals, alpha, tol):
+    return np.array([greedy_in_numpy(atoms, y, alpha, tol) for y in signals])
+
+
+def _peer(encode, atoms, signals, alpha, certify):
+    """A peer at the largest tolerance on moves that meets the gap, chosen on a few of the signals."""
     for exponent in range(1, 9):
         tol = 10.0**-exponent
-        if certify(np.array([greedy_in_numpy(atoms, y, alpha, tol) for y in signals[:5]])).value <= 0.5 * TOL:
-            progress(f"  moves of at most {tol:g} for the peer")
+        if certify(encode(atoms, signals[:5], alpha, tol)).value <= 0.5 * TOL:
+            progress(f"  moves of at most {tol:g} for {encode.__name__.strip('_')}")
             break
-    return lambda _: np.array([greedy_in_numpy(atoms, y, alpha, tol) for y in signals])
+    return lambda _: encode(atoms, signals, alpha, tol)
 
 
 def rows(setting):
@@ -115,17 +131,20 @@ def rows(setting):
     def ours(_):
         return convolutional_lasso(atoms, signals, alpha, relative=False, tol=TOL, n_jobs=threads).coef
 
+    peers = {"locally greedy descent in NumPy": _peer(_in_numpy, atoms, signals, alpha, certify)}
+    if find_spec("alphacsc") is not None:
+        peers["alphacsc"] = _peer(_alphacsc, atoms, signals, alpha, certify)
     contest = Contest(
         problem=f"convolutional codes, {n_signals} signals of {length:,}, 5 atoms of 64",
         ours=ours,
-        peers={"locally greedy descent in NumPy": _peer(atoms, signals, alpha, certify)},
+        peers=peers,
         certify=certify,
         tol=TOL,
         slack=TOL,
         ask=Ask(10.0),
         n_items=n_signals,
         certificate_name="relative duality gap",
-        note="the peer stands for alphacsc, whose loop is Python's, too; it runs on one thread",
+        note="the peers run on one thread; their loops are Python's",
     )
     yield compare(contest, setting._replace(pairs=max(2, setting.pairs // 4)), JOB.name)
 
