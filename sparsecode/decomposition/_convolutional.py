@@ -74,7 +74,7 @@ class ConvolutionalDictionaryLearning(
     replace_dead : bool, default=True
         Whether, in the first half of the iterations, an atom that no signal uses, or that equals another up to a shift, becomes
         what the codes represent worst.
-    dict_init : array of shape (n_components, *atom_shape), optional
+    dict_init : array of shape ``(n_components, *atom_shape)``, optional
         Where to start (atoms longer than 1 are scaled to 1), for example `log_gabor_bank`; by default windows of the signals
         drawn at random, the likelier the more energy they hold.
     random_state : int, RandomState or None, default=None
@@ -88,7 +88,7 @@ class ConvolutionalDictionaryLearning(
 
     Attributes
     ----------
-    components_ : ndarray of shape (n_components, *atom_shape)
+    components_ : ndarray of shape ``(n_components, *atom_shape)``
         The atoms.
     alpha_ : float
         Strength of the penalty in the units of the data.
@@ -267,7 +267,7 @@ class ConvolutionalDictionaryLearning(
 
         Parameters
         ----------
-        X : array of shape (n_samples, *signal_shape)
+        X : array of shape ``(n_samples, *signal_shape)``
             Signals of the shape of those of `fit`; `convolutional_lasso` codes others.
 
         Returns
@@ -291,7 +291,7 @@ class ConvolutionalDictionaryLearning(
 
         Parameters
         ----------
-        X : array of shape (n_samples, *signal_shape)
+        X : array of shape ``(n_samples, *signal_shape)``
             Signals of the shape of those of `fit`.
 
         Returns
@@ -322,7 +322,7 @@ class ConvolutionalDictionaryLearning(
 
         Returns
         -------
-        ndarray of shape (n_samples, *signal_shape)
+        ndarray of shape ``(n_samples, *signal_shape)``
             The signals that the codes stand for.
         """
         check_is_fitted(self)

@@ -22,7 +22,7 @@ class ConvolutionDesign(Design):
 
     Parameters
     ----------
-    atoms : array of shape (n_atoms, *atom_shape)
+    atoms : array of shape ``(n_atoms, *atom_shape)``
         The atoms, real, of any array namespace that has Fourier transforms.
     signal_shape : int or tuple of int
         Shape of a signal, on no axis shorter than the atoms.

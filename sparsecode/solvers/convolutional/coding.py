@@ -54,9 +54,9 @@ def convolutional_lasso(
 
     Parameters
     ----------
-    atoms : array of shape (n_atoms, *atom_shape)
+    atoms : array of shape ``(n_atoms, *atom_shape)``
         The atoms d_k, real.
-    y : array of shape (*signal_shape) or (n_signals, *signal_shape)
+    y : array of shape ``(*signal_shape)`` or ``(n_signals, *signal_shape)``
         One signal, with as many axes as an atom has, or many, with one more. No axis is shorter than that of the atoms.
     alpha : float, default=0.1
         Strength of the penalty, above zero.
@@ -79,7 +79,7 @@ def convolutional_lasso(
     Returns
     -------
     SolveResult
-        `coef` holds the codes, (n_atoms, *places) or (n_signals, n_atoms, *places); `objective` and `certificate`, the relative
+        `coef` holds the codes, ``(n_atoms, *places)`` or ``(n_signals, n_atoms, *places)``; `objective` and `certificate`, the relative
         duality gap, have one entry a signal, recomputed in float64 from the codes.
 
     Raises

@@ -35,7 +35,7 @@ class ConvolutionalProgress(NamedTuple):
     ----------
     iteration : int
         Iterations done.
-    components : ndarray of shape (n_components, *atom_shape)
+    components : ndarray of shape ``(n_components, *atom_shape)``
         The atoms over which the signals were coded.
     objective : float
         Mean objective of a signal.
@@ -72,7 +72,7 @@ def learn_atoms(
     ----------
     signals : array of shape (n_signals, n_channels, height, width)
         The signals, as `layout` arranges them.
-    atoms : float64 array of shape (n_atoms, *atom_shape)
+    atoms : float64 array of shape ``(n_atoms, *atom_shape)``
         Where to start; norms at most one.
     alpha : float
         Strength of the penalty.
