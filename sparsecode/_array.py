@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import array_api_compat
 import numpy as np
-from array_api_compat import device, is_array_api_obj, is_numpy_namespace, is_torch_namespace
+from array_api_compat import (
+    device,
+    is_array_api_obj,
+    is_cupy_array,
+    is_numpy_namespace,
+    is_torch_array,
+    is_torch_namespace,
+)
 
 __all__ = [
     "array_namespace",
@@ -120,9 +127,9 @@ def to_numpy(array):
     """A NumPy view or copy, whatever the namespace and the device."""
     if isinstance(array, np.ndarray) or np.isscalar(array):
         return np.asarray(array)
-    if hasattr(array, "detach"):  # torch
+    if is_torch_array(array):
         return array.detach().cpu().numpy()
-    if hasattr(array, "get"):  # CuPy
+    if is_cupy_array(array):
         return array.get()
     try:
         return np.from_dlpack(array)
