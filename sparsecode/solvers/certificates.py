@@ -161,7 +161,7 @@ def stationarity_of_pair(problem, coef, dual) -> Certificate:
     distance = wide.penalty.subdiff_distance(-point.correlation, coef, wide.coef_weights)
     given = _relative(wide, point, coef, distance, plain.name)
     value = np.maximum(given.value, np.divide(misfit, loss, out=np.zeros_like(misfit), where=loss > 0))
-    return plain._replace(value=np.fmin(plain.value, value))
+    return given._replace(value=np.fmin(plain.value, value))
 
 
 class PairCertificate:
