@@ -254,7 +254,5 @@ def _least_noisy(A, y, weights, noise):
 
     v = cp.Variable(A.shape[0])
     limits = cp.abs(A.T @ v / weights.clip(1e-6)) <= np.minimum(weights / 1e-6, 1.0)
-    least = cp.Problem(cp.Maximize(y @ v - noise * cp.norm(v)), [limits]).solve(
-        solver="CLARABEL", tol_gap_rel=1e-9, tol_gap_abs=1e-9, tol_feas=1e-9
-    )
+    least = cp.Problem(cp.Maximize(y @ v - noise * cp.norm(v)), [limits]).solve(solver="CLARABEL")
     return least, v.value

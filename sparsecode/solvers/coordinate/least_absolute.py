@@ -5,8 +5,8 @@
 The linear program of a few columns is solved to its end (`kernels.absolute`); its multipliers u price all other columns by
 the one product ``A^T u`` that the certificate needs anyway, and those with ``|a_j^T u| > alpha weights_j`` join. A vertex stays one
 when columns join or the strength changes, so every solve starts where the last one ended, also along a path. Where pivots have
-taken half as long as a way through the inside of the program would (`central_path`), as they do at supports of hundreds, that
-is taken instead, and a few pivots from where it leads find the vertex.
+taken half as long as a way through the inside of the program would (`central_path`), or the columns that object at first foresee
+as much, as they do for supports of hundreds, that is taken instead, and a few pivots from where it leads find the vertex.
 
 A concave penalty whose slope at zero is finite is a sequence of such programs: each weighs the l1 norm by the slopes at the last
 vertex, lies above the objective and touches it there (`majorised`). The objective falls from one vertex to the next, of which there
@@ -37,6 +37,7 @@ __all__ = ["LEAST_ABSOLUTE"]
 
 _FIRST = 50  # columns that join at least in one round, if so many object
 _GROWTH = 1.0  # as many as this share of the support
+_WIDE = 3  # times as many as there are samples, before a leap
 _PATIENCE = 0.5  # of the time of a leap that pivots may take before it
 
 
@@ -52,7 +53,8 @@ def _steps(problem, start, simplex, duals):
     while True:
         support = np.flatnonzero(start)
         leaps, excess = came_to == PAUSED, _excess(posed, certificate.point.correlation, support, simplex.members)
-        least, most = (0.0, problem.n_samples) if leaps else (1.0, max(_FIRST, int(_GROWTH * support.size)))
+        leaps = leaps or (not simplex.members.size and simplex.foresees_a_leap(np.count_nonzero(excess > 1.0)))
+        least, most = (0.0, _WIDE * problem.n_samples) if leaps else (1.0, max(_FIRST, int(_GROWTH * support.size)))
         new = _loudest(excess, least, most)
         with single_threaded_blas():
             simplex.grow(new)

@@ -24,6 +24,7 @@ _REFRESH = 50  # pivots between two factorisations
 _PIVOTS = 100  # for each row and column: more than are ever needed
 _LEAP_STEPS = 16  # of the central path
 _DENSE = 12.0  # how many times faster products of matrices are than the loops of a pivot
+_LEFT_OF_THEM, _PIVOTS_EACH = 0.75, 8.0  # support over the columns that object at first, pivots for each of it
 _PIVOT_WORK, _STEP_WORK = 3e4, 6e5  # what does not depend on the size
 
 
@@ -130,6 +131,12 @@ class Simplex:
         count = min(self.design.shape[1], self.members.size + n)
         side = min(n, count)
         return _LEAP_STEPS * ((n * count * side + side**3 / 3.0) / _DENSE + _STEP_WORK)
+
+    def foresees_a_leap(self, objecting):
+        """Whether a leap is less work than the pivots to the support that so many objecting columns leave, before any has joined."""
+        rank = _LEFT_OF_THEM * min(objecting, self.rows.size)
+        pivot = rank * (1.5 * rank + self.rows.size) + _PIVOT_WORK  # half way
+        return _PIVOTS_EACH * rank * pivot > self.leap_work()
 
     def _settle(self, vertex):
         """Write inverse, coefficients and residual of the vertex; whether it is one."""
