@@ -279,6 +279,13 @@ def _relative(problem, point, coef, defect, name):
     xp, axis = problem.xp, None if problem.is_joint else 0
     worst = xp.max(defect, axis=axis)
     scale = xp.max(xp.abs(problem.without_excluded(problem.at_zero().correlation)), axis=axis)
+    design = problem.design
+    if getattr(problem.loss, "has_intercept", False) and design.is_numpy and not design.is_matrix_free:
+        # a constant column, whose correlations with any dual are zero, or rounding, may be all there is
+        size = norm(problem.at_zero().dual)
+        size = xp.max(size) if problem.is_joint else size
+        rounding = 4.0 * np.finfo(np.float64).eps * np.sqrt(np.max(design.column_sq_norms(), initial=0.0)) * size
+        worst = xp.where(worst <= rounding, 0.0 * worst, worst)
     return Certificate(relative(worst, scale), _objective(problem, point, coef), name, point)
 
 

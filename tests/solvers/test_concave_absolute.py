@@ -44,6 +44,7 @@ def test_the_linear_program_that_touches_there_has_its_minimum_there(
         y = np.round(A[:, :2].sum(axis=1) + (seed % 2) * y)
     sample_weight = rng.integers(0, 4, len(A)) + (np.arange(len(A)) == 0)
     weights = rng.choice([0.5, 1.0, 2.0, np.inf], A.shape[1])
+    weights[0] = 1.0
     penalty = kind(alpha)._replace(positive=positive)
     posed = WithIntercept(loss) if intercept else loss
     result = solve(A, y, posed, penalty, penalty_weights=weights, sample_weight=sample_weight, tol=1e-9)
