@@ -16,10 +16,12 @@ from sparsecode import (
     Huber,
     L0Ball,
     Logistic,
+    LogSum,
     Multinomial,
     SparseGroupL1,
     Squared,
     SquareRoot,
+    Status,
     WithIntercept,
     alpha_max,
     fista,
@@ -296,3 +298,14 @@ def test_rounding_in_a_free_group_does_not_spoil_the_proof(penalty):
     problem = make_problem(A, y, Squared(), penalty._replace(alpha=strength))
     assert np.any(A[:, :2].T @ (y - A @ coef) != 0)
     assert relative_gap(problem, coef).value <= 1e-14
+
+
+@pytest.mark.parametrize("loss", [Squared(), Huber(0.5), Logistic(), Absolute()], ids=repr)
+@pytest.mark.parametrize("penalty", [MCP(1e-20), LogSum(1e-21)], ids=repr)
+@pytest.mark.parametrize("size", [1e-3, 7.0])
+def test_a_constant_column_beside_an_intercept_is_proved_to_do_nothing(loss, penalty, size):
+    target = np.random.default_rng(0).standard_normal(34)
+    target = np.sign(target) if isinstance(loss, Logistic) else target
+    result = solve(np.full((34, 1), size), target, WithIntercept(loss), penalty)
+    assert result.status is Status.CONVERGED
+    assert result.coef[0] == 0

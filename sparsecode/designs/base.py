@@ -11,13 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from .._array import as_double, asarray_like, norm
+from .._array import as_double, asarray_like, is_complex, norm
 
 __all__ = ["Design", "largest_eigenvalue"]
 
 _BLOCK = 1 << 16  # entries of the columns that are centred together, which stay in the cache
 _FEWEST = 4  # columns at least
 _NOTHING = 1e-14  # share of the largest entry below which the bidiagonal form has come to its end
+_FAILURE = 1e-4  # share of the starts for which a bound is none
+_WIDER, _MOST, _LOOK = 1.1, 40, 3  # bound over Ritz value that is good enough, steps, steps between looks
+_TIGHT = 1e-12  # excess of a bound that is none to speak of
+_ROUNDINGS = 100.0
 
 
 class Design(ABC):
@@ -130,40 +134,69 @@ class Design(ABC):
         return self.rmatvec(self.matvec(coef))
 
     def spectral_sq_norm(self) -> float:
-        """An upper estimate of the largest eigenvalue of ``A^H A`` (widened by 5 %)."""
+        """An upper bound of the largest eigenvalue of ``A^H A``, as a rule within 10 % (`largest_eigenvalue`)."""
         if getattr(self, "_spectral", None) is None:
             self._spectral = largest_eigenvalue(self)
         return self._spectral
 
 
-def largest_eigenvalue(design, mask=None, n_steps=12):
-    """Upper estimate of the largest eigenvalue of ``A^H A``, of the columns in `mask` if it is given: Golub and Kahan's bidiagonal form.
+def largest_eigenvalue(design, mask=None):
+    """Upper bound of the largest eigenvalue of ``A^H A``, of the columns in `mask` if it is given: Golub and Kahan's bidiagonal form.
 
-    The estimates of so many steps fall short of it by about 1 %, hence the 5 %. No number is formed of larger size than A.
+    With t the largest eigenvalue, the product of its eigenvector and the start is at most one over the Lanczos polynomial at t. It is
+    smaller than a length that is known for one random start in 10 000 only; where the polynomial has grown to one over that
+    length, t is exceeded. Steps go on until that is within 10 % of the largest Ritz value, or for 40. No number is formed of larger
+    size than A.
+
+    Hochstenbach, "Probabilistic upper bounds for the matrix two-norm", 2013.
     """
 
     def inside(vector):
         return vector if mask is None else design.xp.where(mask, vector, 0 * vector)
 
     right = inside(design.vector(np.random.default_rng(0).standard_normal(design.shape[1])))
+    rare = _FAILURE * np.sqrt(np.pi / (2.0 * design.shape[1])) * (np.sqrt(0.5) if is_complex(right) else 1.0)
     left: Any = 0.0
     diagonal, above = [], [float(norm(right))]
-    for _ in range(n_steps):
-        if above[-1] <= _NOTHING * max(diagonal, default=0.0):
-            break
+    while above[-1] > _NOTHING * max(diagonal, default=0.0):
         right = _over(right, above[-1])
         left = design.matvec(right) - (asarray_like(above[-1], left, dtype=left.dtype) * left if diagonal else 0.0)
         diagonal.append(float(norm(left)))
-        if diagonal[-1] <= _NOTHING * max(diagonal):
+        if not diagonal[-1] > _NOTHING * max(diagonal):
+            above.append(0.0)
             break
         left = _over(left, diagonal[-1])
         right = inside(design.rmatvec(left)) - asarray_like(diagonal[-1], right, dtype=right.dtype) * right
         above.append(float(norm(right)))
-    steps = len(diagonal)
-    form = np.zeros((steps, steps + 1))
-    form[np.arange(steps), np.arange(steps)] = diagonal
-    form[np.arange(len(above) - 1), np.arange(1, len(above))] = above[1:]
-    return 1.05 * float(np.linalg.norm(form, 2)) ** 2 if steps else 0.0
+        if len(diagonal) >= _MOST or (len(diagonal) % _LOOK == 0 and _exceeds(diagonal, above, rare)[0] <= _WIDER):
+            break
+    if not any(diagonal):
+        return 0.0
+    wider, size = _exceeds(diagonal, above, rare)
+    return (1.0 + _ROUNDINGS * float(design.xp.finfo(right.dtype).eps)) * wider * size**2
+
+
+def _exceeds(diagonal, above, rare):
+    """How far above the largest Ritz value the Lanczos polynomial is one over a length, as a factor; and that value's root."""
+    from scipy.optimize import brentq
+
+    diagonal, above = np.asarray(diagonal), np.asarray(above[1:])
+    ritz = np.linalg.svd(np.diag(diagonal) + np.diag(above[:-1], 1), compute_uv=False)
+    size = float(ritz[0])
+    if not diagonal.all() or not above.all():
+        return 1.0, size
+    goal = float(np.sum(np.log(diagonal / size) + np.log(above / size))) - np.log(rare)
+    roots = (ritz / size) ** 2
+
+    def grown(log_excess):
+        return float(np.sum(np.log((1.0 - roots) + np.exp(log_excess)))) - goal
+
+    low, high = np.log(_TIGHT), 0.0
+    if grown(low) >= 0:
+        return 1.0 + _TIGHT, size
+    while grown(high) < 0:
+        high += 1.0
+    return 1.0 + float(np.exp(brentq(grown, low, high, xtol=1e-3))) * 1.001, size
 
 
 def _over(vector, size):

@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 _ROUNDING = 1e-13  # a gap that no other proof can make smaller
+_BLURRED = 1e-8  # of a limit: rounding of correlations above it hides whether it is kept
 _SHORTER = 1.3  # a solver's own step may be shorter than one over the Lipschitz constant; its fixed points must do
 
 
@@ -141,11 +142,35 @@ def constrained_gap(problem, coef, dual, noise) -> Certificate:
     proved = float(inner(problem.target, point.dual)) - noise * float(norm(point.dual))
     limit = float(problem.penalty.dual_limit(point.correlation, problem.coef_weights))
     bound = proved * limit if proved > 0 and np.isfinite(limit) else 0.0
+    if limit < 1.0 - _BLURRED and problem.design.is_numpy and not problem.design.is_matrix_free:
+        bound = max(bound, _bound_nearby(problem, point, proved, noise))
     objective, size = float(problem.penalty_value(coef)), float(norm(problem.target))
     top = max(objective, bound)
     gap = abs(objective - bound) / top if top > 0 else 0.0
     value = max(gap, missed / size if size > 0 else 0.0)
     return Certificate(np.asarray(value), np.asarray(objective), "relative duality gap and infeasibility", point)
+
+
+def _bound_nearby(problem, point, proved, noise):
+    """What the nearest dual point proves that keeps the limits of large columns, whose correlations here are rounding.
+
+    With J those columns, it is less than ``shift = ||excess_J|| / smallest singular value of A_J`` away (A_J of unit norms), which
+    changes what is `proved` and all other correlations by so much at most.
+    """
+    corr, norms = point.correlation, np.sqrt(problem.design.column_sq_norms())
+    weights = np.ones(norms.size) if problem.penalty_weights is None else problem.penalty_weights
+    size = np.maximum(corr.real, 0.0) if problem.penalty.positive else np.abs(corr)
+    rounding = problem.n_samples * np.finfo(np.float64).eps * norms * float(norm(point.dual))
+    large = (weights > 0) & (rounding > _BLURRED * weights)
+    if not large.any() or np.count_nonzero(large) > problem.n_samples:
+        return 0.0
+    unit = problem.design.columns(np.flatnonzero(large)) / norms[large]
+    excess = (np.maximum(size - weights, 0.0) + rounding)[large] / norms[large]
+    least = float(np.linalg.svd(unit, compute_uv=False)[-1])
+    shift = float(norm(excess)) / least if least > 0 else np.inf
+    charged = ~large & (weights > 0)
+    top = np.max((size[charged] + norms[charged] * shift) / weights[charged], initial=1.0)
+    return max(proved - (float(norm(problem.target)) + noise) * shift, 0.0) / top
 
 
 def stationarity_of_pair(problem, coef, dual) -> Certificate:
@@ -161,7 +186,7 @@ def stationarity_of_pair(problem, coef, dual) -> Certificate:
     distance = wide.penalty.subdiff_distance(-point.correlation, coef, wide.coef_weights)
     given = _relative(wide, point, coef, distance, plain.name)
     value = np.maximum(given.value, np.divide(misfit, loss, out=np.zeros_like(misfit), where=loss > 0))
-    return plain._replace(value=np.fmin(plain.value, value))
+    return given._replace(value=np.fmin(plain.value, value))
 
 
 class PairCertificate:
@@ -254,6 +279,13 @@ def _relative(problem, point, coef, defect, name):
     xp, axis = problem.xp, None if problem.is_joint else 0
     worst = xp.max(defect, axis=axis)
     scale = xp.max(xp.abs(problem.without_excluded(problem.at_zero().correlation)), axis=axis)
+    design = problem.design
+    if getattr(problem.loss, "has_intercept", False) and design.is_numpy and not design.is_matrix_free:
+        # a constant column, whose correlations with any dual are zero, or rounding, may be all there is
+        size = norm(problem.at_zero().dual)
+        size = xp.max(size) if problem.is_joint else size
+        rounding = 4.0 * np.finfo(np.float64).eps * np.sqrt(np.max(design.column_sq_norms(), initial=0.0)) * size
+        worst = xp.where(worst <= rounding, 0.0 * worst, worst)
     return Certificate(relative(worst, scale), _objective(problem, point, coef), name, point)
 
 

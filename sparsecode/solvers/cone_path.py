@@ -15,6 +15,7 @@ Lobo, Vandenberghe, Boyd and Lebret, "Applications of second-order cone programm
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import qr, solve_triangular
 
 from .coordinate.newton import solve_definite
 
@@ -28,6 +29,7 @@ _SHORT = 0.95  # of the way to the next bound
 _RISE = 0.1  # share of what the slope promises that a step has to fetch
 _CUTS = 30
 _ROUNDING = 1e-13
+_VAGUE = 1e-8  # rounding of correlations, of large columns, from which on slacks tell nothing
 
 
 def cone_path(columns, target, one_sided, close):
@@ -35,21 +37,46 @@ def cone_path(columns, target, one_sided, close):
 
     None where the range of the columns (n_samples, size) does not hold the target, or the path is lost.
     """
-    left, singular, right = np.linalg.svd(columns, full_matrices=False)
-    rank = int(np.count_nonzero(singular > max(columns.shape) * np.finfo(float).eps * max(singular, default=0.0)))
-    left, singular, turned = left[:, :rank], singular[:rank], right[:rank].conj().T
+    left, lower, turned = _ranges(columns)
     seen = left.conj().T @ target
     if not np.linalg.norm(target - left @ seen) <= _REACH * np.linalg.norm(target):
         return None
+    rank = seen.size
     cone = (_Half if one_sided else _Balls)(_in_reals(turned))
-    found = _followed(cone, _flat(seen / singular), close)
+    found = _followed(cone, _flat(solve_triangular(lower, seen, lower=True)), close)
     if found is None:
         return None
     values, dual = found
     slack = cone.slack(cone.rows @ dual)
     dual = dual[:rank] + 1j * dual[rank:] if np.iscomplexobj(columns) else dual
     values = values[:, 0] + 1j * values[:, 1] if np.iscomplexobj(columns) else values[:, 0]
-    return _sparse(columns, target, values, slack, one_sided), left @ (dual / singular)
+    dual = left @ solve_triangular(lower, dual, lower=True, trans="C")
+    missed = left.conj().T @ (target - columns @ values)
+    fitted = values + turned @ solve_triangular(lower, missed, lower=True)  # slopes of large columns are rounding
+    values = values if one_sided and np.any(fitted < 0) else fitted
+    told = columns.shape[0] * np.finfo(float).eps * np.linalg.norm(columns, axis=0) * np.linalg.norm(dual) < _VAGUE
+    return _sparse(columns, target, values, np.where(told, slack, 0.0), one_sided), dual
+
+
+def _ranges(columns):
+    """``columns = left @ lower @ turned^H``: orthonormal bases of the range (n_samples, rank) and of that of the rows (size, rank).
+
+    By two QR decompositions: a column of any size leaves rounding of its own size alone, where the singular values of all together
+    would drown in that of the largest. The first takes large columns first; one that depends on those before it is taken no more.
+    """
+    sizes = np.linalg.norm(columns, axis=0)
+    taken = np.flatnonzero(sizes > 0)
+    while True:
+        left, upper, order = qr(columns[:, taken], mode="economic", pivoting=True)
+        pivots = np.abs(np.diagonal(upper)) / sizes[taken[order[: upper.shape[0]]]]
+        own = pivots > max(columns.shape) * np.finfo(float).eps
+        rank = int(np.max(np.flatnonzero(own), initial=-1)) + 1
+        if np.all(own[:rank]):
+            break
+        taken = np.delete(taken, order[:rank][~own[:rank]])
+    left = left[:, :rank]
+    turned, lower = qr((left.conj().T @ columns).conj().T, mode="economic")
+    return left, lower.conj().T, turned
 
 
 def _in_reals(rows):

@@ -212,7 +212,7 @@ class Problem:
         return self.without_excluded(shrunk)  # even where the strength is zero
 
     def lipschitz(self, coef=None) -> float:
-        """Lipschitz constant of the misfit's gradient in the coefficients (an upper estimate).
+        """Lipschitz constant of the misfit's gradient in the coefficients (an upper bound, within 10 % as a rule).
 
         Where there is none, that of the quadratic that fits at `coef`, or at zero.
         """

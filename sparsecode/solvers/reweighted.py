@@ -21,7 +21,7 @@ from .certificates import certificate_of
 from .driver import State, drive
 from .methods import Method, choose, methods
 
-__all__ = ["REWEIGHTED_L1"]
+__all__ = ["REWEIGHTED_L1", "has_tangents", "majorised"]
 
 _FIRST, _LAST = 1e-4, 1e-15  # gaps of the l1 problems: all but the last rounds only give weights
 _FINER = (
@@ -73,16 +73,19 @@ def majorised(problem, coef):
     return twin
 
 
-def _suits(problem):
-    """Whether the penalty is concave in the modulus, with a finite slope at zero, and its l1 problems are ones that can be solved."""
+def has_tangents(problem):
+    """Whether the penalty is concave in the modulus, with a finite slope at zero."""
     penalty = problem.penalty
-    if penalty.is_convex or not hasattr(penalty, "tangent") or problem.is_joint or not problem.loss.is_smooth:
+    return not penalty.is_convex and hasattr(penalty, "tangent") and bool(np.isfinite(_majoriser(problem).alpha))
+
+
+def _suits(problem):
+    """Whether the loss is smooth, and the penalty's l1 problems are ones that can be solved."""
+    if problem.is_joint or not problem.loss.is_smooth or not has_tangents(problem):
         return False
     if problem.target.ndim == 2 and not problem.design.is_numpy:
         return False
-    return np.isfinite(_majoriser(problem).alpha) and any(
-        method.suits(problem.with_penalty(_majoriser(problem))) for method in methods()
-    )
+    return any(method.suits(problem.with_penalty(_majoriser(problem))) for method in methods())
 
 
 def _run(problem, coef, memory, *, tol, max_iter, callback=None):

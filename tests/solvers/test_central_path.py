@@ -88,3 +88,26 @@ def test_large_supports_leap_and_need_few_pivots_after(monkeypatch):
     assert leaps == [True]
     assert pivots[-1] <= 20
     assert np.count_nonzero(np.abs(y - A @ result.coef) < 1e-9) == result.support.size
+
+
+def test_columns_that_object_at_first_foresee_whether_a_leap_is_worth_it(monkeypatch):
+    leaps = []
+    leap, pivot = Simplex.leap, Simplex.solve
+
+    def counted(self, *posed):
+        came_to = pivot(self, *posed)
+        leaps.append(self.pivots)
+        return came_to
+
+    monkeypatch.setattr(Simplex, "leap", lambda self, *posed: leaps.append("leap") or leap(self, *posed))
+    monkeypatch.setattr(Simplex, "solve", counted)
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((200, 200))
+    y = A[:, :10].sum(axis=1) + rng.standard_t(2, 200)
+    large = solve(A, y, Absolute(), L1(0.02))
+    assert large.status is Status.CONVERGED
+    assert leaps[0] == "leap"  # and no pivot before it
+    leaps.clear()
+    few = solve(A, y, Absolute(), L1(0.3))
+    assert few.status is Status.CONVERGED
+    assert "leap" not in leaps

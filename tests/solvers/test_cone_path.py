@@ -10,6 +10,7 @@ from sparsecode import BasisPursuit, Status, basis_pursuit
 from sparsecode.losses import Squared
 from sparsecode.penalties import L1
 from sparsecode.solvers import interpolation
+from sparsecode.solvers.certificates import constrained_gap
 from sparsecode.solvers.cone_path import cone_path
 from sparsecode.solvers.interpolation import least_moduli
 from sparsecode.solvers.problem import make_problem
@@ -181,3 +182,77 @@ def test_free_columns_that_explain_the_target_are_the_answer(A, y, noise, answer
     result = basis_pursuit(np.array(A), np.array(y, dtype=np.array(A).dtype), noise=noise, penalty_weights=[0.0, 1.0])
     assert result.status is Status.CONVERGED
     np.testing.assert_allclose(result.coef, answer, atol=0.11 if noise else 1e-12)
+
+
+def without(A, y, free):
+    """The least l1 norm where some columns cost nothing: of what is left of all once these are projected out."""
+    basis = np.linalg.qr(A[:, free])[0]
+    left, aim = A - basis @ (basis.conj().T @ A), y - basis @ (basis.conj().T @ y)
+    rows = np.linalg.svd(left)[0][:, : A.shape[0] - len(free)].conj().T
+    charged = np.setdiff1d(np.arange(A.shape[1]), free)
+    return conic(rows @ left[:, charged], rows @ aim)
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+@pytest.mark.parametrize("size", [1e10, 1e13, 1e16, 1e20])
+@pytest.mark.parametrize("free", [[3], [2, 7]])
+def test_columns_of_any_size_hide_nothing_of_the_others(complex_, size, free):
+    A, y, _ = drawn(8, 24, 5, complex_)
+    least = without(A, y, free)
+    large = A.copy()
+    large[:, free] *= size
+    values, dual = cone_path(large, y, False, 1e-9)
+    assert np.linalg.norm(large @ values - y) <= 1e-12 * np.linalg.norm(y)
+    assert np.sum(np.abs(values)) == pytest.approx(least, rel=1e-6)
+    assert np.max(np.abs(np.delete(large, free, 1).conj().T @ dual)) <= 1.0 + 1e-9
+    assert (y.conj() @ dual).real == pytest.approx(least, rel=1e-6)
+    if complex_:  # of real data Lassos come first
+        result = basis_pursuit(large, y, tol=1e-7)
+        assert result.status is Status.CONVERGED and result.n_iter <= 2
+        weights = np.ones(24)
+        weights[free] = 1.0 / size
+        result = basis_pursuit(A, y, penalty_weights=weights, tol=1e-7)
+        assert result.status is Status.CONVERGED and result.n_iter <= 2
+        assert result.objective == pytest.approx(least, rel=1e-6)
+
+
+def test_a_large_column_twice_takes_no_direction_from_the_others():
+    A, y, _ = drawn(8, 24, 5)
+    large = np.hstack([A, (1 + 1j) * A[:, [3]]])
+    large[:, [3, 24]] *= 1e16
+    values, _ = cone_path(large, y, False, 1e-9)
+    assert np.sum(np.abs(values)) == pytest.approx(without(A, y, [3]), rel=1e-6)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+@pytest.mark.parametrize("seed", range(10))
+def test_no_dual_point_proves_more_than_the_least_norm_where_correlations_are_rounding(seed, noise):
+    A, y, rng = drawn(5, 12, seed, complex_=False)
+    large = rng.choice(12, 1 + seed % 3, replace=False)
+    size = np.ones(12)
+    size[large] = 10.0 ** rng.uniform(8, 14, large.size)
+    weights = rng.uniform(0.5, 2.0, 12) / size
+    least, best = _least_noisy(A, y, weights, noise)
+    basis = np.linalg.qr(A[:, large])[0]
+    problem, proved = make_problem(A, y, Squared(), L1(1.0), penalty_weights=weights), 0.0
+    for _ in range(30):
+        off = (
+            basis @ rng.standard_normal(large.size) * rng.choice([0.0, 1e-6, 1e-4, 1e-2])
+        )  # above the limits of large columns
+        off = off if off @ y > 0 else -off
+        dual = best - basis @ (basis.T @ best) + off
+        certificate = constrained_gap(problem, np.linalg.pinv(A) @ y, dual, noise)
+        bound = (1.0 - float(certificate.value)) * float(certificate.objective)
+        assert bound <= least * (1.0 + 1e-6)
+        proved = max(proved, bound)
+    assert proved > 0.99 * least
+
+
+def _least_noisy(A, y, weights, noise):
+    """The least norm under a bound on the residual, and the dual point that proves it."""
+    import cvxpy as cp
+
+    v = cp.Variable(A.shape[0])
+    limits = cp.abs(A.T @ v / weights.clip(1e-6)) <= np.minimum(weights / 1e-6, 1.0)
+    least = cp.Problem(cp.Maximize(y @ v - noise * cp.norm(v)), [limits]).solve(solver="CLARABEL")
+    return least, v.value

@@ -6,7 +6,9 @@ A look at all columns (the product that the certificate needs anyway) chooses th
 minimise the quadratic model of the misfit plus the penalty, as exactly as the distance to the goal asks for, and a
 search along the step on the true objective keeps them honest. While columns outside correlate far above the strength,
 a larger strength is solved for first (a continuation), so that the set is not filled with columns that fit a wrong model.
-Huber's loss with an l1 norm is solved as a quadratic program (`huber_program`) where residuals lie far beyond its quadratic part.
+Of an operator every column of a working set costs a product, and is kept along a path. Where there would be too many of them,
+gradient steps go on, and so many more columns are allowed at the next strength as these took products: at most twice what the
+better of both would have taken. Huber's loss with an l1 norm is solved as a quadratic program (`huber_program`) where residuals lie far beyond its quadratic part.
 
 Lee, Sun and Saunders, "Proximal Newton-type methods for minimizing composite functions", 2014 (arXiv 1206.1623).
 Massias, Vaiter, Gramfort and Salmon, "Dual extrapolation for sparse generalized linear models", 2020 (arXiv 1907.05830).
@@ -26,14 +28,17 @@ from ...penalties._registry import SCALAR_PROX
 from ..certificates import PairCertificate, certificate_of, relative_gap, stationarity
 from ..driver import State, drive
 from ..methods import Method
+from ..proximal.forward_backward import accelerated_steps
 from .certifier import Certifier
 from .glm_fit import Fit
 from .glm_models import QuadraticModel, make_model
 from .huber_program import HuberProgram
 
-__all__ = ["PROX_NEWTON", "prox_newton_steps"]
+__all__ = ["OPERATOR_COLUMNS", "PROX_NEWTON", "prox_newton_steps"]
 
 _FIRST = 100  # columns to start with, and at least as many are added at a time
+OPERATOR_COLUMNS = 256  # of a matrix-free design, which cost a product each, before any gradient steps
+_OPERATOR_ENTRIES = 1 << 24  # numbers in them, in the end
 _CONTINUATION = 0.3  # strength of a round, at least this share of what the columns outside ask for
 _FINE, _FINER = (
     0.3,
@@ -53,9 +58,24 @@ class Memory(NamedTuple):
 
     model: QuadraticModel
     certify: Any
+    room: Any  # a `_Room` of an operator, else None
 
 
-def prox_newton_steps(problem, coef, model, duals, *, tol):
+class _Room:
+    """How many columns of an operator may be looked at along a path; gradient steps make more of it."""
+
+    def __init__(self, n_samples):
+        self.columns, self._most = OPERATOR_COLUMNS, max(OPERATOR_COLUMNS, _OPERATOR_ENTRIES // n_samples)
+
+    def gradient_steps(self, problem, coef):
+        """Yield the iterates of accelerated gradient steps, for ever."""
+        steps, message = accelerated_steps(problem, coef), None
+        while True:
+            message = yield steps.send(message)
+            self.columns = min(self.columns + 2, self._most)
+
+
+def prox_newton_steps(problem, coef, model, duals, *, tol, room=None):
     """Yield the coefficients after each working set; the first certificate sent in is that of `coef`."""
     certificate = yield State(coef)
     scores, fit = _Scores(problem, bool(np.any(coef))), Fit(problem, model)
@@ -68,9 +88,12 @@ def prox_newton_steps(problem, coef, model, duals, *, tol):
         least = min(least, value)
         if idle:
             scores.continues = False  # or larger strengths and this one could take turns for ever
-        else:
+        elif room is None or model.members.size + _FIRST > room.columns:
             scores.prune(certificate.point.correlation, coef, model)
         last, (strength, new) = strength, scores.next_columns(certificate.point.correlation, coef, model, idle)
+        if room is not None and (idle >= _PATIENCE or model.members.size + new.size > room.columns):
+            duals.point = None
+            yield from room.gradient_steps(problem, coef)
         same = not new.size and last == strength
         if same and inside is not None:  # the program would answer the same again
             program, idle = None, 0
@@ -92,7 +115,8 @@ def prox_newton_steps(problem, coef, model, duals, *, tol):
         coef[model.members] = solved
         if inside is None and single and (idle or np.array_equal(before, coef)):
             duals.point = fit.dual.copy()  # that of the coefficients before they were rounded
-        certificate = yield State(coef, finished=same and (idle >= _PATIENCE or np.array_equal(before, coef)))
+        stuck = same and (idle >= _PATIENCE or np.array_equal(before, coef)) and room is None
+        certificate = yield State(coef, finished=stuck)
 
 
 class _Scores:
@@ -140,17 +164,19 @@ def _objection(penalty, correlation, weights):
 
 
 def _remember(problem):
-    return Memory(make_model(problem.design, getattr(problem.loss, "has_intercept", False)), Certifier())
+    room = _Room(problem.n_samples) if problem.design.is_matrix_free else None
+    return Memory(make_model(problem.design, getattr(problem.loss, "has_intercept", False)), Certifier(), room)
 
 
 def _suits(problem):
-    """Whether Newton steps can serve: scalar slopes and prox, a penalty that selects columns, real data of NumPy's or SciPy's."""
+    """Whether Newton steps can serve: scalar slopes and prox, a penalty that selects columns, real data of NumPy's or SciPy's, operators too."""
     core, penalty = getattr(problem.loss, "loss", problem.loss), problem.penalty
     if type(core) not in SCALAR_LOSS or type(penalty) not in SCALAR_PROX or problem.is_joint:
         return False
-    if not problem.design.is_numpy or not isinstance(problem.design, (DenseDesign, SparseDesign)):
+    design = problem.design
+    if not design.is_numpy or not (design.is_matrix_free or isinstance(design, (DenseDesign, SparseDesign))):
         return False
-    if is_complex(problem.target) or np.dtype(problem.design.dtype).kind == "c" or not hasattr(penalty, "alpha"):
+    if is_complex(problem.target) or np.dtype(design.dtype).kind == "c" or not hasattr(penalty, "alpha"):
         return False
     return certificate_of(problem) in (relative_gap, stationarity) and _charges(problem)
 
@@ -167,7 +193,7 @@ def _run(problem, coef, memory, *, tol, max_iter, callback=None, screening=False
     """One target, from `coef`. No warning."""
     tol = attainable(tol, problem.target)
     duals = PairCertificate(problem, memory.certify)
-    steps = prox_newton_steps(problem, coef, memory.model, duals, tol=tol)
+    steps = prox_newton_steps(problem, coef, memory.model, duals, tol=tol, room=memory.room)
     return drive(steps, duals, max_iter=max_iter, tol=tol, callback=callback)
 
 

@@ -19,10 +19,12 @@ __all__ = ["OPTIMAL", "PAUSED", "STUCK", "Simplex"]
 OPTIMAL, PAUSED, STUCK = "optimal", "paused", "stuck"  # what pivoting came to
 
 _PERTURBATION = 1e-11  # of a target, relative
+_LEFT, _ROUNDING = 1e-10, 1e-14  # of the target: what a coefficient adds to it that perturbation, or rounding, leaves
 _REFRESH = 50  # pivots between two factorisations
 _PIVOTS = 100  # for each row and column: more than are ever needed
 _LEAP_STEPS = 16  # of the central path
 _DENSE = 12.0  # how many times faster products of matrices are than the loops of a pivot
+_LEFT_OF_THEM, _PIVOTS_EACH = 0.75, 8.0  # support over the columns that object at first, pivots for each of it
 _PIVOT_WORK, _STEP_WORK = 3e4, 6e5  # what does not depend on the size
 
 
@@ -88,9 +90,9 @@ class Simplex:
         place, seat = np.full(count, -1), np.full(n, -1)
         place[self.support], seat[self.basis] = np.arange(rank), np.arange(rank)
         self.u = np.zeros(n)
-        return Vertex(
-            support, basis, np.zeros((capacity, capacity)), place, seat, np.zeros(count), self.moved.copy(), self.u
-        )
+        self.x = np.zeros(count)
+        inverse, residual = np.zeros((capacity, capacity)), self.moved.copy()
+        return Vertex(support, basis, inverse, place, seat, self.x, residual, self.u)
 
     def leap(self, alpha, penalty_weights, positive):
         """Go to a vertex near the optimum, through the inside; whether there was a way."""
@@ -130,6 +132,12 @@ class Simplex:
         side = min(n, count)
         return _LEAP_STEPS * ((n * count * side + side**3 / 3.0) / _DENSE + _STEP_WORK)
 
+    def foresees_a_leap(self, objecting):
+        """Whether a leap is less work than the pivots to the support that so many objecting columns leave, before any has joined."""
+        rank = _LEFT_OF_THEM * min(objecting, self.rows.size)
+        pivot = rank * (1.5 * rank + self.rows.size) + _PIVOT_WORK  # half way
+        return _PIVOTS_EACH * rank * pivot > self.leap_work()
+
     def _settle(self, vertex):
         """Write inverse, coefficients and residual of the vertex; whether it is one."""
         residual, rank = self.moved.copy(), self.support.size
@@ -154,6 +162,10 @@ class Simplex:
             matrix, wanted = self.columns[self.support][:, self.basis].T, self.target[self.basis]
             found = np.linalg.solve(matrix, wanted)
             values[self.support] = found + np.linalg.solve(matrix, wanted - matrix @ found)
+            reach = np.mean(np.abs(self.columns[self.support]), axis=1) * np.abs(values[self.support])
+            turned = values[self.support] * self.x[self.support] <= 0  # only the moved target takes it off zero
+            rounding = reach <= np.where(turned, _LEFT, _ROUNDING) * np.mean(np.abs(self.moved))
+            values[self.support[rounding]] = 0.0
         coef = np.zeros(n_features)
         real = self.members >= 0
         coef[self.members[real]] = np.maximum(values[real], 0.0) if positive else values[real]

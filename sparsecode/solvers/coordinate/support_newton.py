@@ -25,7 +25,7 @@ from ..driver import State, drive
 from ..methods import Method
 from .at_once import proved
 from .newton import newton_step
-from .prox_newton import PROX_NEWTON, prox_newton_steps
+from .prox_newton import OPERATOR_COLUMNS, PROX_NEWTON, prox_newton_steps
 
 __all__ = ["SUPPORT_NEWTON", "newton_path"]
 
@@ -222,6 +222,7 @@ def _suits(problem):
     """Small data for `PROX_NEWTON`, under an l1 norm that leaves no orthant for free coefficients to stay in."""
     n_samples, n_features = problem.n_samples, problem.n_features
     few = min(n_samples, n_features) <= _SIDE and n_samples * n_features <= _ENTRIES
+    few = few and not (problem.design.is_matrix_free and n_features > OPERATOR_COLUMNS)  # all of them are looked at
     core, penalty = getattr(problem.loss, "loss", problem.loss), problem.penalty
     if not (few and isinstance(penalty, L1) and penalty.alpha > 0 and hasattr(core, "hessian_diagonal")):
         return False
