@@ -61,6 +61,13 @@ def test_naming_every_public_name_loads_no_compiler_and_no_optional_package():
     assert loaded.isdisjoint(HEAVY)
 
 
+def test_naming_an_estimator_loads_no_other_family():
+    rooms = ("greedy", "thresholding", "bayesian", "message_passing", "dictionary")
+    loaded = _modules_loaded_by("import sparsecode\nsparsecode.LADLassoCV")
+    assert "sparsecode.linear_model._lad_lasso" in loaded
+    assert not [name for name in loaded if name.startswith(tuple(f"sparsecode.solvers.{room}" for room in rooms))]
+
+
 def test_a_small_solve_does_not_load_the_compiler():
     loaded = _modules_loaded_by(
         "import numpy, sparsecode\nsparsecode.fista(numpy.eye(3), numpy.ones(3), penalty=sparsecode.L1(0.1))"
