@@ -6,7 +6,8 @@ The linear program of a few columns is solved to its end (`kernels.absolute`); i
 the one product ``A^T u`` that the certificate needs anyway, and those with ``|a_j^T u| > alpha weights_j`` join. A vertex stays one
 when columns join or the strength changes, so every solve starts where the last one ended, also along a path. Where pivots have
 taken half as long as a way through the inside of the program would (`central_path`), as they do at supports of hundreds, that
-is taken instead, and a few pivots from where it leads find the vertex.
+is taken instead, and a few pivots from where it leads find the vertex. On few samples the vertices are followed from one strength to
+the next instead, without the compiler (`absolute_path`).
 
 Wang, Li and Jiang, "Robust regression shrinkage and consistent variable selection through the LAD-Lasso", 2007.
 """
@@ -23,6 +24,7 @@ from ...penalties import L1
 from ..certificates import PairCertificate
 from ..driver import State, drive
 from ..methods import Method
+from .absolute_path import absolute_path, is_short
 from .simplex import OPTIMAL, PAUSED, STUCK, Simplex
 
 __all__ = ["LEAST_ABSOLUTE"]
@@ -39,7 +41,7 @@ def _steps(problem, start, simplex, duals):
     weights = np.full(problem.n_samples, wide.row_weights) if isinstance(wide.row_weights, float) else wide.row_weights
     core = getattr(problem.loss, "loss", problem.loss)
     simplex.begin(wide.target, weights.ravel(), core.slopes())
-    posed, came_to = (penalty.alpha, wide.penalty_weights, penalty.positive), ""
+    posed, came_to, looked = (penalty.alpha, wide.penalty_weights, penalty.positive), "", False
     while True:
         support = np.flatnonzero(start)
         leaps, excess = came_to == PAUSED, _excess(wide, certificate.point.correlation, support, simplex.members)
@@ -54,7 +56,8 @@ def _steps(problem, start, simplex, duals):
             coef = simplex.coef(problem.n_features, penalty.positive)
         duals.point = simplex.dual(problem.n_samples)
         start = coef.astype(problem.target.dtype)
-        settled = came_to == OPTIMAL and not new.size and simplex.pivots == 0
+        settled = looked and came_to == OPTIMAL and not new.size and simplex.pivots == 0
+        looked = True  # with multipliers of this strength: those of the one before may have hidden who objects
         certificate = yield State(start, finished=settled or came_to == STUCK)
 
 
@@ -95,9 +98,17 @@ def _remember(problem):
 
 def _run(problem, coef, memory, *, tol, max_iter, callback=None, screening=True):
     """One target, from `coef`. No warning."""
+    tol = attainable(tol, problem.target)
     duals = PairCertificate(problem)
     steps = _steps(problem, coef, memory, duals)
-    return drive(steps, duals, max_iter=max_iter, tol=attainable(tol, problem.target), callback=callback)
+    return drive(steps, duals, max_iter=max_iter, tol=tol, callback=callback)
 
 
-LEAST_ABSOLUTE = Method("least_absolute", _suits, _run, _remember, each_target=True)
+def _at_once(problem, alphas, tol, handed_out):
+    """What the path on few samples needs no working set for."""
+    if not is_short(problem):
+        return [None] * len(alphas)
+    return absolute_path(problem, alphas, attainable(tol, problem.target))
+
+
+LEAST_ABSOLUTE = Method("least_absolute", _suits, _run, _remember, each_target=True, at_once=_at_once)
