@@ -75,6 +75,16 @@ def test_a_small_solve_does_not_load_the_compiler():
     assert "numba" not in loaded
 
 
+@pytest.mark.parametrize("name", ["LassoCV", "ElasticNetCV", "LADLassoCV", "HuberLassoCV", "NonconvexRegressorCV"])
+def test_choosing_a_strength_on_small_data_does_not_load_the_compiler(name):
+    """Its import would cost more than the fits."""
+    loaded = _modules_loaded_by(
+        "import numpy, sparsecode\nrng = numpy.random.default_rng(0)\nX = rng.standard_normal((50, 80))\n"
+        f"sparsecode.{name}().fit(X, X[:, :3].sum(axis=1) + 0.5 * rng.standard_normal(50))"
+    )
+    assert "numba" not in loaded
+
+
 def test_an_unknown_name_raises_attribute_error():
     with pytest.raises(AttributeError, match="no_such_name"):
         sparsecode.no_such_name  # noqa: B018
