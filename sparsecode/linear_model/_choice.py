@@ -136,7 +136,11 @@ class CrossValidated(PathModel):
             penalty, chosen = candidates[best[0]]
             problem = posed.problem = problem.with_penalty(penalty._replace(alpha=alpha))
             (result,) = solve_path(
-                problem, np.array([alpha]), self.solver, callback=self._watched(task.part("refit", None), posed), **self._options()
+                problem,
+                np.array([alpha]),
+                self.solver,
+                callback=self._watched(task.part("refit", None), posed),
+                **self._options(),
             )
             announce_solve(problem, max(worst, result, key=lambda each: np.max(each.certificate)))
             self._store(result, posed, _Refits()(problem, result) if self.debias else None)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from sparsecode import L1, Absolute, Quantile, WithIntercept, regularization_path, solve
 from sparsecode.solvers.coordinate import absolute_path, least_absolute
-
 from tests.solvers.test_least_absolute import program
 
 
@@ -36,7 +36,9 @@ def test_every_strength_has_the_objective_of_its_linear_program(seed, intercept,
         sample_weight=sample_weight,
     )
     for alpha, result in zip(path.alphas, path.results, strict=True):
-        best = program(A[:, weights < np.inf], y, low, high, share, alpha * weights[weights < np.inf], positive, intercept)
+        best = program(
+            A[:, weights < np.inf], y, low, high, share, alpha * weights[weights < np.inf], positive, intercept
+        )
         assert result.objective == pytest.approx(best, rel=1e-9)
         assert result.certificate <= 1e-10
         assert result.coef[7] == 0

@@ -162,7 +162,11 @@ class _Vertex:
             change -= sign * columns[index]
         change[self.basis] = 0.0
         tiny = _TINY * max(float(np.max(np.abs(change), initial=0.0)), 1.0 if kind == 0 else 0.0)
-        meets = np.where((np.abs(change) > tiny) & (self.residual * change < 0), -self.residual / np.where(change, change, 1.0), np.inf)
+        meets = np.where(
+            (np.abs(change) > tiny) & (self.residual * change < 0),
+            -self.residual / np.where(change, change, 1.0),
+            np.inf,
+        )
         held = (self.cost[self.support] > 0) & (self.x * step < 0)
         ends = np.where(held, -self.x / np.where(held, step, 1.0), np.inf)
         sample, place = int(np.argmin(meets)), int(np.argmin(ends)) if ends.size else 0

@@ -64,7 +64,9 @@ def separable_steps(problem, coef, working_set, certify, tol):
                 working_set.grow(new)
             members = working_set.members
             working_set.begin(np.asarray(coef[members], dtype=np.float64), certificate.point)
-            minimise_pieces(working_set, charged, (_FINE if settled or columns.uncompiled else _COARSE) * worst / 10.0**idle)
+            minimise_pieces(
+                working_set, charged, (_FINE if settled or columns.uncompiled else _COARSE) * worst / 10.0**idle
+            )
         before, coef = coef, np.zeros(problem.n_features, dtype=dtype)
         coef[members] = working_set.coef
         certificate = certify(problem, coef)
