@@ -155,7 +155,7 @@ class SparseGLMCV(DevianceScore, PairModel, CrossValidated, PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Of each strength, counted as by `SparseGLM`. Paths of small data that are followed at once are not limited by it.
+        Of each strength, counted as by `SparseGLM`. Paths of small data that are followed at once count changes of the support or Newton steps.
     tol : float, default=1e-6
         For a convex penalty the duality gap relative to the objective at zero, otherwise the stationarity residual relative to
         its size at zero.
@@ -269,7 +269,7 @@ class SparseGLMIC(DevianceScore, PairModel, ByCriterion, PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Of each strength, counted as by `SparseGLM`. Paths of small data that are followed at once are not limited by it.
+        Of each strength, counted as by `SparseGLM`. Paths of small data that are followed at once count changes of the support or Newton steps.
     tol : float, default=1e-6
         For a convex penalty the duality gap relative to the objective at zero, otherwise the stationarity residual relative to
         its size at zero.

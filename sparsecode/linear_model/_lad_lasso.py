@@ -166,7 +166,7 @@ class LADLassoCV(CrossValidated, PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Of each strength, counted as by `LADLasso`. Paths of few samples that are followed at once are not limited by it.
+        Of each strength, counted as by `LADLasso`. Paths of few samples that are followed at once count pivots.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     n_jobs : int, default=None

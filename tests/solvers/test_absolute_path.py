@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import L1, Absolute, Quantile, WithIntercept, regularization_path, solve
 from sparsecode.solvers.coordinate import absolute_path, least_absolute
@@ -101,3 +102,12 @@ def test_multipliers_of_the_last_strength_settle_nothing(seed, monkeypatch):
     A = rng.standard_normal((60, 20))
     y = A[:, :5] @ np.ones(5) + 0.5 * rng.standard_normal(60)
     assert regularization_path(A, y, Quantile(0.3), L1(1.0)).certificates.max() <= 1e-9
+
+
+def test_strengths_that_need_more_pivots_than_allowed_are_left_to_rounds():
+    A, y, _ = planted(5)
+    free = regularization_path(A, y, Absolute(), L1(1.0), n_alphas=10)
+    assert max(result.n_iter for result in free.results) > 2
+    with pytest.warns(ConvergenceWarning):
+        limited = regularization_path(A, y, Absolute(), L1(1.0), n_alphas=10, max_iter=1)
+    assert max(result.n_iter for result in limited.results) == 1
