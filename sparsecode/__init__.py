@@ -6,7 +6,7 @@ scikit-learn's face. Public names load on first use: importing the package impor
 
 from __future__ import annotations
 
-import importlib
+from ._lazy import on_first_use
 
 __version__ = "0.1.0"
 
@@ -163,16 +163,4 @@ _MODULES = (
 
 __all__ = [*sorted(_PUBLIC), *_MODULES]
 
-
-def __getattr__(name):
-    if name in _PUBLIC:
-        value = getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)
-        globals()[name] = value
-        return value
-    if name in _MODULES:
-        return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = on_first_use(__name__, _PUBLIC, _MODULES)

@@ -57,6 +57,11 @@ class FitTask:
         watched = getattr(estimator, "_skl_callbacks", None) or hasattr(estimator, "_parent_callback_ctx")
         return cls(estimator, context if watched else None)
 
+    @property
+    def is_watched(self):
+        """Whether anybody is told."""
+        return self._context is not None
+
     def part(self, name, n_parts=0):
         """Begin the next part, itself of `n_parts` parts."""
         if self._context is None:

@@ -61,9 +61,26 @@ def test_naming_every_public_name_loads_no_compiler_and_no_optional_package():
     assert loaded.isdisjoint(HEAVY)
 
 
+def test_naming_an_estimator_loads_no_other_family():
+    rooms = ("greedy", "thresholding", "bayesian", "message_passing", "dictionary")
+    loaded = _modules_loaded_by("import sparsecode\nsparsecode.LADLassoCV")
+    assert "sparsecode.linear_model._lad_lasso" in loaded
+    assert not [name for name in loaded if name.startswith(tuple(f"sparsecode.solvers.{room}" for room in rooms))]
+
+
 def test_a_small_solve_does_not_load_the_compiler():
     loaded = _modules_loaded_by(
         "import numpy, sparsecode\nsparsecode.fista(numpy.eye(3), numpy.ones(3), penalty=sparsecode.L1(0.1))"
+    )
+    assert "numba" not in loaded
+
+
+@pytest.mark.parametrize("name", ["LassoCV", "ElasticNetCV", "LADLassoCV", "HuberLassoCV", "NonconvexRegressorCV"])
+def test_choosing_a_strength_on_small_data_does_not_load_the_compiler(name):
+    """Its import would cost more than the fits."""
+    loaded = _modules_loaded_by(
+        "import numpy, sparsecode\nrng = numpy.random.default_rng(0)\nX = rng.standard_normal((50, 80))\n"
+        f"sparsecode.{name}().fit(X, X[:, :3].sum(axis=1) + 0.5 * rng.standard_normal(50))"
     )
     assert "numba" not in loaded
 

@@ -1,82 +1,58 @@
-"""Sparse linear regressors with scikit-learn's face: X is the design, `coef_` the sparse vector."""
+"""Sparse linear regressors with scikit-learn's face: X is the design, `coef_` the sparse vector.
 
-from ._basis_pursuit import BasisPursuit
-from ._compound_gaussian import CompoundGaussianRegressor
-from ._cosamp import CoSaMP
-from ._elastic_net import ElasticNet, ElasticNetCV, ElasticNetIC
-from ._gamp import GAMPRegressor
-from ._glm import SparseGLM, SparseGLMCV, SparseGLMIC
-from ._gomp import GeneralizedOMP
-from ._group_lasso import GroupLasso, GroupLassoCV
-from ._hierarchical_bayes import HierarchicalBayesRegressor
-from ._htp import HardThresholdingPursuit
-from ._huber_lasso import HuberLasso, HuberLassoCV
-from ._iht import IterativeHardThresholding
-from ._kronecker_sbl import KroneckerSBL
-from ._lad_lasso import LADLasso, LADLassoCV
-from ._lasso import Lasso
-from ._lasso_cv import LassoCV
-from ._lasso_ic import LassoIC
-from ._logistic import SparseLogisticRegression, SparseLogisticRegressionCV
-from ._loss_omp import LossOMP
-from ._mp import MatchingPursuit
-from ._multi_task_lasso import MultiTaskLasso, MultiTaskLassoCV
-from ._nonconvex import NonconvexRegressor, NonconvexRegressorCV, NonconvexRegressorIC
-from ._nst import NullSpaceTuning
-from ._omp import OrthogonalMatchingPursuit
-from ._omp_cv import OrthogonalMatchingPursuitCV
-from ._poisson import SparsePoissonRegressor, SparsePoissonRegressorCV
-from ._sbl import SparseBayesianRegressor
-from ._somp import SimultaneousOMP
-from ._square_root_lasso import SquareRootLasso, SquareRootLassoCV
-from ._stomp import StagewiseOMP
-from ._subspace_pursuit import SubspacePursuit
-from ._vamp import VAMPRegressor
+Each loads on first use: a fit in a new process waits for the solvers of its own family alone.
+"""
 
-__all__ = [
-    "BasisPursuit",
-    "CoSaMP",
-    "CompoundGaussianRegressor",
-    "ElasticNet",
-    "ElasticNetCV",
-    "ElasticNetIC",
-    "GAMPRegressor",
-    "GeneralizedOMP",
-    "GroupLasso",
-    "GroupLassoCV",
-    "HardThresholdingPursuit",
-    "HierarchicalBayesRegressor",
-    "HuberLasso",
-    "HuberLassoCV",
-    "IterativeHardThresholding",
-    "KroneckerSBL",
-    "LADLasso",
-    "LADLassoCV",
-    "Lasso",
-    "LassoCV",
-    "LassoIC",
-    "LossOMP",
-    "MatchingPursuit",
-    "MultiTaskLasso",
-    "MultiTaskLassoCV",
-    "NonconvexRegressor",
-    "NonconvexRegressorCV",
-    "NonconvexRegressorIC",
-    "NullSpaceTuning",
-    "OrthogonalMatchingPursuit",
-    "OrthogonalMatchingPursuitCV",
-    "SimultaneousOMP",
-    "SparseBayesianRegressor",
-    "SparseGLM",
-    "SparseGLMCV",
-    "SparseGLMIC",
-    "SparseLogisticRegression",
-    "SparseLogisticRegressionCV",
-    "SparsePoissonRegressor",
-    "SparsePoissonRegressorCV",
-    "SquareRootLasso",
-    "SquareRootLassoCV",
-    "StagewiseOMP",
-    "SubspacePursuit",
-    "VAMPRegressor",
-]
+from .._lazy import on_first_use
+
+_HOMES = {
+    "BasisPursuit": "_basis_pursuit",
+    "CompoundGaussianRegressor": "_compound_gaussian",
+    "CoSaMP": "_cosamp",
+    "ElasticNet": "_elastic_net",
+    "ElasticNetCV": "_elastic_net",
+    "ElasticNetIC": "_elastic_net",
+    "GAMPRegressor": "_gamp",
+    "SparseGLM": "_glm",
+    "SparseGLMCV": "_glm",
+    "SparseGLMIC": "_glm",
+    "GeneralizedOMP": "_gomp",
+    "GroupLasso": "_group_lasso",
+    "GroupLassoCV": "_group_lasso",
+    "HierarchicalBayesRegressor": "_hierarchical_bayes",
+    "HardThresholdingPursuit": "_htp",
+    "HuberLasso": "_huber_lasso",
+    "HuberLassoCV": "_huber_lasso",
+    "IterativeHardThresholding": "_iht",
+    "KroneckerSBL": "_kronecker_sbl",
+    "LADLasso": "_lad_lasso",
+    "LADLassoCV": "_lad_lasso",
+    "Lasso": "_lasso",
+    "LassoCV": "_lasso_cv",
+    "LassoIC": "_lasso_ic",
+    "SparseLogisticRegression": "_logistic",
+    "SparseLogisticRegressionCV": "_logistic",
+    "LossOMP": "_loss_omp",
+    "MatchingPursuit": "_mp",
+    "MultiTaskLasso": "_multi_task_lasso",
+    "MultiTaskLassoCV": "_multi_task_lasso",
+    "NonconvexRegressor": "_nonconvex",
+    "NonconvexRegressorCV": "_nonconvex",
+    "NonconvexRegressorIC": "_nonconvex",
+    "NullSpaceTuning": "_nst",
+    "OrthogonalMatchingPursuit": "_omp",
+    "OrthogonalMatchingPursuitCV": "_omp_cv",
+    "SparsePoissonRegressor": "_poisson",
+    "SparsePoissonRegressorCV": "_poisson",
+    "SparseBayesianRegressor": "_sbl",
+    "SimultaneousOMP": "_somp",
+    "SquareRootLasso": "_square_root_lasso",
+    "SquareRootLassoCV": "_square_root_lasso",
+    "StagewiseOMP": "_stomp",
+    "SubspacePursuit": "_subspace_pursuit",
+    "VAMPRegressor": "_vamp",
+}
+
+__all__ = sorted(_HOMES)
+
+__getattr__, __dir__ = on_first_use(__name__, _HOMES)

@@ -135,7 +135,13 @@ class CrossValidated(PathModel):
             alpha = float(grids[best[0]][best[1]])
             penalty, chosen = candidates[best[0]]
             problem = posed.problem = problem.with_penalty(penalty._replace(alpha=alpha))
-            result = self._solved(problem, None, self._watched(task.part("refit", None), posed))
+            (result,) = solve_path(
+                problem,
+                np.array([alpha]),
+                self.solver,
+                callback=self._watched(task.part("refit", None), posed),
+                **self._options(),
+            )
             announce_solve(problem, max(worst, result, key=lambda each: np.max(each.certificate)))
             self._store(result, posed, _Refits()(problem, result) if self.debias else None)
             self._store_choice(alpha, chosen, grids, errors)

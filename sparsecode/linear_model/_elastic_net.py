@@ -34,7 +34,8 @@ class ElasticNet(PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations (for working sets: rounds), each with about one product with X and one with its transpose.
+        Rounds of working sets, or iterations of FISTA where `solver` is that or the data are complex or no NumPy arrays: each with about
+        one product with X and one with its transpose. Sweeps and Newton steps within a round are not counted.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     debias : bool, default=False
@@ -55,7 +56,7 @@ class ElasticNet(PenalisedRegressor):
     support_ : array of int64, or of bool of shape (n_targets, n_features)
         Indices of the non-zero coefficients for one target, their mask for many.
     n_iter_ : int
-        Iterations done.
+        How many were done of what `max_iter` counts.
     dual_gap_ : float or array of shape (n_targets,)
         The duality gap, in the units of the objective; NaN with `alpha=0`, where there is no such proof.
     certificate_ : float or array of shape (n_targets,)
@@ -153,7 +154,7 @@ class ElasticNetCV(SquaredErrors, CrossValidated, PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations for each strength.
+        Of each strength, counted as by `ElasticNet`. Paths that few samples or features let be followed at once count changes of the support.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     debias : bool, default=False
@@ -273,7 +274,7 @@ class ElasticNetIC(ByCriterion, PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations for each strength.
+        Of each strength, counted as by `ElasticNet`. Paths that few samples or features let be followed at once count changes of the support.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     debias : bool, default=False

@@ -34,7 +34,9 @@ class SparseGLM(DevianceScore, PairModel, PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations (for working sets: rounds), each with about one product with X and one with its transpose.
+        What the solver of the pair repeats, with about one product with X and one with its transpose: rounds of working sets, Newton
+        steps, iterations of a gradient or primal-dual method, and for the square-root loss solves of the squared one. Sweeps and
+        pivots within a round are not counted.
     tol : float, default=1e-6
         For a convex penalty the duality gap relative to the objective at zero, otherwise the stationarity residual relative to
         its size at zero.
@@ -56,7 +58,7 @@ class SparseGLM(DevianceScore, PairModel, PenalisedRegressor):
     support_ : array of int64, or of bool of shape (n_targets, n_features)
         Indices of the non-zero coefficients for one target, their mask for many.
     n_iter_ : int
-        Iterations done.
+        How many were done of what `max_iter` counts.
     dual_gap_ : float or array of shape (n_targets,)
         The duality gap, in the units of the objective; NaN where the certificate is no gap.
     certificate_ : float or array of shape (n_targets,)
@@ -153,7 +155,7 @@ class SparseGLMCV(DevianceScore, PairModel, CrossValidated, PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations for each strength.
+        Of each strength, counted as by `SparseGLM`. Paths of small data that are followed at once count changes of the support or Newton steps.
     tol : float, default=1e-6
         For a convex penalty the duality gap relative to the objective at zero, otherwise the stationarity residual relative to
         its size at zero.
@@ -267,7 +269,7 @@ class SparseGLMIC(DevianceScore, PairModel, ByCriterion, PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations for each strength.
+        Of each strength, counted as by `SparseGLM`. Paths of small data that are followed at once count changes of the support or Newton steps.
     tol : float, default=1e-6
         For a convex penalty the duality gap relative to the objective at zero, otherwise the stationarity residual relative to
         its size at zero.

@@ -60,7 +60,8 @@ class GroupLasso(GroupModel, PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations (for working sets: rounds), each with about one product with X and one with its transpose.
+        Rounds of working sets, or iterations of FISTA where a gradient method is taken: each with about one product with X and one
+        with its transpose. Sweeps over the blocks and Newton steps within a round are not counted.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     debias : bool, default=False
@@ -81,7 +82,7 @@ class GroupLasso(GroupModel, PenalisedRegressor):
     support_ : array of int64, or of bool of shape (n_targets, n_features)
         Indices of the non-zero coefficients for one target, their mask for many.
     n_iter_ : int
-        Iterations done.
+        How many were done of what `max_iter` counts.
     dual_gap_ : float or array of shape (n_targets,)
         The duality gap, in the units of the objective; NaN with `alpha=0`, where there is no such proof.
     certificate_ : float or array of shape (n_targets,)
@@ -171,7 +172,7 @@ class GroupLassoCV(GroupModel, SquaredErrors, CrossValidated, PenalisedRegressor
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations for each strength.
+        Of each strength, counted as by `GroupLasso`.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     debias : bool, default=False

@@ -42,7 +42,8 @@ class LADLasso(PivotalModel, PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations (for working sets: rounds), each with about one product with X and one with its transpose.
+        Rounds of working sets, or iterations of the primal-dual method where that is taken: each with about one product with X and one
+        with its transpose. Pivots of the simplex method within a round are not counted.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     debias : bool, default=False
@@ -65,7 +66,7 @@ class LADLasso(PivotalModel, PenalisedRegressor):
     support_ : array of int64, or of bool of shape (n_targets, n_features)
         Indices of the non-zero coefficients for one target, their mask for many.
     n_iter_ : int
-        Iterations done.
+        How many were done of what `max_iter` counts.
     dual_gap_ : float or array of shape (n_targets,)
         The duality gap, in the units of the objective; NaN with `alpha=0`, where there is no such proof.
     certificate_ : float or array of shape (n_targets,)
@@ -165,7 +166,7 @@ class LADLassoCV(CrossValidated, PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations for each strength.
+        Of each strength, counted as by `LADLasso`. Paths of few samples that are followed at once count pivots.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     n_jobs : int, default=None

@@ -26,7 +26,8 @@ class Lasso(PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Rounds of working sets, each with one product with X and one with its transpose.
+        Rounds of working sets, each with one product with X and one with its transpose; sweeps and Newton steps within a round are not
+        counted. Iterations of FISTA where that is taken.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     debias : bool, default=False
@@ -47,7 +48,7 @@ class Lasso(PenalisedRegressor):
     support_ : array of int64, or of bool of shape (n_targets, n_features)
         Indices of the non-zero coefficients for one target, their mask for many.
     n_iter_ : int
-        Iterations done.
+        How many were done of what `max_iter` counts.
     dual_gap_ : float or array of shape (n_targets,)
         The duality gap, in the units of the objective; NaN with `alpha=0`, where there is no such proof.
     certificate_ : float or array of shape (n_targets,)

@@ -35,7 +35,7 @@ class LassoCV(SquaredErrors, CrossValidated, PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations for each strength.
+        Rounds of working sets for each strength, counted as by `Lasso`. Paths that few samples or features let be followed at once count changes of the support.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     debias : bool, default=False

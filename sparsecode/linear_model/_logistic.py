@@ -42,7 +42,9 @@ class SparseLogisticRegression(SparseClassifier):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations (for working sets: rounds), each with about one product with X and one with its transpose.
+        Rounds of working sets, each with one product with X and one with its transpose; the Newton steps and sweeps within are not
+        counted. Of small data Newton steps on the support, those at a larger strength on the way as one; iterations of a gradient
+        method where one is taken.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     debias : bool, default=False
@@ -63,7 +65,7 @@ class SparseLogisticRegression(SparseClassifier):
     support_ : array of int64, or of bool of shape (n_classes, n_features)
         Indices of the non-zero coefficients for two classes, their mask for more.
     n_iter_ : int
-        Iterations done.
+        How many were done of what `max_iter` counts.
     dual_gap_ : float
         The duality gap, in the units of the objective; NaN with `alpha=0`, where there is no such proof.
     certificate_ : float
@@ -157,7 +159,7 @@ class SparseLogisticRegressionCV(SparseClassifier, CrossValidated):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations for each strength.
+        Of each strength, counted as by `SparseLogisticRegression`. Paths of small data that are followed at once count Newton steps.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     n_jobs : int, default=None

@@ -25,7 +25,8 @@ class MultiTaskLasso(PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations (for working sets: rounds), each with about one product with X and one with its transpose.
+        Rounds of working sets, or iterations of FISTA where a gradient method is taken: each with about one product with X and one
+        with its transpose. Sweeps over the rows and Newton steps within a round are not counted.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     debias : bool, default=False
@@ -44,7 +45,7 @@ class MultiTaskLasso(PenalisedRegressor):
     support_ : array of bool of shape (n_targets, n_features), or of int64
         Mask of the non-zero coefficients, the same for all targets; their indices if y has one dimension.
     n_iter_ : int
-        Iterations done.
+        How many were done of what `max_iter` counts.
     dual_gap_ : float
         The duality gap, in the units of the objective; NaN with `alpha=0`, where there is no such proof.
     certificate_ : float
@@ -129,7 +130,7 @@ class MultiTaskLassoCV(SquaredErrors, CrossValidated, PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations for each strength.
+        Of each strength, counted as by `MultiTaskLasso`.
     tol : float, default=1e-6
         Duality gap relative to the objective at zero coefficients. In single precision at least 1e-6 is used.
     debias : bool, default=False

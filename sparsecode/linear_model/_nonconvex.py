@@ -66,7 +66,8 @@ class NonconvexRegressor(NonconvexModel, PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations (for working sets: rounds), each with about one product with X and one with its transpose.
+        Rounds of working sets, or iterations of a gradient method where one is taken: each with about one product with X and one
+        with its transpose. Sweeps and Newton steps within a round are not counted.
     tol : float, default=1e-6
         Distance of the negative gradient to the subdifferential of the penalty, relative to its size at zero coefficients.
     debias : bool, default=False
@@ -87,7 +88,7 @@ class NonconvexRegressor(NonconvexModel, PenalisedRegressor):
     support_ : array of int64, or of bool of shape (n_targets, n_features)
         Indices of the non-zero coefficients for one target, their mask for many.
     n_iter_ : int
-        Iterations done.
+        How many were done of what `max_iter` counts.
     certificate_ : float or array of shape (n_targets,)
         The relative stationarity (for "lq" and "l0" the relative prox residual): zero at a stationary point.
     status_ : Status
@@ -186,7 +187,7 @@ class NonconvexRegressorCV(NonconvexModel, SquaredErrors, CrossValidated, Penali
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations for each strength.
+        Of each strength, counted as by `NonconvexRegressor`.
     tol : float, default=1e-6
         Distance of the negative gradient to the subdifferential of the penalty, relative to its size at zero coefficients.
     debias : bool, default=False
@@ -303,7 +304,7 @@ class NonconvexRegressorIC(NonconvexModel, ByCriterion, PenalisedRegressor):
     solver : str, default="auto"
         The method, as for `solve`; by default the first that suits.
     max_iter : int, default=10000
-        Iterations for each strength.
+        Of each strength, counted as by `NonconvexRegressor`.
     tol : float, default=1e-6
         Distance of the negative gradient to the subdifferential of the penalty, relative to its size at zero coefficients.
     debias : bool, default=False

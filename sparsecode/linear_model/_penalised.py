@@ -173,7 +173,9 @@ class PenalisedModel(CallbackSupportMixin, LinearBase):
         return coef if tuple(coef.shape) == tuple(problem.shape) else None
 
     def _watched(self, task, posed):
-        """A solver's callback that tells scikit-learn's callbacks of each round."""
+        """A solver's callback that tells scikit-learn's callbacks of each round; None where there are none."""
+        if not task.is_watched:
+            return None
 
         def callback(progress):
             if progress.coef.ndim < len(posed.problem.shape):  # one target of many is no model yet

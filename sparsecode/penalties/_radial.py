@@ -48,6 +48,8 @@ def value(self, coef, weights=None):
     if weights is None:
         return forbid_negative(self, coef, xp.sum(self.cost(size), axis=0))
     excluded = xp.isinf(weights)
+    if not bool(xp.any(excluded)):
+        return forbid_negative(self, coef, xp.sum(weights * self.cost(size), axis=0))
     total = xp.sum(xp.where(excluded, xp.zeros_like(weights), weights) * self.cost(size), axis=0)
     total = xp.where(xp.any(excluded & (size > 0), axis=0), xp.full_like(total, float("inf")), total)
     return forbid_negative(self, coef, total)
@@ -57,11 +59,14 @@ def prox(self, coef, step):
     """A minimiser over w of ``|w - coef|**2 / 2 + step * cost(|w|)``, the global one; `step` broadcasts (weights enter here)."""
     xp = array_namespace(coef)
     wide = as_double(coef)
-    size = xp.maximum(wide, xp.zeros_like(wide)) if self.positive else xp.abs(wide)
+    size = xp.maximum(wide, 0 * wide) if self.positive else xp.abs(wide)
     step = as_double(step) + 0 * size if getattr(step, "ndim", 0) else float(step) + 0 * size
     excluded = xp.isinf(step)
-    new = self.shrink(size, xp.where(excluded, xp.zeros_like(step), step))
-    new = xp.where(excluded, xp.zeros_like(new), new)
+    if bool(xp.any(excluded)):
+        new = self.shrink(size, xp.where(excluded, 0 * size, step))
+        new = xp.where(excluded, 0 * new, new)
+    else:
+        new = self.shrink(size, step)
     if is_complex(coef):
         new = new / xp.where(size > 0, size, xp.ones_like(size)) * wide
     elif not self.positive:

@@ -56,7 +56,7 @@ class MCP(NamedTuple):
     def cost(self, size):
         """The penalty of one modulus."""
         xp = array_namespace(size)
-        size = xp.clip(size, max=self.gamma * self.alpha)
+        size = xp.minimum(size, xp.full_like(size, self.gamma * self.alpha))
         return size * (self.alpha - size / (2.0 * self.gamma))
 
     def slope(self, size):
@@ -73,9 +73,13 @@ def firm(size, step, alpha, gamma):
     """Firm threshold where ``step < gamma``, hard threshold beyond: the prox of ``alpha t - t**2 / (2 gamma)``, then flat."""
     xp = array_namespace(size)
     convex = step < gamma
-    slack = xp.where(convex, 1.0 - step / gamma, xp.ones_like(step))
-    rising = xp.maximum(size - step * alpha, xp.zeros_like(size)) / slack
-    hard = xp.where(size > alpha * xp.sqrt(step) * math.sqrt(gamma), size, xp.zeros_like(size))
+    every = bool(xp.all(convex))
+    slack = 1.0 - step / gamma
+    slack = slack if every else xp.where(convex, slack, xp.ones_like(step))
+    rising = xp.maximum(size - step * alpha, 0 * size) / slack
+    if every:
+        return xp.where(size <= gamma * alpha, rising, size)
+    hard = xp.where(size > alpha * xp.sqrt(step) * math.sqrt(gamma), size, 0 * size)
     return xp.where(convex, xp.where(size <= gamma * alpha, rising, size), hard)
 
 

@@ -93,17 +93,17 @@ def relative_gap(problem, coef, point=None) -> Certificate:
     return Certificate(value, objective, "relative duality gap", point)
 
 
-def relative_gaps(problem, coefs, alphas):
+def relative_gaps(problem, coefs, alphas, duals=None):
     """`relative_gap` of coefficients (n_features, n_alphas), each at its own strength of a homogeneous penalty, and their constants.
 
-    For a problem of one target; the products are shared.
+    For a problem of one target; the products are shared. With `duals` (n_samples, n_alphas) of the solver's own, it is those that prove.
     """
     problem, coefs = problem.in_double(), as_double(coefs)
     penalty, target = problem.penalty._replace(alpha=1.0), np.repeat(problem.target[:, None], alphas.size, axis=1)
     many = type(problem)(problem.design, target, problem.loss, penalty, problem.penalty_weights)
     if not isinstance(problem.row_weights, float):
         many.row_weights, many._root = problem.row_weights[:, None], problem._root
-    point = many.at(coefs)
+    point = many.at(coefs) if duals is None else many.at_pair(coefs, duals)
     objective = point.loss + alphas * many.penalty_value(coefs)
     gap = objective - _best_dual(many, point, alphas)
     value = np.maximum(relative(gap, problem.at_zero().loss), 0.0)

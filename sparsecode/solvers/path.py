@@ -200,7 +200,7 @@ def solve_path(problem, alphas, solver="auto", *, keep_proofs=False, callback=No
             if callback is None:
                 known = method.at_once(problem, alphas, options["tol"], handed_out=not keep_proofs)
         result = known[k] if known is not None else None
-        if result is None:
+        if result is None or result.n_iter > options["max_iter"]:
             result = method.run(problem, coef, memory, callback=callback, **options)
             result = replace(result, intercept=problem.intercept(result.coef))
         yield result

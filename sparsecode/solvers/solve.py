@@ -67,7 +67,9 @@ def solve(
     init : array of shape (n_features,) or (n_features, n_targets), optional
         Where to start; zeros by default.
     max_iter : int, default=10_000
-        Iterations (for working sets: rounds), each one product with A and one with its adjoint.
+        What the method repeats, with about one product with A and one with its adjoint: rounds of working sets (``"working_set"``,
+        ``"block_descent"``, ``"prox_newton"``, ``"least_absolute"``), Newton steps (``"support_newton"``), solves of the squared loss
+        (``"square_root"``), reweighted solves (``"reweighted_l1"``), iterations otherwise. Sweeps and pivots within one are not counted.
     tol : float, default=1e-6
         For a convex penalty the duality gap relative to the objective at zero, otherwise the stationarity residual relative to
         its size at zero. In single precision at least 1e-6 is used.

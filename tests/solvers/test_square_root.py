@@ -257,3 +257,13 @@ def test_an_exact_fit_is_proved_for_all_smaller_strengths_without_another_solve(
     assert all(result.n_iter == 0 for result in path.results[1:])
     least = linprog(np.ones(120), A_eq=np.hstack([A, -A]), b_eq=y).fun
     np.testing.assert_allclose(np.abs(path.coefs).sum(axis=0), least, rtol=1e-5)
+
+
+def test_zero_is_certified_only_where_it_may_be_the_answer():
+    """At a smaller strength, the correlations that every solve begins with say already that it is not."""
+    A, y, _ = planted(n_samples=50, n_features=80)
+    top = alpha_max(A, y, SquareRoot())
+    assert solve(A, y, SquareRoot(), L1(0.5 * top)).history["iteration"][0] == 1
+    nothing = solve(A, y, SquareRoot(), L1(1.01 * top))
+    assert nothing.history["iteration"] == [0]
+    assert nothing.certificate <= 1e-12

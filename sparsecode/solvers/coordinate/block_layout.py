@@ -30,7 +30,7 @@ class Blocks(NamedTuple):
     @property
     def sizes(self):
         """Columns in each block."""
-        return np.diff(self.starts)
+        return self.starts[1:] - self.starts[:-1]
 
     @property
     def is_free(self):

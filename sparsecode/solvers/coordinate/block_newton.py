@@ -38,7 +38,7 @@ def newton_step(gram, coef, remaining, starts, thresholds, single):
         return None
     new = coef + direction
     turned = np.add.reduceat(np.sum(coef * new, axis=0), starts[:-1]) <= 0
-    zeroed = np.repeat(turned & (thresholds > 0), np.diff(starts)) | ((single > 0) & (coef * new < 0))
+    zeroed = np.repeat(turned & (thresholds > 0), starts[1:] - starts[:-1]) | ((single > 0) & (coef * new < 0))
     steps = [direction] if not zeroed.any() else [direction, np.where(zeroed, -coef, direction)]
     best, lowest = None, 0.0
     for step in steps:
@@ -50,14 +50,14 @@ def newton_step(gram, coef, remaining, starts, thresholds, single):
     if best is None:
         return None
     small = block_norms(coef + best, starts) <= _ROUNDING * block_norms(coef, starts)
-    landed = np.repeat(small & (thresholds > 0), np.diff(starts))
+    landed = np.repeat(small & (thresholds > 0), starts[1:] - starts[:-1])
     landed = landed | ((single > 0) & (np.abs(coef + best) <= _ROUNDING * np.abs(coef)))
     return np.where(landed, -coef, best)
 
 
 def direction_of(gram, coef, remaining, starts, thresholds, single):
     """``H^-1`` times the descent direction, or None; `gram` is overwritten."""
-    sizes, norms = np.diff(starts), block_norms(coef, starts)
+    sizes, norms = starts[1:] - starts[:-1], block_norms(coef, starts)
     charged = thresholds > 0
     bend = np.repeat(np.divide(thresholds, norms, out=np.zeros_like(norms), where=charged), sizes)
     unit = coef / np.repeat(np.where(charged, norms, 1.0), sizes)
@@ -87,7 +87,8 @@ def _of_rows(gram, unit, bend, descent):
     inverse, failed = dpotri(factor, lower=1)
     if failed:
         return None
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    inverse = inverse + inverse.T  # its upper triangle was clean
+    inverse[np.diag_indices_from(inverse)] *= 0.5
     unit = np.sqrt(bend) * unit
     factor = _factor(np.eye(bend.size) - inverse * (unit.T @ unit))
     if factor is None:
@@ -143,12 +144,12 @@ class _Along:
 
 def _factor(matrix):
     """Cholesky's factor, with a ridge where columns are dependent; None if that fails too."""
-    factor, failed = dpotrf(matrix, lower=1, clean=0)
+    factor, failed = dpotrf(matrix, lower=1, clean=1)
     if failed:
         bumped = matrix.copy(order="F")
         diagonal = np.diagonal(matrix)
         bumped[np.diag_indices_from(bumped)] += _RIDGE * np.maximum(diagonal, np.finfo(float).tiny)
-        factor, failed = dpotrf(bumped, lower=1, clean=0)
+        factor, failed = dpotrf(bumped, lower=1, clean=1)
     return None if failed else factor
 
 

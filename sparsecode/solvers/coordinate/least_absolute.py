@@ -6,7 +6,8 @@ The linear program of a few columns is solved to its end (`kernels.absolute`); i
 the one product ``A^T u`` that the certificate needs anyway, and those with ``|a_j^T u| > alpha weights_j`` join. A vertex stays one
 when columns join or the strength changes, so every solve starts where the last one ended, also along a path. Where pivots have
 taken half as long as a way through the inside of the program would (`central_path`), or the columns that object at first foresee
-as much, as they do for supports of hundreds, that is taken instead, and a few pivots from where it leads find the vertex.
+as much, as they do for supports of hundreds, that is taken instead, and a few pivots from where it leads find the vertex. On few
+samples the vertices are followed from one strength to the next instead, without the compiler (`absolute_path`).
 
 A concave penalty whose slope at zero is finite is a sequence of such programs: each weighs the l1 norm by the slopes at the last
 vertex, lies above the objective and touches it there (`majorised`). The objective falls from one vertex to the next, of which there
@@ -31,6 +32,7 @@ from ..certificates import PairCertificate
 from ..driver import State, drive
 from ..methods import Method
 from ..reweighted import has_tangents, majorised
+from .absolute_path import absolute_path, is_short
 from .simplex import OPTIMAL, PAUSED, STUCK, Simplex
 
 __all__ = ["LEAST_ABSOLUTE"]
@@ -125,9 +127,17 @@ def _remember(problem):
 
 def _run(problem, coef, memory, *, tol, max_iter, callback=None, screening=True):
     """One target, from `coef`. No warning."""
+    tol = attainable(tol, problem.target)
     duals = PairCertificate(problem)
     steps = _steps(problem, coef, memory, duals)
-    return drive(steps, duals, max_iter=max_iter, tol=attainable(tol, problem.target), callback=callback)
+    return drive(steps, duals, max_iter=max_iter, tol=tol, callback=callback)
 
 
-LEAST_ABSOLUTE = Method("least_absolute", _suits, _run, _remember, each_target=True)
+def _at_once(problem, alphas, tol, handed_out):
+    """What the path on few samples needs no working set for; with a concave penalty there is none."""
+    if not (isinstance(problem.penalty, L1) and is_short(problem)):
+        return [None] * len(alphas)
+    return absolute_path(problem, alphas, attainable(tol, problem.target))
+
+
+LEAST_ABSOLUTE = Method("least_absolute", _suits, _run, _remember, each_target=True, at_once=_at_once)

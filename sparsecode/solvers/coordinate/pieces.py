@@ -27,13 +27,23 @@ import numpy as np
 from .newton import solve_definite
 from .subproblem import NEWTON_CUBE, NEWTON_SQUARE, SWEEPS, anderson
 
-__all__ = ["minimise_pieces"]
+__all__ = ["is_uncompiled", "minimise_pieces"]
 
 _ROUNDS = 60
+_SIDE, _ENTRIES = 128, 1 << 16  # samples or features, and entries, of small problems
+_BENT = 0.5  # concavity, over the curvature of a column of norm sqrt(n_samples)
+_LOUD = 0.01  # of the largest objection: those below wait for Newton's method
 _TRIALS = 0.25 ** np.arange(3)  # shares of a Newton step to try
 _DIFFERENCE = 1e-6  # relative; the slope of the prox is measured across it
 _FLAT = 1e-8  # a prox of smaller slope holds its coefficient where it is, at a bound for example
 _ROUNDING = 1e-13  # relative change of the objective that says nothing
+
+
+def is_uncompiled(design, penalty):
+    """Whether data are small, and the penalty bends so little that Newton steps spare most sweeps: numba is then not even imported."""
+    n_samples, n_features = design.shape
+    small = min(n_samples, n_features) <= _SIDE and n_samples * n_features <= _ENTRIES
+    return small and getattr(penalty, "concavity", np.inf) <= _BENT
 
 
 class _Look(NamedTuple):
@@ -63,6 +73,8 @@ class _Descent:
         columns = self.columns
         columns.work = spent = 0.0
         look = self.look()
+        if is_uncompiled(columns.design, self.penalty):
+            return self.run_by_newton(aim, look)
         for _ in range(_ROUNDS):
             if look.worst <= aim:
                 break
@@ -80,6 +92,19 @@ class _Descent:
                 spent = columns.work = columns.work + cost
             if not (newton and self.newton(look)):
                 self.extrapolate(np.array(iterates), look)
+            look = self.look()
+        return look.worst
+
+    def run_by_newton(self, aim, look):
+        """The same with single sweeps, over those alone that object, and Newton steps in between: for small problems, uncompiled."""
+        columns = self.columns
+        for k in range(SWEEPS * _ROUNDS):
+            if look.worst <= aim:
+                break
+            jumps = np.any((look.best == 0) != (columns.coef == 0))
+            if (jumps and k % 2 == 0) or not self.newton(look):
+                loud = self.bend * np.abs(look.best - columns.coef) > max(aim, _LOUD * look.worst)
+                columns.visit(self.penalty, self.weights, np.flatnonzero(loud))
             look = self.look()
         return look.worst
 
@@ -122,7 +147,7 @@ class _Descent:
         """Derivative of the prox, by central differences."""
         gap = _DIFFERENCE * np.abs(pull)
         safe = np.where(gap > 0, gap, 1.0)
-        above, below = (self.penalty.prox(pull + shift, self.steps) for shift in (gap, -gap))
+        above, below = self.penalty.prox(pull + np.stack([gap, -gap]), np.stack([self.steps, self.steps]))
         return (above - below) / (2.0 * safe)
 
     def extrapolate(self, iterates, look):

@@ -19,7 +19,7 @@ import numpy as np
 from ..._parallel import single_threaded_blas
 from ..driver import State
 from ..proximal.forward_backward import accelerated_steps
-from .pieces import minimise_pieces
+from .pieces import is_uncompiled, minimise_pieces
 from .subproblem import INTERPRETED
 
 __all__ = ["separable_steps"]
@@ -64,7 +64,9 @@ def separable_steps(problem, coef, working_set, certify, tol):
                 working_set.grow(new)
             members = working_set.members
             working_set.begin(np.asarray(coef[members], dtype=np.float64), certificate.point)
-            minimise_pieces(working_set, charged, (_FINE if settled else _COARSE) * worst / 10.0**idle)
+            minimise_pieces(
+                working_set, charged, (_FINE if settled or columns.uncompiled else _COARSE) * worst / 10.0**idle
+            )
         before, coef = coef, np.zeros(problem.n_features, dtype=dtype)
         coef[members] = working_set.coef
         certificate = certify(problem, coef)
@@ -93,6 +95,7 @@ class _Columns:
         self.bend = np.where(self.null, 1.0, bend)
         self.steps = np.where(self.null, 0.0, weights) / self.bend
         self.free = _mask(problem.free_columns(), bend.size) & ~self.null
+        self.uncompiled = is_uncompiled(problem.design, problem.penalty)
         self.jumps = not problem.penalty.is_convex
         self.unit = float(np.max(np.abs(problem.in_double().at_zero().correlation), initial=0.0))
 
@@ -100,7 +103,7 @@ class _Columns:
         """How far each coefficient is from the minimiser of its own problem, in the units of a correlation."""
         coef = np.asarray(coef, dtype=np.float64)
         pull, distance = coef + correlation / self.bend, np.empty(coef.size)
-        if coef.size > INTERPRETED:
+        if coef.size > INTERPRETED and not self.uncompiled:
             from ...kernels.coordinate import moves
 
             moves(penalty, pull, self.steps, coef, distance)

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from .absolute_path import moved_target
 from .central_path import central_vertex
 
 __all__ = ["OPTIMAL", "PAUSED", "STUCK", "Simplex"]
 
 OPTIMAL, PAUSED, STUCK = "optimal", "paused", "stuck"  # what pivoting came to
 
-_PERTURBATION = 1e-11  # of a target, relative
 _LEFT, _ROUNDING = 1e-10, 1e-14  # of the target: what a coefficient adds to it that perturbation, or rounding, leaves
 _REFRESH = 50  # pivots between two factorisations
 _PIVOTS = 100  # for each row and column: more than are ever needed
@@ -54,10 +54,7 @@ class Simplex:
         if self.target is not None and np.array_equal(wanted, self.target):
             return
         self.target = wanted
-        size = np.abs(wanted)
-        typical = np.median(size[size > 0]) if np.any(size) else 1.0
-        shift = np.random.default_rng(0).uniform(0.5, 1.0, size.size)
-        self.moved = wanted + _PERTURBATION * shift * (size + typical)
+        self.moved = moved_target(wanted)
         self.support, self.basis = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
 
     def grow(self, new):

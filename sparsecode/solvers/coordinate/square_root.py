@@ -135,10 +135,12 @@ class _Inner:
         self.kept = memory.kept
         self.alpha, self.solved = problem.penalty.alpha, None  # the working set whose coefficients are the last solve's
         self.is_homogeneous = getattr(problem.penalty, "is_homogeneous", False)  # duals prove alike at any length
-        self.target_size = size = float(np.sqrt(2.0 * float(self._misfit(problem.start()))))
-        if self.squared.design.is_numpy and self.squared.in_double() is self.squared:
+        wide = self.squared.in_double()
+        nothing = 0 * wide.target
+        self.target_size = size = float(np.sqrt(2.0 * float(wide.loss.value(wide.target, nothing, wide.row_weights))))
+        if wide is self.squared and wide.design.is_numpy:
             correlation = size * problem.in_double().at_zero().correlation
-            self.squared._at_zero = self._point(problem.start(), size, correlation)
+            wide._at_zero = self._point(nothing, size, correlation)
 
     def solve(self, coef, sigma, wanted, last, quick=False):
         """Coefficients at a sigma, to a relative gap `wanted` of the square-root problem, and the size of their residual.
@@ -182,10 +184,10 @@ class _Inner:
         squared = self.squared.in_double()
         return squared.loss.value(squared.target, squared.design.product(as_double(coef)), squared.row_weights)
 
-    def _point(self, coef, size, correlation):
-        """The point of the squared loss whose correlations are known, and the size of the residual."""
+    def _point(self, fitted, size, correlation):
+        """The point of the squared loss whose fitted values, correlations and size of the residual are known."""
         squared = self.squared
-        dual = -squared.loss.gradient(squared.target, squared.design.product(coef), squared.row_weights)
+        dual = -squared.loss.gradient(squared.target, fitted, squared.row_weights)
         return Point(np.float64(0.5 * size**2), correlation, dual)
 
     def know(self, coef, size, point):
@@ -200,7 +202,7 @@ class _Inner:
         if self.squared.design is self.problem.in_double().design:
             known = Point(np.float64(0.5 * size**2), size * point.correlation, size * point.dual)
         else:
-            known = self._point(coef, size, size * point.correlation)
+            known = self._point(self.squared.design.product(coef), size, size * point.correlation)
         certifier.know(coef, known)
 
     def meeting(self, coef, sigma):
@@ -234,13 +236,14 @@ def _steps(problem, start, memory, tol, duals):
     """
     fit, proof, strength = memory.kept.get("exact", (None, None, 1.0))
     duals.point = proof * (problem.penalty.alpha / strength) if fit is start else None
-    certificate = yield State(start)
+    wide = problem.in_double()
+    is_zero = not bool(problem.xp.any(start != 0))
+    certificate = yield State(start, certify=not (is_zero and _is_left(wide)))
     duals.point = None
     inner, secant = _Inner(problem, memory), SecantInSquares()
     size, coef, dtype = inner.target_size, as_double(start), start.dtype
-    wide = problem.in_double()
-    sigma = min(float(wide.loss.value(wide.target, wide.design.product(coef), wide.row_weights)), size)
-    sigma = max(sigma, _FLOOR * size)
+    sigma = size if is_zero else float(wide.loss.value(wide.target, wide.design.product(coef), wide.row_weights))
+    sigma = max(min(sigma, size), _FLOOR * size)
     wanted, following, least, idle, untried, rounds = 1.0, 0.0, np.inf, 0, np.inf, 0
     while True:
         near = abs(following - sigma) <= _NEAR * sigma
@@ -280,6 +283,12 @@ def _steps(problem, start, memory, tol, duals):
                 yield State(problem.xp.astype(coef, dtype, copy=False), finished=True)
             duals.point = inner.dual(coef, None, following if met else sigma)
             yield from primal_dual_steps(problem, problem.xp.astype(coef, dtype, copy=False), duals)
+
+
+def _is_left(problem):
+    """Whether zero is no minimiser, as the correlations there say: then it needs no certificate."""
+    limit = problem.penalty.dual_limit(problem.at_zero().correlation, problem.coef_weights)
+    return bool(problem.xp.all(limit < 1.0 - _NEAR))
 
 
 class _Proofs:

@@ -68,6 +68,10 @@ class WorkingSet(ABC):
     def sweep(self, penalty, weights, still):
         """One sweep of coordinate descent."""
 
+    def visit(self, penalty, weights, chosen):
+        """One sweep over the chosen members at least, without the compiler where it can do without."""
+        self.sweep(penalty, weights, 0.0)
+
     @abstractmethod
     def correlations(self):
         """``A_W^T residual / n_samples``, (size,)."""
@@ -237,6 +241,10 @@ class GramWorkingSet(WorkingSet):
         self.work += moves * size
         return trail, settled
 
+    def visit(self, penalty, weights, chosen):
+        moves = _interpreted_sweeps(self.gram.matrix, penalty, weights, self.coef, self.remaining, 1, 0.0, chosen)
+        self.work += moves * self.coef.size
+
     def correlations(self):
         return self.remaining
 
@@ -265,13 +273,14 @@ class GramWorkingSet(WorkingSet):
         self.coef, self.remaining = coef, correlations
 
 
-def _interpreted_sweeps(gram, penalty, weights, coef, remaining, n_sweeps, still):
-    """`kernels.coordinate.gram_sweeps` without the compiler, for small problems."""
+def _interpreted_sweeps(gram, penalty, weights, coef, remaining, n_sweeps, still, chosen=None):
+    """`kernels.coordinate.gram_sweeps` without the compiler, for small problems, over all coordinates or the chosen."""
     prox = SCALAR_PROX[type(penalty)]
     size, moves = coef.size, 0
+    chosen = range(size) if chosen is None else chosen.tolist()
     for _ in range(n_sweeps):
         largest = 0.0
-        for j in range(size):
+        for j in chosen:
             curvature = float(gram[j, j])
             if curvature <= 0.0:
                 continue
