@@ -137,7 +137,8 @@ class MaskedLearner:
         """Learn from one batch; what it said is returned."""
         found = self.misfit(signals, hidden, n_jobs)
         size = found.n_signals * self.scale**2
-        floor = _LEAST + rate * found.energy[:, None] / size  # nearer to an optimum than `rate`, the curvature sets the step
+        # nearer to an optimum than `rate`, curvature sets the length of a step
+        floor = _LEAST + rate * found.energy[:, None] / size
         self.adam, change = self.adam.step(found.gradient / size, rate, floor)
         self.atoms = _unit_rows(self.atoms + change)
         return found
