@@ -17,7 +17,7 @@ from ._transform import as_dictionary
 
 __all__ = ["best_fit"]
 
-_FEATURES = 5.0  # to a degree of temperature, at least, for "binary": log likelihoods grow with their number
+_FEATURES = 25  # for which the highest temperatures are meant: log likelihoods grow with their number
 _AGAIN = 20  # iterations, at the temperature one, in which rows are left out anew after causes were replaced
 _REPLACEMENTS = 5  # at most
 
@@ -91,8 +91,8 @@ def _annealing(estimator, n_features):
     temperature = estimator.temperature
     if temperature is None:
         temperature = TEMPERATURES[estimator.model]
-        if estimator.model == "binary":
-            temperature = min(temperature, max(1.0, n_features / _FEATURES))
+        if estimator.model in ("binary", "discrete"):
+            temperature = max(1.0, temperature * min(n_features / _FEATURES, 1.0))
     return Annealing(estimator.n_annealing, temperature, estimator.parameter_noise, estimator.cut_data)
 
 

@@ -59,8 +59,8 @@ class ProbabilisticSparseCoding(CausesTransformer):
     n_annealing : int, default=80
         Iterations whose likelihood counts to the power of one over a temperature, which falls to 1.
     temperature : float, optional
-        Where it starts; by default 5 for "binary" (a fifth of the number of features, if that is less), 4 for "ternary", 6 for "discrete", 2
-        for the others. At least 1.
+        Where it starts; by default 5 for "binary" and 6 for "discrete" (less in proportion for fewer than 25 features), 4 for
+        "ternary", 2 for the others. At least 1.
     parameter_noise : float, default=0.0
         Noise added to the components while annealing, over that of the data as learned so far.
     cut_data : bool, default=True

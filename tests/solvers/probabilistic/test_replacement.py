@@ -70,12 +70,13 @@ def test_an_idle_cause_becomes_the_one_that_is_missing(model):
 def test_causes_that_are_missing_are_found_one_each_and_gaps_do_no_harm():
     bars = bars_for("binary")
     found = bars.components.copy()
-    found[2], found[5] = TOO_MUCH, -TOO_MUCH
-    gaps = np.random.default_rng(0).random(bars.data.shape) < 0.1
+    found[2], found[3] = TOO_MUCH, -TOO_MUCH
+    gaps = np.arange(300)[:, None] % 16 == np.arange(16)  # one in every image
     for X in (bars.data, np.where(gaps, np.nan, bars.data)):
         better = without_idle_causes(X, causes("binary", found), Truncation(8, 4))
-        likeness = [[cosine(better.components[h], bars.components[m]) for m in (2, 5)] for h in (2, 5)]
-        assert np.all(np.max(likeness, axis=0) > 0.75)
+        likeness = [[cosine(better.components[h], bars.components[m]) for m in (2, 3)] for h in (2, 3)]
+        assert np.all(np.max(likeness, axis=0) > 0.6)  # what is missed most may be both at once
+        assert cosine(better.components[2], better.components[3]) < 0.8
 
 
 def test_the_size_of_the_data_does_not_matter():
