@@ -131,7 +131,9 @@ class _Run:
     def __init__(self, signals, atoms, layout, coder_for):
         self.signals, self.atoms, self._layout, self._coder_for = signals, atoms, layout, coder_for
         self.codes: list = [None] * len(signals)
-        self.statistics, self.coder, self.certificate = None, None, np.inf
+        self.statistics: Any = None
+        self.coder: Any = None
+        self.certificate = np.inf
         self.iteration = self.n_replaced = 0
         self.history: dict[str, list] = {name: [] for name in _HISTORY}
 
