@@ -366,3 +366,17 @@ def test_the_callback_sees_the_iteration_that_converges():
     model, X = run_for("windows", tol=0.3, max_iter=40, callback=lambda progress: seen.append(progress.iteration))
     assert model.fit(X).status_ is Status.CONVERGED
     assert seen == model.history_["iteration"]
+
+
+def test_of_two_atoms_that_are_one_up_to_a_shift_the_one_used_less_goes():
+    from sparsecode.solvers.convolutional.atoms import ConvolutionalStatistics
+    from sparsecode.solvers.convolutional.coder import Layout
+    from sparsecode.solvers.convolutional.coding import make_coder
+    from sparsecode.solvers.convolutional.learning import _useless
+
+    pulse = np.array([0.0, 0.6, 0.8, 0.0, 0.0])
+    atoms = np.array([pulse, np.roll(pulse, 1), np.eye(5)[4]])
+    coder = make_coder("lgcd", atoms, Layout((5,), (20,)), 0.1)
+    for usage, gone in (([5.0, 2.0, 3.0], [1]), ([2.0, 5.0, 3.0], [0]), ([2.0, 5.0, 0.0], [0, 2])):
+        statistics = ConvolutionalStatistics.empty(coder.atoms.shape)._replace(usage=np.array(usage))
+        np.testing.assert_array_equal(_useless(coder, statistics), gone)

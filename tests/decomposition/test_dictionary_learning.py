@@ -576,3 +576,17 @@ def test_an_atom_that_a_stream_never_uses_becomes_a_signal():
     assert model.history_["replaced"][-1] == 1
     assert model.history_["objective"][-1] < 1e-12
     np.testing.assert_allclose(np.abs(model.components_[3]), np.eye(6)[3], atol=1e-12)
+
+
+def test_an_atom_that_begins_anew_has_no_past():
+    axes = np.eye(4)
+    coder = make_coder("omp", 4, 2, n_nonzero_coefs=2)
+    learner = OnlineLearner(axes[:2].copy(), coder, forgetting=0.0, positive=False, n_sweeps=1, replace_dead=True)
+    learner.step(np.tile(2 * axes[0] + axes[1], (20, 1)))
+    assert learner.statistics.code_gram[0, 1] != 0.0
+    learner.step(np.vstack([np.tile(axes[1], (15, 1)), np.tile(3 * axes[2], (5, 1))]))
+    assert learner.n_replaced == 1
+    np.testing.assert_array_equal(learner.statistics.code_gram[0], 0.0)
+    np.testing.assert_array_equal(learner.statistics.code_gram[:, 0], 0.0)
+    np.testing.assert_array_equal(learner.statistics.code_signal[0], 0.0)
+    np.testing.assert_allclose(learner.atoms[0], axes[2], atol=1e-12)
