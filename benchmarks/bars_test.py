@@ -25,8 +25,8 @@ N_IMAGES = 500
 NOISE = 2.0
 #: model: sizes of an image, values of a bar, what shows where bars cross
 CASES = {
-    "binary": ((4, 5), (1.0,), "sum"),
-    "maximal": ((4, 5), (1.0,), "max"),
+    "binary": ((4, 5, 8), (1.0,), "sum"),
+    "maximal": ((4, 5, 8), (1.0,), "max"),
     "ternary": ((5,), (-1.0, 1.0), "sum"),
     "discrete": ((5,), (1.0, 2.0), "sum"),
     "maximum_magnitude": ((5,), (1.0,), "magnitude"),

@@ -82,6 +82,14 @@ class Checkpoint:
                         f"{now.get(name)!r}; make it what it was, or give another path to begin anew."
                     )
 
+    def within(self, epoch, max_iter):
+        """Refuse a run of fewer epochs than the file has behind it: what it was like after them is not known any more."""
+        if epoch > max_iter:
+            raise ValueError(
+                f"{self._name()} has {epoch} passes behind it, but max_iter={max_iter}; raise max_iter, or give another path to begin "
+                "anew."
+            )
+
     def save(self, numbers, arrays):
         """Put this epoch in the place of the one before."""
         header = json.dumps({"identity": self.identity, "numbers": numbers})

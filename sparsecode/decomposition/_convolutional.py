@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from numbers import Integral, Real
+from os import PathLike
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from .._array import attainable
 from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing, with_callbacks
-from .._parallel import map_blocks, worker_pool
-from .._validation import check_range, refuse_lazy
+from .._parallel import worker_pool
 from .._warnings import warn
 from ..designs import ConvolutionDesign
-from ..result import SolveResult, Status
+from ..result import Status
 from ..solvers.convolutional.coder import Layout
-from ..solvers.convolutional.coding import CERTIFICATE, largest_correlation, loudest_window, make_coder
+from ..solvers.convolutional.coding import largest_correlation, loudest_window
 from ..solvers.convolutional.learning import learn_atoms
+from ._checkpoint import Checkpoint, describe_data, describe_parameters
 from ._convolutional_setup import atom_lengths, first_atoms
-from ._rows import CompressedRows, DenseRows
-from ._transform import floating, rows_dtype
+from ._convolutional_transform import SOLVERS, ConvolutionalTransformer
 
 __all__ = ["ConvolutionalDictionaryLearning"]
 
-_CODING = {"lgcd": 1000, "fista": 10_000}  # iterations of a coder
-_CHUNK = 64  # signals coded between two appends to the output
+_FREE = ("tol", "callback", "n_jobs", "checkpoint", "sparse_output")  # may change on the way
 
 
-class ConvolutionalDictionaryLearning(
-    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransformer):
     """Learn short atoms that occur anywhere in signals, by alternation of convolutional sparse coding and atom updates.
 
     The problem is::
@@ -79,6 +72,10 @@ class ConvolutionalDictionaryLearning(
         drawn at random, the likelier the more energy they hold.
     random_state : int, RandomState or None, default=None
         For the first atoms. The answer has the same bits for any `n_jobs`.
+    checkpoint : str or path-like, optional
+        File in which `fit` keeps the last complete iteration, and from which it goes on if the file is there: with the same bits as a
+        run that was never cut. Only `tol`, `callback`, `n_jobs` and the form of the codes may then differ from those of the first
+        run. Remove the file to begin anew.
     callback : callable, optional
         Called with a `ConvolutionalProgress` after each iteration; return True to stop.
     sparse_output : bool, default=False
@@ -115,7 +112,8 @@ class ConvolutionalDictionaryLearning(
     Raises
     ------
     ValueError
-        If atoms are longer than signals, would move along more than two axes, or `dict_init` has another shape.
+        If atoms are longer than signals, would move along more than two axes, `dict_init` has another shape, or the checkpoint is of
+        another version of the package, other data or other parameters: then nothing is changed.
 
     See Also
     --------
@@ -151,7 +149,7 @@ class ConvolutionalDictionaryLearning(
         "atom_shape": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "relative": ["boolean"],
-        "solver": [StrOptions(set(_CODING))],
+        "solver": [StrOptions(set(SOLVERS))],
         "positive_code": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
@@ -160,6 +158,7 @@ class ConvolutionalDictionaryLearning(
         "replace_dead": ["boolean"],
         "dict_init": ["array-like", None],
         "random_state": ["random_state"],
+        "checkpoint": [str, PathLike, None],
         "callback": [callable, None],
         "sparse_output": ["boolean"],
         "n_jobs": [Integral, None],
@@ -181,6 +180,7 @@ class ConvolutionalDictionaryLearning(
         replace_dead=True,
         dict_init=None,
         random_state=None,
+        checkpoint=None,
         callback=None,
         sparse_output=False,
         n_jobs=None,
@@ -198,6 +198,7 @@ class ConvolutionalDictionaryLearning(
         self.replace_dead = replace_dead
         self.dict_init = dict_init
         self.random_state = random_state
+        self.checkpoint = checkpoint
         self.callback = callback
         self.sparse_output = sparse_output
         self.n_jobs = n_jobs
@@ -228,15 +229,12 @@ class ConvolutionalDictionaryLearning(
                     f"atoms of shape {layout.atom_shape} would move along {len(layout.moving)} axes of signals of shape "
                     f"{layout.signal_shape}; make them as long as the signal on all but two."
                 )
+            checkpoint = self._opened_checkpoint(X)
             signals = layout.planes(X, layout.signal_shape)
             atoms = first_atoms(
                 self.dict_init, self.n_components, signals, layout, check_random_state(self.random_state)
             )
-            self.alpha_ = float(self.alpha)
-            if self.relative:
-                design = ConvolutionDesign(atoms, layout.signal_shape)
-                largest = largest_correlation(design, X, self.positive_code) or loudest_window(layout.atom_shape, X)
-                self.alpha_ = self.alpha_ * largest or 1.0
+            self.alpha_ = self._strength(X, atoms, layout, checkpoint)
             learned = learn_atoms(
                 signals,
                 atoms,
@@ -251,6 +249,7 @@ class ConvolutionalDictionaryLearning(
                 n_jobs=self.n_jobs,
                 callback=self.callback,
                 task=task,
+                checkpoint=checkpoint,
             )
             self._store(learned, layout, signals.dtype)
             task.end(dict)
@@ -262,125 +261,26 @@ class ConvolutionalDictionaryLearning(
             )
         return self
 
-    def transform(self, X):
-        """Code each signal.
+    def _opened_checkpoint(self, X):
+        """The checkpoint of a run on these signals, where one is asked for."""
+        if self.checkpoint is None:
+            return None
+        identity = {
+            "estimator": {"class": type(self).__name__},
+            "parameter": describe_parameters(self, _FREE),
+            "data": describe_data(X),
+        }
+        return Checkpoint(self.checkpoint, identity)
 
-        Parameters
-        ----------
-        X : array of shape ``(n_samples, *signal_shape)``
-            Signals of the shape of those of `fit`; `convolutional_lasso` codes others.
-
-        Returns
-        -------
-        ndarray or scipy.sparse.csr_matrix of shape (n_samples, n_components * n_places)
-            Codes, one flattened array of ``code_shape_`` a row; sparse if `sparse_output`.
-        """
-        codes, certificate, _, _ = self._coded(X)
-        goal = attainable(self.code_tol, np.empty(0, codes.dtype))
-        missed = int(np.count_nonzero(~(certificate <= goal)))
-        if missed:
-            warn(
-                f"{missed} of {certificate.size} codes miss the tolerance {goal:.1e}: the largest {CERTIFICATE} is "
-                f"{np.max(certificate):.3e}; raise code_tol, or fit with float64.",
-                ConvergenceWarning,
-            )
-        return codes
-
-    def encode(self, X):
-        """Code each signal, and prove how good every code is.
-
-        Parameters
-        ----------
-        X : array of shape ``(n_samples, *signal_shape)``
-            Signals of the shape of those of `fit`.
-
-        Returns
-        -------
-        SolveResult
-            `coef` holds what `transform` returns; `certificate`, the relative duality gap, and `objective` have one entry a signal.
-        """
-        codes, certificate, objective, n_iter = self._coded(X)
-        goal = attainable(self.code_tol, np.empty(0, codes.dtype))
-        return SolveResult(
-            coef=codes,
-            intercept=0.0,
-            status=Status.CONVERGED if np.all(certificate <= goal) else Status.MAX_ITER,
-            n_iter=n_iter,
-            objective=objective,
-            certificate=certificate,
-            certificate_name=CERTIFICATE,
-            tol=goal,
-        )
-
-    def inverse_transform(self, X):
-        """Signals from codes: ``sum_k d_k * z_k``.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n_samples, n_components * n_places)
-            Codes, as `transform` returns them.
-
-        Returns
-        -------
-        ndarray of shape ``(n_samples, *signal_shape)``
-            The signals that the codes stand for.
-        """
-        check_is_fitted(self)
-        refuse_lazy(X, "X")
-        X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], input_name="X")
-        if X.shape[1] != math.prod(self.code_shape_):
-            raise ValueError(
-                f"X has {X.shape[1]} columns, but the codes of this {type(self).__name__} have {math.prod(self.code_shape_)}."
-            )
-        atoms = self.components_.astype(X.dtype, copy=False)
-        design = ConvolutionDesign(atoms, self._signal_shape)
-        rows = np.empty((X.shape[0], *self._signal_shape), dtype=X.dtype)
-        for i in range(X.shape[0]):
-            row = X[i].toarray().reshape(-1) if hasattr(X, "toarray") else X[i]
-            rows[i] = design.matvec(row).reshape(self._signal_shape)
-        return rows
-
-    def _signals(self, X, *, reset):
-        """Validated signals in single or double precision."""
-        refuse_lazy(X, "X")
-        X = validate_data(self, X, dtype="numeric", allow_nd=True, reset=reset)
-        if not reset and tuple(X.shape[1:]) != self._signal_shape:
-            raise ValueError(
-                f"X holds signals of shape {tuple(X.shape[1:])}, but {type(self).__name__} was fitted to {self._signal_shape}; "
-                "sparsecode.solvers.convolutional.convolutional_lasso codes signals of any length."
-            )
-        X = floating(X)
-        rows = X.reshape(len(X), -1)
-        with np.errstate(over="ignore", under="ignore"):
-            check_range(np.einsum("ij,ij->i", rows, rows, dtype=np.float64), rows, "X", "row")
-        return X
-
-    def _coding(self):
-        return {"positive": self.positive_code, "tol": self.code_tol, "max_iter": _CODING[self.solver]}
-
-    def _coded(self, X):
-        """Codes, their certificates and objectives, and the most iterations that one took."""
-        check_is_fitted(self)
-        X = self._signals(X, reset=False)
-        layout = Layout(self.components_.shape[1:], self._signal_shape)
-        coder = make_coder(self.solver, self.components_, layout, self.alpha_, **self._coding())
-        kind = CompressedRows if self.sparse_output else DenseRows
-        rows = kind(X.shape[0], math.prod(self.code_shape_), rows_dtype(X))
-        certificate, objective, n_iter = np.empty(X.shape[0]), np.empty(X.shape[0]), 0
-        with worker_pool(self.n_jobs):
-            for first in range(0, X.shape[0], _CHUNK):
-                planes = layout.planes(X[first : first + _CHUNK], layout.signal_shape)
-                done = map_blocks(
-                    lambda start, stop, planes=planes: coder.code(planes[start]), len(planes), 1, self.n_jobs
-                )
-                ends = np.cumsum([0, *(coded.indices.size for coded in done)], dtype=np.int64)
-                indices = np.concatenate([coded.indices for coded in done]).astype(np.int32)
-                rows.append(ends, indices, np.concatenate([coded.values for coded in done]))
-                part = slice(first, first + len(done))
-                certificate[part] = [coded.gap for coded in done]
-                objective[part] = [coded.objective for coded in done]
-                n_iter = max(n_iter, *(coded.n_iter for coded in done))
-        return rows.finish(), certificate, objective, n_iter
+    def _strength(self, X, atoms, layout, checkpoint):
+        """Strength of the penalty: as given, in proportion to what the first atoms correlate with, or that of the run that goes on."""
+        if checkpoint is not None and checkpoint.saved is not None:
+            return checkpoint.saved[0]["alpha"]
+        if not self.relative:
+            return float(self.alpha)
+        design = ConvolutionDesign(atoms, layout.signal_shape)
+        largest = largest_correlation(design, X, self.positive_code) or loudest_window(layout.atom_shape, X)
+        return float(self.alpha) * largest or 1.0
 
     def _store(self, learned, layout, dtype):
         self._signal_shape = layout.signal_shape
@@ -389,13 +289,3 @@ class ConvolutionalDictionaryLearning(
         self.n_iter_, self.status_, self.history_ = learned.n_iter, learned.status, learned.history
         self.objective_ = learned.statistics.objective / learned.statistics.n_signals
         self.certificate_, self.code_certificate_ = learned.certificate, learned.statistics.certificate
-
-    @property
-    def _n_features_out(self):
-        return math.prod(self.code_shape_)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        tags.input_tags.three_d_array = True
-        return tags

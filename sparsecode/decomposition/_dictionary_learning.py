@@ -16,13 +16,13 @@ from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing, with_ca
 from .._parallel import worker_pool
 from .._validation import refuse_lazy
 from .._warnings import warn
-from ..result import Status
 from ..solvers.dictionary.alternating import Pass
 from ..solvers.dictionary.signals import dense_rows
 from ._checkpoint import Checkpoint, describe_data, describe_parameters
-from ._learning_loop import Learned, follow, learn, online_pass, shortfall, whole_pass
+from ._learning_loop import Learned, judged, learn, online_pass, shortfall, whole_pass
 from ._learning_setup import BY_NAME, METHODS, as_coder, as_online, continued, make_learner
 from ._sparse_coder import SparseCoder
+from ._streams import follow
 from ._transform import CodingTransformer, rows_dtype
 
 __all__ = ["DictionaryLearning"]
@@ -297,11 +297,8 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
                 task=task,
             )
             self._store(as_online(self, learner), X, learned)
-            missed = shortfall(self)
             task.end(dict)
-        if missed:
-            warn(missed, ConvergenceWarning)
-        return self
+        return self._announced("passes")
 
     @available_if(_learns_online)
     def partial_fit(self, X, y=None):
@@ -327,10 +324,11 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         return self
 
     @available_if(_learns_online)
+    @with_callbacks
     def fit_stream(self, batches):
-        """Learn from batches, one after another, from a new start: `partial_fit` with `callback` and `checkpoint`.
+        """Learn from batches, one after another, from a new start: `partial_fit` with what `fit` has around it.
 
-        A stream that was cut is gone through again from its first batch; those that the checkpoint has seen are passed over. Only for
+        Callbacks are told of every batch, a `checkpoint` keeps the last one, and what falls short is warned of at the end. A stream that was cut is gone through again from its first batch; those that the checkpoint has seen are passed over. Only for
         ``method="online"``.
 
         Parameters
@@ -344,11 +342,20 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
             The fitted estimator; ``history_`` has an entry for each batch.
         """
         self._validate_params()
+        task = FitTask.of_fit(self, None)
         with all_or_nothing(self), worker_pool(self.n_jobs):
             if hasattr(self, "_learner"):
                 del self._learner
-            learned, history = follow(self, batches)
+            learned, history = follow(self, batches, task)
             self.status_, self.history_ = learned.status, history
+            task.end(dict)
+        return self._announced("batches")
+
+    def _announced(self, of):
+        """The estimator, after a warning of what its fit falls short of."""
+        missed = shortfall(self, of)
+        if missed:
+            warn(missed, ConvergenceWarning)
         return self
 
     def _signals(self, X, *, reset):
@@ -358,10 +365,8 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
     def _opened_checkpoint(self, data):
         """The checkpoint of a run on these data."""
         parameters = describe_parameters(self, _FREE)
-        return Checkpoint(
-            self.checkpoint,
-            {"estimator": {"class": type(self).__name__}, "data": data, "parameter": parameters},
-        )
+        identity = {"estimator": {"class": type(self).__name__}, "data": data, "parameter": parameters}
+        return Checkpoint(self.checkpoint, identity)
 
     def _step(self, X) -> Learned:
         """One batch more; attributes are set when it is done."""
@@ -369,9 +374,8 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         learner = make_learner(self, X, check_random_state(self.random_state)) if first else continued(self, X)
         learner.horizon = np.inf
         new = learner.step(dense_rows(X, slice(None)), self.n_jobs)
-        status = Status.CONVERGED if learner.last_move <= (self.tol or 0.0) else Status.MAX_ITER
         last = Pass(new.objective / new.n_signals, learner.last_move, new.certificate)
-        learned = Learned(status, 1, last, {})
+        learned = Learned(judged(last, self.tol), 1, last, {})
         self._store(learner, X, learned)
         return learned
 
@@ -391,10 +395,6 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         """Attributes of a fit or of a step; the learner stays, so that `partial_fit` can go on."""
         self._learner = learner
         self.components_ = learner.atoms.astype(rows_dtype(X))
-        self.n_iter_, self.n_steps_, self.status_, self.history_ = (
-            learned.n_iter,
-            learner.n_steps,
-            learned.status,
-            learned.history,
-        )
+        self.n_iter_, self.n_steps_, self.history_ = learned.n_iter, learner.n_steps, learned.history
+        self.status_ = learned.status
         self.objective_, self.certificate_, self.code_certificate_ = learned.last

@@ -10,11 +10,16 @@ from sklearn.utils import check_random_state
 from ..result import Status
 from ..solvers.probabilistic.em import Annealing, CausesResult, fit_causes, mean_square
 from ..solvers.probabilistic.inference import local_statistics
+from ..solvers.probabilistic.replacement import without_idle_causes
 from ..solvers.probabilistic.start import TEMPERATURES, initial_causes
 from ..solvers.probabilistic.states import Truncation
 from ._transform import as_dictionary
 
 __all__ = ["best_fit"]
+
+_FEATURES = 25  # for which the highest temperatures are meant: log likelihoods grow with their number
+_AGAIN = 20  # iterations, at the temperature one, in which rows are left out anew after causes were replaced
+_REPLACEMENTS = 5  # at most
 
 _OWN = (
     ("values", "discrete", None),
@@ -26,32 +31,69 @@ _OWN = (
 def best_fit(estimator, X) -> CausesResult:
     """The fit, of those from several starts, under which all rows of X are likeliest: each leaves other rows out of what it learns from."""
     random = check_random_state(estimator.random_state)
-    temperature = TEMPERATURES[estimator.model] if estimator.temperature is None else estimator.temperature
-    truncation = Truncation(estimator.n_candidates, estimator.max_active)
     n_starts = estimator.n_init if estimator.dict_init is None else 1
     best: Any = None
     most = -np.inf
-    for start in range(n_starts):
-        result = fit_causes(
-            X,
-            _first_causes(estimator, X, random),
-            truncation=truncation,
-            annealing=Annealing(estimator.n_annealing, temperature, estimator.parameter_noise, estimator.cut_data),
-            max_iter=estimator.max_iter,
-            tol=estimator.tol or 0.0,
-            random_state=random,
-            callback=estimator.callback,
-            n_jobs=estimator.n_jobs,
-        )
-        stopped = result.status is Status.INTERRUPTED
-        if start == 0 and (stopped or n_starts == 1):
-            return result
-        evidence = local_statistics(X, result.model, truncation, n_jobs=estimator.n_jobs).log_evidence
+    for _ in range(n_starts):
+        result = _fit(estimator, X, _first_causes(estimator, X, random), _annealing(estimator, X.shape[1]), random)
+        evidence = -np.inf if n_starts == 1 else _evidence(estimator, X, result.model)
         if best is None or evidence > most:
             best, most = result, evidence
-        if stopped:
-            break
+        if result.status is Status.INTERRUPTED:
+            return best
+    return _with_idle_replaced(estimator, X, best, random) if estimator.replace_dead else best
+
+
+def _with_idle_replaced(estimator, X, best, random):
+    """The fit, or what comes of it once its idle causes have begun anew, as long as that makes all rows likelier."""
+    again = Annealing(min(_AGAIN, estimator.n_annealing), 1.0, 0.0, estimator.cut_data)
+    most = None
+    for _ in range(_REPLACEMENTS):
+        model = without_idle_causes(X, best.model, _truncation(estimator), n_jobs=estimator.n_jobs)
+        if model is None:
+            return best
+        most = _evidence(estimator, X, best.model) if most is None else most
+        result = _fit(estimator, X, model, again, random)
+        evidence = _evidence(estimator, X, result.model)
+        if not evidence > most:
+            return best
+        best, most = result, evidence
+        if result.status is Status.INTERRUPTED:
+            return best
     return best
+
+
+def _fit(estimator, X, model, annealing, random):
+    return fit_causes(
+        X,
+        model,
+        truncation=_truncation(estimator),
+        annealing=annealing,
+        max_iter=estimator.max_iter,
+        tol=estimator.tol or 0.0,
+        random_state=random,
+        callback=estimator.callback,
+        n_jobs=estimator.n_jobs,
+    )
+
+
+def _evidence(estimator, X, model):
+    """Sum over all rows of the lower bounds on their log densities."""
+    return local_statistics(X, model, _truncation(estimator), n_jobs=estimator.n_jobs).log_evidence
+
+
+def _truncation(estimator):
+    return Truncation(estimator.n_candidates, estimator.max_active)
+
+
+def _annealing(estimator, n_features):
+    """As asked for, or from a temperature that does not melt causes of few features into one."""
+    temperature = estimator.temperature
+    if temperature is None:
+        temperature = TEMPERATURES[estimator.model]
+        if estimator.model in ("binary", "discrete"):
+            temperature = max(1.0, temperature * min(n_features / _FEATURES, 1.0))
+    return Annealing(estimator.n_annealing, temperature, estimator.parameter_noise, estimator.cut_data)
 
 
 def _first_causes(estimator, X, random):

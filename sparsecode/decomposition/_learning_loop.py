@@ -12,12 +12,21 @@ from ..solvers.dictionary.alternating import Pass
 from ..solvers.dictionary.incoherence import coherence
 from ..solvers.dictionary.signals import dense_rows
 from ..solvers.dictionary.statistics import Statistics, add_statistics, stationarity
-from ._checkpoint import chained, describe_data, generator_state, restored_generator
-from ._learning_setup import make_learner, repeated
+from ._checkpoint import generator_state, restored_generator
 
-__all__ = ["Learned", "LearningProgress", "follow", "learn", "online_pass", "shortfall", "whole_pass"]
+__all__ = [
+    "HISTORY",
+    "Learned",
+    "LearningProgress",
+    "judged",
+    "learn",
+    "online_pass",
+    "record",
+    "shortfall",
+    "whole_pass",
+]
 
-_HISTORY = ("epoch", "objective", "certificate", "seconds", "replaced")
+HISTORY = ("epoch", "objective", "certificate", "seconds", "replaced")
 
 
 class LearningProgress(NamedTuple):
@@ -60,40 +69,46 @@ def learn(learner, one_pass, *, max_iter, tol, random, callback, checkpoint, tas
     sweep over the statistics of the whole pass moves the atoms it began with: zero for a stationary dictionary, and not made
     small by statistics that change slowly.
     """
-    epoch, history, last, random = _resumed(learner, checkpoint, random)
+    epoch, history, last, random = _resumed(learner, checkpoint, random, max_iter)
     began = time.perf_counter() - (history["seconds"][-1] if epoch else 0.0)
-    status = _judged(last, tol)
+    status = judged(last, tol)
     while status is Status.MAX_ITER and epoch < max_iter:
         epoch += 1
         last, whole, stopped = one_pass(random, task, epoch)
         seconds = time.perf_counter() - began
-        entries = (epoch, last.objective, last.certificate, seconds, learner.n_replaced)
-        for name, value in zip(_HISTORY, entries, strict=True):
-            history[name].append(value)
+        progress = record(history, epoch, last, seconds, learner)
         if checkpoint is not None and whole:
             numbers, arrays = learner.state()
             run = {"epoch": epoch, "history": history, "last": last._asdict(), "random": generator_state(random)}
             checkpoint.save({"learner": numbers, "run": run}, arrays)
-        progress = LearningProgress(epoch, learner.atoms.copy(), last.objective, last.certificate, seconds)
         stopped = (callback is not None and bool(callback(progress))) or stopped
-        status = _judged(last, tol)
+        status = judged(last, tol)
         if stopped and status is Status.MAX_ITER:
             status = Status.INTERRUPTED
     return Learned(status, epoch, last, history)
 
 
-def _judged(last, tol):
+def record(history, count, last, seconds, learner) -> LearningProgress:
+    """One more pass, or batch of a stream, in the history; and what the callback is given of it."""
+    entries = (count, last.objective, last.certificate, seconds, learner.n_replaced)
+    for name, value in zip(HISTORY, entries, strict=True):
+        history[name].append(value)
+    return LearningProgress(count, learner.atoms.copy(), last.objective, last.certificate, seconds)
+
+
+def judged(last, tol):
     """Whether a pass was the last one that is needed."""
     return Status.CONVERGED if tol is not None and last.certificate <= tol else Status.MAX_ITER
 
 
-def _resumed(learner, checkpoint, random):
+def _resumed(learner, checkpoint, random, max_iter):
     """Where to go on: epochs done, history, last pass and generator, of the checkpoint or of a new run."""
     if checkpoint is None or checkpoint.saved is None:
-        return 0, {name: [] for name in _HISTORY}, Pass(np.inf, np.inf, np.inf), random
+        return 0, {name: [] for name in HISTORY}, Pass(np.inf, np.inf, np.inf), random
     numbers, arrays = checkpoint.saved
-    learner.restore(numbers["learner"], arrays)
     run = numbers["run"]
+    checkpoint.within(run["epoch"], max_iter)
+    learner.restore(numbers["learner"], arrays)
     return run["epoch"], run["history"], Pass(**run["last"]), restored_generator(run["random"])
 
 
@@ -131,85 +146,20 @@ def whole_pass(learner, X, *, n_jobs):
     return one_pass
 
 
-def follow(estimator, batches):
-    """Let an estimator that has no learner take one step a batch; how it ended, and the history.
-
-    With a checkpoint, batches that it has seen are passed over, after a look whether they are the ones.
-    """
-    checkpoint, seen, known = None, 0, ""
-    learned, history = None, {name: [] for name in _HISTORY}
-    began = time.perf_counter()
-    for count, batch in enumerate(batches, 1):
-        X = estimator._signals(batch, reset=count == 1)
-        if count == 1 and estimator.checkpoint is not None:
-            checkpoint = estimator._opened_checkpoint({"n_features": X.shape[1], "dtype": str(X.dtype)})
-            if checkpoint.saved is not None:
-                learned, history, seen = _back_in_stream(estimator, X, *checkpoint.saved)
-                began -= history["seconds"][-1]
-        if checkpoint is not None:
-            known = chained(known, describe_data(X))
-        if count <= seen:
-            if count == seen:
-                _same_stream(checkpoint, known, count, seen)
-            continue
-        learned = estimator._step(X)
-        learner, last, seconds = estimator._learner, learned.last, time.perf_counter() - began
-        for name, value in zip(
-            _HISTORY, (count, last.objective, last.certificate, seconds, learner.n_replaced), strict=True
-        ):
-            history[name].append(value)
-        if checkpoint is not None:
-            numbers, arrays = learner.state()
-            run = {
-                "epoch": count,
-                "history": history,
-                "last": last._asdict(),
-                "alpha": estimator.alpha_,
-                "stream": known,
-            }
-            checkpoint.save({"learner": numbers, "run": run}, arrays)
-        progress = LearningProgress(count, learner.atoms.copy(), last.objective, last.certificate, seconds)
-        if estimator.callback is not None and estimator.callback(progress):
-            learned = learned._replace(status=Status.INTERRUPTED)
-            break
-    if learned is None:
-        raise ValueError("batches is empty: a stream needs at least one batch of signals.")
-    if count < seen:
-        _same_stream(checkpoint, known, count, seen)
-    return learned, history
-
-
-def _same_stream(checkpoint, known, count, seen):
-    """Refuse a stream whose batches, as many as the checkpoint has seen, are not those that it has seen."""
-    if count < seen or known != checkpoint.saved[0]["run"]["stream"]:
-        had = f"only {count} batches" if count < seen else "others in their place"
-        raise ValueError(
-            f"the checkpoint {str(checkpoint.path)!r} is of another run: it has seen {seen} batches, and batches has {had}; "
-            "give the stream from its first batch, or another path to begin anew."
-        )
-
-
-def _back_in_stream(estimator, X, numbers, arrays):
-    """Give the estimator back what it had after the last batch of the checkpoint."""
-    run = numbers["run"]
-    learner = make_learner(estimator, X, np.random.RandomState(0))
-    estimator.alpha_ = run["alpha"]
-    learner.coder = repeated(estimator._coder(*learner.atoms.shape[::-1]))
-    learner.restore(numbers["learner"], arrays)
-    learned = Learned(_judged(Pass(**run["last"]), estimator.tol), 1, Pass(**run["last"]), {})
-    estimator._store(learner, X, learned)
-    return learned, run["history"], run["epoch"]
-
-
-def shortfall(estimator):
-    """What to warn of after a fit: atoms that are not stationary, or closer than was asked for, codes that miss their certificate or have
-    no entry at all; else nothing."""
+def shortfall(estimator, of="passes"):
+    """What to warn of after a fit, or a stream of batches: atoms that are not stationary, or closer than was asked for, codes that miss
+    their certificate or have no entry at all; else nothing."""
     found, learner = [], estimator._learner
     if estimator.tol is not None and estimator.status_ is Status.MAX_ITER:
-        more = "max_iter or batch_size" if estimator.method == "online" else "max_iter"
+        count, more = (
+            estimator.n_iter_,
+            "raise max_iter or batch_size" if estimator.method == "online" else "raise max_iter",
+        )
+        if of == "batches":
+            count, more = estimator.n_steps_, "give more batches, or larger ones"
         found.append(
-            f"relative stationarity {estimator.certificate_:.3e} after {estimator.n_iter_} passes, tolerance {estimator.tol:.1e}: "
-            f"raise {more}, loosen tol, or pass tol=None if the number of passes is what you want."
+            f"relative stationarity {estimator.certificate_:.3e} after {count} {of}, tolerance {estimator.tol:.1e}: "
+            f"{more}, loosen tol, or pass tol=None if the number of {of} is what you want."
         )
     bound = estimator.max_coherence
     if bound is not None and coherence(learner.atoms) > bound:
@@ -220,7 +170,7 @@ def shortfall(estimator):
     goal = learner.coder.goal(np.dtype(np.float64))
     if not estimator.code_certificate_ <= goal:
         found.append(
-            f"codes of the last pass miss the tolerance {goal:.1e}: the largest {learner.coder.certificate_name} is "
+            f"codes of the last {'batch' if of == 'batches' else 'pass'} miss the tolerance {goal:.1e}: the largest {learner.coder.certificate_name} is "
             f"{estimator.code_certificate_:.3e}; {learner.coder.remedy}."
         )
     if estimator.objective_ > 0 and not np.any(learner.statistics.code_gram):

@@ -12,7 +12,7 @@ from ..solvers.dictionary.signals import dense_rows, row_blocks
 from ..solvers.dictionary.start import initial_atoms
 from ._coders import ALGORITHMS, make_coder
 from ._sparse_coder import SparseCoder
-from ._transform import as_dictionary
+from ._transform import as_dictionary, rows_dtype
 
 __all__ = [
     "BY_NAME",
@@ -23,6 +23,7 @@ __all__ = [
     "continued",
     "first_atoms",
     "make_learner",
+    "mean_square",
     "strength",
 ]
 
@@ -53,7 +54,7 @@ def make_learner(estimator, X, random):
     n_atoms = n_features if estimator.n_components is None else estimator.n_components
     check_parameters(estimator, n_atoms, n_features)
     atoms = first_atoms(estimator, X, n_atoms, random)
-    estimator.alpha_ = strength(estimator, X)
+    estimator.alpha_ = strength(estimator, mean_square(X))
     coder = repeated(estimator._coder(n_features, n_atoms))
     shared = {"replace_dead": estimator.replace_dead, "max_coherence": estimator.max_coherence}
     if estimator.method == "online":
@@ -87,7 +88,7 @@ def continued(estimator, X):
     """The learner of an earlier fit under today's parameters; a strength that was measured stays."""
     learner = estimator._learner.copy()
     check_parameters(estimator, *learner.atoms.shape)
-    estimator.alpha_ = strength(estimator, X, estimator.alpha_)
+    estimator.alpha_ = strength(estimator, mean_square(X), estimator.alpha_)
     learner.coder = repeated(estimator._coder(X.shape[1], learner.atoms.shape[0]))
     learner.forgetting, learner.positive = estimator.forgetting, estimator.positive_dict
     learner.n_sweeps, learner.replace_dead = estimator.n_sweeps, estimator.replace_dead
@@ -141,22 +142,27 @@ def first_atoms(estimator, X, n_atoms, random):
     return np.ascontiguousarray(atoms / np.maximum(np.linalg.norm(atoms, axis=1, keepdims=True), 1.0))
 
 
-def strength(estimator, X, measured=None):
-    """The penalty's strength: as given, as measured, or in proportion to the root mean square of X, where the coder needs one."""
+def strength(estimator, energy, measured=None):
+    """The penalty's strength: as given, as measured, or in proportion to the root of the mean square of X, where the coder needs one."""
     if estimator.alpha is not None or isinstance(estimator.coder, SparseCoder) or estimator.coder not in _MEASURED:
         return estimator.alpha
     if estimator.coder == "threshold" and estimator.n_nonzero_coefs is not None:
         return None
     if measured is not None:
         return measured
+    return _ALPHA_OVER_RMS * float(np.sqrt(energy)) if energy > 0 else 1.0
+
+
+def mean_square(X):
+    """Of the entries of X; a row whose norm leaves the range of its precision is named."""
     total = 0.0
     for part in row_blocks(X, _BLOCK):
         block = dense_rows(X, part)
-        sq_norms = np.einsum("ij,ij->i", block, block)
-        check_range(sq_norms, block, "X", "row", part.start)
+        with np.errstate(over="ignore", under="ignore"):
+            sq_norms = np.einsum("ij,ij->i", block, block)
+        check_range(sq_norms, block.astype(rows_dtype(X), copy=False), "X", "row", part.start)
         total += float(np.sum(sq_norms))
-    mean_square = total / (X.shape[0] * X.shape[1])
-    return _ALPHA_OVER_RMS * float(np.sqrt(mean_square)) if mean_square > 0 else 1.0
+    return total / (X.shape[0] * X.shape[1])
 
 
 def _signed(estimator):

@@ -129,8 +129,9 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
 
     Notes
     -----
-    Hiding wins most where signals are few: with two signals an atom the distance to the true atoms fell by a quarter, with ten
-    there is little to win. With as many atoms as signals, the signals themselves predict every hidden entry together with its noise:
+    Hiding wins most where signals are few: with two signals an atom the distance to the true atoms fell by a quarter. With 5000 signals
+    and 1000 atoms, of which 200 were true, all of them were found either way, and what noise leaves fell from 0.026 to 0.018; longer
+    runs made the former worse, not better. With ten signals an atom there is little to win. With as many atoms as signals, the signals themselves predict every hidden entry together with its noise:
     the objective is zero, and nothing is learned. So no fit starts there, and few data must not be learned from for very long.
 
     References

@@ -5,30 +5,22 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .._estimators import all_or_nothing
 from .._parallel import worker_pool
-from .._validation import refuse_lazy
 from .._warnings import warn
 from ..result import Status
-from ..solvers.probabilistic.inference import posterior
 from ..solvers.probabilistic.start import MODELS
-from ..solvers.probabilistic.states import Truncation
+from ._causes_transform import CausesTransformer
 from ._first_causes import best_fit
-from ._rows import CompressedRows, DenseRows
 from ._transform import rows_dtype
 
 __all__ = ["ProbabilisticSparseCoding"]
 
-_CHUNK = 1 << 12  # signals whose posterior is held beside the output
-_SILENT = 1e-6  # causes with a smaller posterior probability get a code of zero
 
-
-class ProbabilisticSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class ProbabilisticSparseCoding(CausesTransformer):
     """Learn hidden causes of signals, how often they are active, and the noise, by maximum likelihood.
 
     Each row y of X is explained by H causes s that are rarely active; W holds one component a row::
@@ -67,7 +59,8 @@ class ProbabilisticSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     n_annealing : int, default=80
         Iterations whose likelihood counts to the power of one over a temperature, which falls to 1.
     temperature : float, optional
-        Where it starts; by default 5 for "binary", 4 for "ternary", 2 for the others. At least 1.
+        Where it starts; by default 5 for "binary" and 6 for "discrete" (less in proportion for fewer than 25 features), 4 for
+        "ternary", 2 for the others. At least 1.
     parameter_noise : float, default=0.0
         Noise added to the components while annealing, over that of the data as learned so far.
     cut_data : bool, default=True
@@ -83,7 +76,10 @@ class ProbabilisticSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         Where the components start; by default at random rows of X.
     n_init : int, default=4
         Fits from different random rows, of which the one that explains all rows best (`score`) is kept; one where `dict_init` is given. Annealing
-        avoids most local maxima, but not all: one start in five or so ends with two causes merged and another one doubled.
+        avoids most local maxima, but not all.
+    replace_dead : bool, default=True
+        Whether causes that the best of these fits finds active less than half as often as the others begin anew, as what the rows
+        explained worst have in common beyond the others; that is kept if it explains all rows better.
     code : {"mean", "map"}, default="mean"
         What `transform` returns: posterior means, or the likeliest state.
     random_state : int, RandomState or None, default=None
@@ -112,7 +108,7 @@ class ProbabilisticSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     model_ : DiscreteCauses, MaximalCauses or SpikeSlabCauses
         All parameters in double precision, for the functions of `sparsecode.solvers.probabilistic`.
     n_iter_ : int
-        Iterations done.
+        Iterations of the fit that was kept; those before causes were replaced do not count.
     free_energy_ : float
         Mean lower bound on the log density of the rows that `fit` used.
     certificate_ : float
@@ -182,6 +178,7 @@ class ProbabilisticSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "dict_init": ["array-like", None],
         "n_init": [Interval(Integral, 1, None, closed="left")],
+        "replace_dead": ["boolean"],
         "code": [StrOptions({"mean", "map"})],
         "random_state": ["random_state"],
         "callback": [callable, None],
@@ -207,6 +204,7 @@ class ProbabilisticSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         tol=1e-4,
         dict_init=None,
         n_init=4,
+        replace_dead=True,
         code="mean",
         random_state=None,
         callback=None,
@@ -228,6 +226,7 @@ class ProbabilisticSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         self.tol = tol
         self.dict_init = dict_init
         self.n_init = n_init
+        self.replace_dead = replace_dead
         self.code = code
         self.random_state = random_state
         self.callback = callback
@@ -262,123 +261,6 @@ class ProbabilisticSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             )
         return self
 
-    def transform(self, X):
-        """Codes of the rows of X: posterior means of the causes, or their likeliest state.
-
-        Causes whose posterior probability is below a millionth get a zero.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_features)
-            Signals, one a row; NaN where an entry is missing. A memory-map is read block by block.
-
-        Returns
-        -------
-        ndarray or scipy.sparse.csr_matrix of shape (n_samples, n_components)
-            The codes, sparse if `sparse_output`.
-        """
-        check_is_fitted(self)
-        X = self._signals(X)
-        rows = (CompressedRows if self.sparse_output else DenseRows)(X.shape[0], self._n_features_out, rows_dtype(X))
-        for part in self._posteriors(X):
-            codes = part.likeliest if self.code == "map" else np.where(part.inclusion >= _SILENT, part.mean, 0.0)
-            active, places = np.nonzero(codes)
-            indptr = np.concatenate([[0], np.cumsum(np.bincount(active, minlength=codes.shape[0]))])
-            rows.append(indptr, places, codes[active, places].astype(rows_dtype(X)))
-        return rows.finish()
-
-    def inverse_transform(self, X):
-        """Signals from codes, as the model makes them.
-
-        For models that add causes up, the signals of posterior means are the posterior means of the signals. For "maximal" and
-        "maximum_magnitude" they are not: `reconstruct` gives these.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n_samples, n_components)
-            Codes.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            The signals that the codes stand for.
-
-        Raises
-        ------
-        ValueError
-            If the number of columns is not that of the components.
-        """
-        check_is_fitted(self)
-        refuse_lazy(X, "X")
-        X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], input_name="X", estimator=self)
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"X has {X.shape[1]} columns, but the codes of this {type(self).__name__} have {self._n_features_out}."
-            )
-        codes = X if isinstance(X, np.ndarray) else X.toarray()
-        return self.model_.render(codes.astype(np.float64)).astype(X.dtype)
-
-    def reconstruct(self, X):
-        """Posterior means of the signals without noise: denoised, and filled in where entries are missing.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_features)
-            Signals, one a row; NaN where an entry is missing.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            The reconstructions, in the precision of X.
-        """
-        check_is_fitted(self)
-        X = self._signals(X)
-        return np.concatenate([part.reconstruction.astype(rows_dtype(X)) for part in self._posteriors(X)])
-
-    def score_samples(self, X):
-        """Log density of each row of X; a lower bound where the truncation leaves states out.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_features)
-            Signals, one a row; of missing entries (NaN) no density counts.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            In nats, in double precision.
-        """
-        check_is_fitted(self)
-        return np.concatenate([part.log_evidence for part in self._posteriors(self._signals(X))])
-
-    def score(self, X, y=None):
-        """Mean of `score_samples`.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_features)
-            Signals, one a row.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        float
-            Mean log density of a row, or a lower bound on it.
-        """
-        return float(np.mean(self.score_samples(X)))
-
-    def _signals(self, X, reset=False):
-        refuse_lazy(X, "X")
-        return validate_data(self, X, dtype="numeric", ensure_all_finite="allow-nan", reset=reset)
-
-    def _posteriors(self, X):
-        """Posteriors of the rows of X, some thousands at a time."""
-        truncation = Truncation(self.n_candidates, self.max_active)
-        with worker_pool(self.n_jobs):
-            for start in range(0, X.shape[0], _CHUNK):
-                yield posterior(X[start : start + _CHUNK], self.model_, truncation, n_jobs=self.n_jobs)
-
     def _store(self, X, result):
         model = result.model
         self.model_ = model
@@ -392,13 +274,3 @@ class ProbabilisticSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             self.slab_mean_, self.slab_covariance_ = model.mean, model.covariance
         self.n_iter_, self.status_, self.history_ = result.n_iter, result.status, result.history
         self.free_energy_, self.certificate_ = result.free_energy, result.certificate
-
-    @property
-    def _n_features_out(self):
-        return self.components_.shape[0]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

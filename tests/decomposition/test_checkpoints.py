@@ -126,6 +126,17 @@ def test_a_run_that_is_done_is_not_run_again(tmp_path):
     assert model_for({**parameters, "tol": 0.05}, checkpoint=path).fit(X).n_iter_ > done.n_iter_
 
 
+@runs
+def test_a_run_with_more_passes_behind_it_than_max_iter_is_refused(tmp_path, parameters):
+    path = tmp_path / "run"
+    model = model_for(parameters, checkpoint=path, max_iter=3).fit(X)
+    atoms = model.components_.copy()
+    with pytest.raises(ValueError, match="has 3 passes behind it, but max_iter=2; raise max_iter"):
+        model.set_params(max_iter=2).fit(X)
+    np.testing.assert_array_equal(model.components_, atoms)
+    assert model.set_params(max_iter=3).fit(X).n_iter_ == 3
+
+
 def test_the_generator_of_the_user_is_neither_needed_nor_moved(tmp_path):
     path = tmp_path / "run"
     for generator in (np.random.RandomState(3), np.random.RandomState(np.random.PCG64(3))):

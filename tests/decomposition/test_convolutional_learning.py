@@ -252,3 +252,131 @@ def test_the_strength_has_the_units_of_the_data_where_the_first_atoms_suit_none(
         1, dict_init=np.full((1, 6), entry), positive_code=True, alpha=0.1, max_iter=2, tol=None, random_state=0
     ).fit(factor * X)
     assert learner.alpha_ == pytest.approx(0.1 * factor * np.sqrt(8.0))
+
+
+# ---------------------------------------------------------------- checkpoints
+
+
+CUT = 3
+EVENTS = planted_signals(planted_atoms((2, 8)), 6, (60,), 3)
+#: the last one has an atom that nothing uses, and one that doubles another
+ENDS = np.vstack([np.eye(8)[:2], np.zeros((1, 8)), np.eye(8)[1:2]])
+CONVOLUTIONAL_RUNS = {
+    "windows": {"n_components": 3, "atom_shape": 8},
+    "fista, single": {"n_components": 2, "atom_shape": 8, "solver": "fista", "code_tol": 1e-2},
+    "replaced": {"n_components": 4, "dict_init": ENDS},
+}
+convolutional_runs = pytest.mark.parametrize("name", CONVOLUTIONAL_RUNS)
+
+
+def run_for(name, **more):
+    settings = {"tol": None, "max_iter": 8, "random_state": 0, **CONVOLUTIONAL_RUNS[name], **more}
+    return ConvolutionalDictionaryLearning(**settings), EVENTS.astype("f4" if "single" in name else "f8")
+
+
+def interrupted_at(iteration):
+    def interrupt(progress):
+        if progress.iteration == iteration:
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+def assert_same_run(left, right):
+    for name in ("components_", "n_iter_", "objective_", "certificate_", "code_certificate_", "status_", "alpha_"):
+        np.testing.assert_array_equal(getattr(left, name), getattr(right, name), err_msg=name)
+    for name in ("iteration", "objective", "certificate", "replaced", "code_certificate"):
+        assert left.history_[name] == right.history_[name]
+
+
+@convolutional_runs
+@pytest.mark.parametrize("cut", [1, CUT, 8])
+def test_a_run_cut_after_any_iteration_goes_on_with_the_same_bits(tmp_path, name, cut):
+    model, X = run_for(name, checkpoint=tmp_path / "run", callback=interrupted_at(cut))
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    assert not hasattr(model, "components_")
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+    seen = []
+    went_on = model.set_params(callback=lambda progress: seen.append(progress.iteration)).fit(X)
+    assert seen == list(range(cut + 1, 9))
+    whole = run_for(name)[0].fit(X)
+    assert_same_run(went_on, whole)
+    assert (whole.history_["replaced"][-1] > 0) == (name == "replaced")
+
+
+def test_ctrl_c_amid_an_iteration_keeps_the_one_before(tmp_path, monkeypatch):
+    from sparsecode.solvers.convolutional import learning
+
+    model, X = run_for("windows", checkpoint=tmp_path / "run")
+    calls, original = [], learning._coded
+
+    def interrupting(*arguments):
+        calls.append(None)
+        if len(calls) == CUT + 1:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(learning, "_coded", interrupting)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X)
+    with np.load(tmp_path / "run") as stored:
+        assert '"iteration": [1, 2, 3]' in str(stored["sparsecode"])
+    assert_same_run(model.fit(X), run_for("windows")[0].fit(X))
+
+
+def test_the_strength_of_the_first_run_stays_whatever_the_generator(tmp_path):
+    model, X = run_for("windows", checkpoint=tmp_path / "run", random_state=None, callback=interrupted_at(2))
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    went_on = model.set_params(callback=None).fit(X)
+    done = run_for("windows", checkpoint=tmp_path / "run", random_state=None)[0].fit(X)
+    assert_same_run(went_on, done)
+    assert went_on.alpha_ == done.alpha_
+
+
+def test_a_run_that_converged_is_not_run_again_unless_more_is_asked_for(tmp_path):
+    model, X = run_for("windows", checkpoint=tmp_path / "run", tol=0.3, max_iter=40)
+    done = model.fit(X)
+    assert done.status_ is Status.CONVERGED
+    calls = []
+    again = run_for("windows", checkpoint=tmp_path / "run", tol=0.3, max_iter=40, callback=calls.append)[0].fit(X)
+    assert not calls
+    assert_same_run(again, done)
+    more = run_for("windows", checkpoint=tmp_path / "run", tol=0.1, max_iter=40)[0].fit(X)
+    assert more.n_iter_ > done.n_iter_
+
+
+@pytest.mark.parametrize(
+    ("parameters", "factor", "words"),
+    [({"alpha": 0.2}, 1.0, "parameter alpha was"), ({"max_iter": 9}, 1.0, "max_iter was"), ({}, 2.0, "data digest")],
+)
+def test_a_checkpoint_of_another_convolutional_run_is_refused(tmp_path, parameters, factor, words):
+    model, X = run_for("windows", checkpoint=tmp_path / "run")
+    atoms, before = model.fit(X).components_.copy(), (tmp_path / "run").read_bytes()
+    with pytest.raises(ValueError, match=f"checkpoint .*run.*{words}"):
+        model.set_params(**parameters).fit(factor * X)
+    assert (tmp_path / "run").read_bytes() == before
+    np.testing.assert_array_equal(model.components_, atoms)
+
+
+def test_the_callback_sees_the_iteration_that_converges():
+    seen = []
+    model, X = run_for("windows", tol=0.3, max_iter=40, callback=lambda progress: seen.append(progress.iteration))
+    assert model.fit(X).status_ is Status.CONVERGED
+    assert seen == model.history_["iteration"]
+
+
+def test_of_two_atoms_that_are_one_up_to_a_shift_the_one_used_less_goes():
+    from sparsecode.solvers.convolutional.atoms import ConvolutionalStatistics
+    from sparsecode.solvers.convolutional.coder import Layout
+    from sparsecode.solvers.convolutional.coding import make_coder
+    from sparsecode.solvers.convolutional.learning import _useless
+
+    pulse = np.array([0.0, 0.6, 0.8, 0.0, 0.0])
+    atoms = np.array([pulse, np.roll(pulse, 1), np.eye(5)[4]])
+    coder = make_coder("lgcd", atoms, Layout((5,), (20,)), 0.1)
+    for usage, gone in (([5.0, 2.0, 3.0], [1]), ([2.0, 5.0, 3.0], [0]), ([2.0, 5.0, 0.0], [0, 2])):
+        statistics = ConvolutionalStatistics.empty(coder.atoms.shape)._replace(usage=np.array(usage))
+        np.testing.assert_array_equal(_useless(coder, statistics), gone)

@@ -533,3 +533,60 @@ def test_callbacks_of_scikit_learn_are_torn_down_when_a_fit_fails():
         model.fit(X)
     assert recorder.torn_down == 1
     assert not hasattr(model, "_callback_fit_ctx")
+
+
+def test_callbacks_of_scikit_learn_are_told_of_every_batch_of_a_stream():
+    pytest.importorskip("sklearn.callback")
+    X, _ = planted(90)
+    recorder = Recorder()
+    model = DictionaryLearning(10, tol=None, random_state=0).set_callbacks(recorder).fit_stream([X[:40], X[40:]])
+    assert recorder.ended == ["batch", "batch", "fit"]
+    assert recorder.torn_down == 1
+
+    class Second(Recorder):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            self.ended.append(context.task_name)
+            self.fitted = fitted_estimator if context.task_name == "batch" else self.fitted
+            return self.ended == ["batch", "batch"]
+
+    second = Second()
+    model.set_callbacks(second).fit_stream([X[:20], X[20:40], X[40:]])
+    assert model.status_ is Status.INTERRUPTED
+    assert model.n_steps_ == 2
+    np.testing.assert_array_equal(second.fitted.transform(X[:5]), model.transform(X[:5]))
+
+
+def test_a_stream_says_what_it_falls_short_of():
+    X, _ = planted(90)
+    with pytest.warns(ConvergenceWarning, match="after 2 batches, tolerance 1.0e-09: give more batches"):
+        DictionaryLearning(10, tol=1e-9, random_state=0).fit_stream([X[:40], X[40:]])
+    with pytest.warns(ConvergenceWarning, match="no code has an entry"):
+        DictionaryLearning(10, alpha=1e6, tol=None, random_state=0).fit_stream([X])
+
+
+def test_an_atom_that_a_stream_never_uses_becomes_a_signal():
+    X = np.repeat(np.eye(6)[:4], 40, axis=0)[np.random.default_rng(0).permutation(160)]
+    start = np.eye(6)[[0, 1, 2, 5]]  # nothing shows the last one, and nothing stands for the fourth
+    settings = {"coder": "omp", "n_nonzero_coefs": 1, "tol": None, "dict_init": start}
+    batches = np.split(X, 8)
+    left = DictionaryLearning(4, replace_dead=False, **settings).fit_stream(batches)
+    assert left.history_["replaced"][-1] == 0
+    assert left.history_["objective"][-1] > 0.05
+    model = DictionaryLearning(4, **settings).fit_stream(batches)
+    assert model.history_["replaced"][-1] == 1
+    assert model.history_["objective"][-1] < 1e-12
+    np.testing.assert_allclose(np.abs(model.components_[3]), np.eye(6)[3], atol=1e-12)
+
+
+def test_an_atom_that_begins_anew_has_no_past():
+    axes = np.eye(4)
+    coder = make_coder("omp", 4, 2, n_nonzero_coefs=2)
+    learner = OnlineLearner(axes[:2].copy(), coder, forgetting=0.0, positive=False, n_sweeps=1, replace_dead=True)
+    learner.step(np.tile(2 * axes[0] + axes[1], (20, 1)))
+    assert learner.statistics.code_gram[0, 1] != 0.0
+    learner.step(np.vstack([np.tile(axes[1], (15, 1)), np.tile(3 * axes[2], (5, 1))]))
+    assert learner.n_replaced == 1
+    np.testing.assert_array_equal(learner.statistics.code_gram[0], 0.0)
+    np.testing.assert_array_equal(learner.statistics.code_gram[:, 0], 0.0)
+    np.testing.assert_array_equal(learner.statistics.code_signal[0], 0.0)
+    np.testing.assert_allclose(learner.atoms[0], axes[2], atol=1e-12)

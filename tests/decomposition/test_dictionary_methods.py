@@ -312,6 +312,19 @@ def test_nan_is_named_and_loses_nothing(method):
     np.testing.assert_array_equal(model.components_, before)
 
 
+@every_method
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_a_signal_out_of_range_is_named_by_its_row_in_X(method, size):
+    data = X.copy()
+    data[170] = size
+    with pytest.raises(ValueError, match=r"^X has a row \(170\)"):
+        model_for(method).fit(data)
+    if method == "online":
+        model = model_for(method).partial_fit(X)
+        with pytest.raises(ValueError, match=r"^X has a row \(170\)"):
+            model.partial_fit(data)
+
+
 def test_batches_of_another_width_are_named_and_lose_nothing():
     model = model_for("online").partial_fit(X[:200])
     before = model.components_

@@ -153,6 +153,18 @@ def test_adam_is_adam():
     np.testing.assert_allclose(parameters, theirs.detach().numpy(), rtol=1e-9)
 
 
+def test_steps_at_an_exact_optimum_stay_there():
+    """Rounding divided by rounding is no direction."""
+    rng = np.random.default_rng(0)
+    atoms = np.linalg.qr(rng.standard_normal((10, 6)))[0].T  # whose codes pursuit finds exactly
+    codes = np.zeros((60, 6))
+    np.put_along_axis(codes, np.argsort(rng.random((60, 6)), axis=1)[:, :2], rng.uniform(1, 2, (60, 2)), axis=1)
+    learner = MaskedLearner(atoms, n_nonzero=2, n_hidden=0, scale=np.sqrt(np.mean(codes**2) * 6))
+    for batch in np.split(codes @ atoms, 6) * 10:
+        learner.step(batch, None, 1e-2)
+    np.testing.assert_allclose(learner.atoms, atoms, atol=1e-10)
+
+
 def test_the_truth_is_stationary_without_noise_and_other_atoms_are_not():
     problem = make_dictionary_problem(500, 20, 25, 2, random_state=0)
     learner = MaskedLearner(problem.dictionary, n_nonzero=2, n_hidden=2, scale=1.0)

@@ -288,3 +288,24 @@ def test_a_soft_constraint_has_a_weight_and_an_exact_one_has_none():
         RobustUnmixing(2, simplex="soft", delta=0.0).fit(X)
     with pytest.raises(ValueError, match="delta has no meaning for simplex='exact'"):
         RobustUnmixing(2, delta=2.0).fit(X)
+
+
+def test_pure_pixels_are_wholly_pure():
+    """A pair of shares moves all the way to its bound at once: what is not there is zero, not small."""
+    endmembers = np.random.default_rng(0).random((3, 12))
+    beyond = 2.0 * endmembers - np.mean(endmembers, axis=0)
+    found = abundances(beyond, endmembers, np.ones(12), alpha=0.0, power=1.0, delta=None)
+    np.testing.assert_array_equal(found == 0.0, np.eye(3) == 0.0)
+    np.testing.assert_allclose(found, np.eye(3), rtol=1e-12)
+
+
+def test_learned_powers_fall_with_the_sparseness_of_a_pixel():
+    shares = np.array([[1.0, 0, 0, 0], [0.25, 0.25, 0.25, 0.25], [0.6, 0.2, 0.1, 0.1], [0.4, 0.3, 0.2, 0.1]])
+    hoyer = [(2.0 - np.sum(row) / np.sqrt(np.sum(row**2))) / (2.0 - 1.0) for row in shares]
+    np.testing.assert_allclose(learned_powers(shares), np.maximum(1.0 - np.array(hoyer), 0.3), rtol=1e-12)
+    assert 0.3 < learned_powers(shares)[2] < learned_powers(shares)[3] < 1.0
+
+
+def test_a_projection_leaves_nothing_of_its_direction():
+    cloud = np.array([[9.9, 0.05], [10.0, 0.0], [0.0, 0.9], [5.0, 0.1]])  # a tenth of the first would beat the third
+    np.testing.assert_array_equal(successive_projections(cloud, 2), [1, 2])

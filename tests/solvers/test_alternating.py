@@ -284,7 +284,7 @@ def test_a_used_twin_is_replaced_only_where_that_lowers_the_objective():
     needed = np.vstack([rng.uniform(1, 2, (50, 1)) * d for d in (twins[0], twins[1], twins[0] + axes[2])])
     learner = learner_for(needed, atoms, "aksvd", "ols", replace_dead=True)
     assert max(learner.one_pass().objective for _ in range(4)) <= 1e-12
-    assert learner.settled[:2].any()  # it was tried
+    assert learner.tried[:2].any()
     assert learner.n_replaced == 0
     spare = np.vstack(
         [needed[:50] + 0.01 * rng.standard_normal((50, 1)) * axes[1], rng.standard_normal((50, 4)) @ axes[2:]]
@@ -294,6 +294,24 @@ def test_a_used_twin_is_replaced_only_where_that_lowers_the_objective():
     assert np.bincount(learner.codes.indices)[:2].min() > 0
     assert learner.one_pass().objective < before
     assert learner.n_replaced == 1
+
+
+def test_twins_that_could_not_go_together_go_one_by_one_and_may_be_tried_again_once_they_have_parted():
+    rng = np.random.default_rng(0)
+    axes = np.eye(10)
+    pairs = [unit(axes[k] + np.array([[0.0], [0.1]]) * axes[k + 1]) for k in (0, 2)]  # of cosine 0.995
+    needed = np.vstack([rng.uniform(30, 60, (50, 1)) * d for d in pairs[0]])
+    spare = axes[2] * rng.uniform(1, 2, (40, 1)) + 0.05 * rng.standard_normal((40, 1)) * axes[3]
+    signals = np.vstack([needed, spare, rng.standard_normal((50, 5)) @ axes[5:]])
+    learner = learner_for(signals, np.vstack([*pairs, axes[5:6]]), "aksvd", "ols", replace_dead=True)
+    objectives, replaced = zip(*[(learner.one_pass().objective, learner.n_replaced) for _ in range(5)], strict=True)
+    assert np.all(np.diff(objectives) <= 1e-12)
+    assert replaced[1] == 0  # both at once would cost what the first pair is needed for
+    assert replaced[-1] == 1
+    assert np.max(np.abs(unit(learner.atoms) @ pairs[0].T), axis=0) == pytest.approx(1.0)
+    learner.atoms = np.vstack([axes[:2], learner.atoms[2:]])
+    learner.one_pass()
+    assert not learner.tried.any()
 
 
 def test_signals_that_a_trial_does_not_touch_are_protected_from_it():

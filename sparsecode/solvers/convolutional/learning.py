@@ -63,8 +63,25 @@ class LearnedAtoms(NamedTuple):
     history: dict
 
 
+_HISTORY = ("iteration", "objective", "certificate", "seconds", "replaced", "code_certificate")
+
+
 def learn_atoms(
-    signals, atoms, alpha, layout, *, solver, coding, max_iter, tol, n_sweeps, replace_dead, n_jobs, callback, task
+    signals,
+    atoms,
+    alpha,
+    layout,
+    *,
+    solver,
+    coding,
+    max_iter,
+    tol,
+    n_sweeps,
+    replace_dead,
+    n_jobs,
+    callback,
+    task,
+    checkpoint=None,
 ) -> LearnedAtoms:
     """Alternate until a projected gradient step moves the atoms by at most `tol`.
 
@@ -80,44 +97,97 @@ def learn_atoms(
         How signals and atoms are arranged.
     solver, coding : str, dict
         Which coder, and its options.
-    max_iter, tol, n_sweeps, replace_dead, n_jobs, callback, task
-        As in `ConvolutionalDictionaryLearning`; `task` tells scikit-learn's callbacks.
+    max_iter, tol, n_sweeps, replace_dead, n_jobs, callback, task, checkpoint
+        As in `ConvolutionalDictionaryLearning`; `task` tells scikit-learn's callbacks, `checkpoint` holds what `saved` and `save` say.
     """
-    began = time.perf_counter()
-    history: dict[str, list] = {
-        name: [] for name in ("iteration", "objective", "certificate", "seconds", "replaced", "code_certificate")
-    }
-    codes: list = [None] * len(signals)
-    n_replaced, status, iteration = 0, Status.MAX_ITER, 0
-    while status is Status.MAX_ITER and iteration < max_iter:
-        iteration += 1
-        part = task.part(f"iteration {iteration}")
-        coder = make_coder(solver, atoms, layout, alpha, **coding)
-        codes, statistics = _coded(coder, signals, codes, n_jobs)
-        certificate = stationarity(coder.atoms, statistics)
-        objective, seconds = statistics.objective / statistics.n_signals, time.perf_counter() - began
-        progress = ConvolutionalProgress(iteration, atoms, objective, certificate, seconds)
-        row = (iteration, objective, certificate, seconds, n_replaced, statistics.certificate)
-        for name, value in zip(history, row, strict=True):
-            history[name].append(value)
-        watched = replace_dead and iteration <= max_iter // 2  # what nothing uses by then is left in peace
-        useless = _useless(coder, statistics) if watched else np.empty(0, dtype=np.int64)
-        told = atoms.astype(signals.dtype)
+    run = _Run(signals, atoms, layout, lambda atoms: make_coder(solver, atoms, layout, alpha, **coding))
+    if checkpoint is not None and checkpoint.saved is not None:
+        run.restore(*checkpoint.saved)
+    began = time.perf_counter() - (run.history["seconds"][-1] if run.iteration else 0.0)
+    stopped = False
+    while True:
+        if run.iteration:
+            watched = replace_dead and run.iteration <= max_iter // 2  # what nothing uses by then is left in peace
+            useless = _useless(run.coder, run.statistics) if watched else np.empty(0, dtype=np.int64)
+            status = Status.INTERRUPTED if stopped else Status.MAX_ITER
+            if tol is not None and run.certificate <= tol and useless.size == 0:
+                status = Status.CONVERGED
+            if stopped or status is Status.CONVERGED or run.iteration >= max_iter:
+                return LearnedAtoms(run.atoms, status, run.iteration, run.statistics, run.certificate, run.history)
+            run.improve(useless, n_sweeps)
+        part = task.part(f"iteration {run.iteration + 1}")
+        run.code(began, n_jobs)
+        if checkpoint is not None:
+            numbers, arrays = run.state()
+            checkpoint.save({**numbers, "alpha": alpha}, arrays)
+        told = run.atoms.astype(signals.dtype)
         stopped = part.end(lambda told=told: {"components_": told})
-        if tol is not None and certificate <= tol and useless.size == 0:
-            status = Status.CONVERGED
-        elif stopped or (callback is not None and callback(progress._replace(components=atoms.copy()))):
-            status = Status.INTERRUPTED
-        elif iteration < max_iter:
-            planes = update_atoms(coder.atoms, statistics, n_sweeps=n_sweeps)
-            if useless.size:
-                fresh = _worst_windows(coder, signals, codes, useless.size)
-                useless = useless[: len(fresh)]
-                planes[useless] = fresh
-                codes = [_without(code, useless, coder.code_shape) for code in codes]
-                n_replaced += useless.size
-            atoms = layout.back(planes, layout.atom_shape)
-    return LearnedAtoms(atoms, status, iteration, statistics, certificate, history)
+        stopped = (callback is not None and bool(callback(run.progress()))) or stopped
+
+
+class _Run:
+    """Atoms, the codes of all signals over them, and what these say: all that the next iteration needs."""
+
+    def __init__(self, signals, atoms, layout, coder_for):
+        self.signals, self.atoms, self._layout, self._coder_for = signals, atoms, layout, coder_for
+        self.codes: list = [None] * len(signals)
+        self.statistics: Any = None
+        self.coder: Any = None
+        self.certificate = np.inf
+        self.iteration = self.n_replaced = 0
+        self.history: dict[str, list] = {name: [] for name in _HISTORY}
+
+    def code(self, began, n_jobs):
+        """Code all signals over the atoms, from the codes they had."""
+        self.coder = self._coder_for(self.atoms)
+        self.codes, self.statistics = _coded(self.coder, self.signals, self.codes, n_jobs)
+        self.certificate = stationarity(self.coder.atoms, self.statistics)
+        self.iteration += 1
+        objective, seconds = self.statistics.objective / self.statistics.n_signals, time.perf_counter() - began
+        row = (self.iteration, objective, self.certificate, seconds, self.n_replaced, self.statistics.certificate)
+        for name, value in zip(_HISTORY, row, strict=True):
+            self.history[name].append(value)
+
+    def improve(self, useless, n_sweeps):
+        """Better atoms for these codes, and new ones in place of those that are of no use."""
+        planes = update_atoms(self.coder.atoms, self.statistics, n_sweeps=n_sweeps)
+        if useless.size:
+            fresh = _worst_windows(self.coder, self.signals, self.codes, useless.size)
+            useless = useless[: len(fresh)]
+            planes[useless] = fresh
+            self.codes = [_without(code, useless, self.coder.code_shape) for code in self.codes]
+            self.n_replaced += useless.size
+        self.atoms = self._layout.back(planes, self._layout.atom_shape)
+
+    def progress(self):
+        """What the callback is given."""
+        iteration, objective, certificate, seconds = (self.history[name][-1] for name in _HISTORY[:4])
+        return ConvolutionalProgress(iteration, self.atoms.copy(), objective, certificate, seconds)
+
+    def state(self):
+        """Numbers and arrays from which `restore` makes the run what it is now."""
+        numbers = {"n_replaced": self.n_replaced, "history": self.history}
+        arrays = {
+            "atoms": self.atoms,
+            "codes_ends": np.cumsum([indices.size for indices, _ in self.codes]),
+            "codes_indices": np.concatenate([indices for indices, _ in self.codes]),
+            "codes_values": np.concatenate([values for _, values in self.codes]),
+        }
+        for name, value in self.statistics._asdict().items():
+            (arrays if isinstance(value, np.ndarray) else numbers)[f"statistics_{name}"] = value
+        return numbers, arrays
+
+    def restore(self, numbers, arrays):
+        """Become the run of that state."""
+        self.atoms, self.n_replaced, self.history = arrays["atoms"], numbers["n_replaced"], numbers["history"]
+        ends = arrays["codes_ends"][:-1]
+        parts = (np.split(arrays[name], ends) for name in ("codes_indices", "codes_values"))
+        self.codes = list(zip(*parts, strict=True))
+        known = {**numbers, **arrays}
+        fields = ConvolutionalStatistics._fields
+        self.statistics = ConvolutionalStatistics(**{name: known[f"statistics_{name}"] for name in fields})
+        self.iteration, self.certificate = self.history["iteration"][-1], self.history["certificate"][-1]
+        self.coder = self._coder_for(self.atoms)
 
 
 def _coded(coder, signals, starts, n_jobs):

@@ -33,6 +33,7 @@ __all__ = ["AlternatingLearner", "Codes", "Pass", "optimal_directions"]
 _SINGULAR = 1e-12  # of the largest eigenvalue of the cosines of codes: directions that carry less are dependent
 _MOST_SWEEPS, _STILL = 100, 1e-7  # where least squares over the atoms has constraints
 _NUMBERS = ("n_passes", "n_replaced")
+_WITH_OTHERS, _ALONE = 1, 2  # how replacing an atom was tried in vain
 
 
 class Codes(NamedTuple):
@@ -96,7 +97,7 @@ class AlternatingLearner:
         self.atoms = atoms / np.where(norms > 0, norms, 1.0)
         self.codes: Codes | None = None
         self.n_passes = self.n_replaced = 0
-        self.settled = np.zeros(atoms.shape[0], dtype=bool)  # atoms whose replacement was tried and helped nothing
+        self.tried = np.zeros(atoms.shape[0], dtype=np.int8)  # how replacing them was, 0 for never
 
     def one_pass(self, n_jobs=None) -> Pass:
         """Code all signals, then improve all atoms."""
@@ -122,8 +123,7 @@ class AlternatingLearner:
             return atoms, self._better(atoms, past, n_jobs), 0
         usage = np.bincount(past.indices, minlength=atoms.shape[0])
         dead = np.flatnonzero(usage == 0)
-        doubled = twins(atoms, usage, usage == 0, self.signed)
-        doubled = doubled[~self.settled[doubled]]
+        doubled = self._worth_trying(twins(atoms, usage, usage == 0, self.signed), usage)
         places = np.concatenate([dead, doubled])
         worst = np.argsort(-past.objective, kind="stable")[: 4 * places.size + 16]
         fresh = fresh_atoms(self.signals[worst], places, atoms, self.positive, self.signed)
@@ -137,8 +137,19 @@ class AlternatingLearner:
             codes = self._better(trial, past, n_jobs, _users(past, places[n_dead:]))
             if np.sum(codes.objective) <= np.sum(past.objective):
                 return trial, codes, places.size
-            self.settled = self.settled | np.isin(np.arange(atoms.shape[0]), places[n_dead:])
+            failed = np.isin(np.arange(atoms.shape[0]), places[n_dead:])
+            self.tried = np.where(failed, _ALONE if places.size == n_dead + 1 else _WITH_OTHERS, self.tried)
         return freed, self._better(freed, past, n_jobs), n_dead
+
+    def _worth_trying(self, doubled, usage):
+        """Used twins to replace: all that never were together, then those one by one, the least used first; once in vain, no more
+        until the two have parted."""
+        self.tried = np.where(np.isin(np.arange(usage.size), doubled), self.tried, 0).astype(np.int8)
+        never = doubled[self.tried[doubled] == 0]
+        if never.size:
+            return never
+        left = doubled[self.tried[doubled] == _WITH_OTHERS]
+        return left[np.argsort(usage[left], kind="stable")[:1]]
 
     def _better(self, atoms, past, n_jobs, anew=None):
         """New codes, but for signals whose codes of the past are needed for the objective not to rise; `anew` marks those whose past codes
@@ -221,7 +232,7 @@ class AlternatingLearner:
 
     def state(self):
         """Numbers and arrays from which `restore` makes the learner what it is now."""
-        arrays = {"atoms": self.atoms, "settled": self.settled}
+        arrays = {"atoms": self.atoms, "tried": self.tried}
         if self.codes is not None:
             arrays |= {f"codes_{name}": value for name, value in self.codes._asdict().items()}
         return {name: getattr(self, name) for name in _NUMBERS}, arrays
@@ -230,7 +241,7 @@ class AlternatingLearner:
         """Become the learner of that state."""
         for name in _NUMBERS:
             setattr(self, name, numbers[name])
-        self.atoms, self.settled = arrays["atoms"], arrays["settled"]
+        self.atoms, self.tried = arrays["atoms"], arrays["tried"]
         self.codes = Codes(**{name: arrays[f"codes_{name}"] for name in Codes._fields})
 
 

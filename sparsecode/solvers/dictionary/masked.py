@@ -40,12 +40,12 @@ class Adam(NamedTuple):
         """Before the first gradient."""
         return cls(np.zeros(shape), np.zeros(shape), 0)
 
-    def step(self, gradient, rate):
-        """The next state, and what to add to the parameters."""
+    def step(self, gradient, rate, floor=_LEAST):
+        """The next state, and what to add to the parameters; gradients below `floor` are not taken for larger ones."""
         n_steps = self.n_steps + 1
         mean = _FIRST * self.mean + (1 - _FIRST) * gradient
         square = _SECOND * self.square + (1 - _SECOND) * gradient**2
-        size = np.sqrt(square / (1 - _SECOND**n_steps)) + _LEAST
+        size = np.sqrt(square / (1 - _SECOND**n_steps)) + floor
         return Adam(mean, square, n_steps), -rate / (1 - _FIRST**n_steps) * mean / size
 
 
@@ -136,8 +136,10 @@ class MaskedLearner:
     def step(self, signals, hidden, rate, n_jobs=None) -> HiddenMisfit:
         """Learn from one batch; what it said is returned."""
         found = self.misfit(signals, hidden, n_jobs)
-        gradient = found.gradient / (found.n_signals * self.scale**2)
-        self.adam, change = self.adam.step(gradient, rate)
+        size = found.n_signals * self.scale**2
+        # nearer to an optimum than `rate`, curvature sets the length of a step
+        floor = _LEAST + rate * found.energy[:, None] / size
+        self.adam, change = self.adam.step(found.gradient / size, rate, floor)
         self.atoms = _unit_rows(self.atoms + change)
         return found
 

@@ -245,6 +245,12 @@ class DiscreteCauses(NamedTuple):
         """The same model with noise added to the components."""
         return self._replace(components=self.components + noise)
 
+    def replaced(self, places, rows):
+        """The same model with other components in these places."""
+        components = self.components.copy()
+        components[places] = rows
+        return self._replace(components=components)
+
     def parameters(self):
         """What is learned, one array a kind."""
         return (

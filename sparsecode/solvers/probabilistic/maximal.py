@@ -235,6 +235,12 @@ class MaximalCauses(NamedTuple):
         atoms = self.components + noise
         return self._replace(components=atoms if self.magnitude else np.maximum(atoms, 0.0))
 
+    def replaced(self, places, rows):
+        """The same model with other components in these places."""
+        components = self.components.copy()
+        components[places] = rows if self.magnitude else np.maximum(rows, 0.0)
+        return self._replace(components=components)
+
     def parameters(self):
         """What is learned, one array a kind."""
         return self.components, np.atleast_1d(self.probability), np.atleast_1d(self.noise_variance)

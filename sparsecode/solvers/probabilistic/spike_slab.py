@@ -292,6 +292,17 @@ class SpikeSlabCauses(NamedTuple):
         amplitudes = np.sqrt(np.maximum(self.mean**2 + np.diagonal(self.covariance), 1e-300))
         return self._replace(components=self.components + noise / amplitudes[:, None]).normalised()
 
+    def replaced(self, places, rows):
+        """The same model with other components in these places, whose amplitudes are of either sign and of the length of these."""
+        components, mean, covariance = self.components.copy(), self.mean.copy(), self.covariance.copy()
+        norms = np.linalg.norm(rows, axis=1)
+        components[places] = rows / np.where(norms > 0, norms, 1.0)[:, None]
+        mean[places] = 0.0
+        covariance[places] = 0.0
+        covariance[:, places] = 0.0
+        covariance[places, places] = norms**2
+        return self._replace(components=components, mean=mean, covariance=covariance)
+
     def parameters(self):
         """What is learned, one array a kind."""
         slab = np.concatenate([self.mean, np.sqrt(np.diagonal(self.covariance))])  # a mean may be zero

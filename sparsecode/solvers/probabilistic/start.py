@@ -13,7 +13,7 @@ __all__ = ["MODELS", "TEMPERATURES", "initial_causes"]
 TEMPERATURES = {
     "binary": 5.0,
     "ternary": 4.0,
-    "discrete": 2.0,
+    "discrete": 6.0,
     "maximal": 2.0,
     "maximum_magnitude": 2.0,
     "spike_slab": 2.0,

@@ -1,0 +1,81 @@
+"""Streams of batches: one step of an online learner a batch, with the callbacks and checkpoints that passes over data have."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from ..result import Status
+from ..solvers.dictionary.alternating import Pass
+from ._checkpoint import chained, describe_data
+from ._learning_loop import HISTORY, Learned, judged, record
+from ._learning_setup import make_learner, repeated
+
+__all__ = ["follow"]
+
+
+def follow(estimator, batches, task):
+    """Let an estimator that has no learner take one step a batch; how it ended, and the history.
+
+    With a checkpoint, batches that it has seen are passed over, after a look whether they are the ones.
+    """
+    checkpoint, seen, known = None, 0, ""
+    learned, history = None, {name: [] for name in HISTORY}
+    began = time.perf_counter()
+    for count, batch in enumerate(batches, 1):
+        X = estimator._signals(batch, reset=count == 1)
+        if count == 1 and estimator.checkpoint is not None:
+            checkpoint = estimator._opened_checkpoint({"n_features": X.shape[1], "dtype": str(X.dtype)})
+            if checkpoint.saved is not None:
+                learned, history, seen = _back_in_stream(estimator, X, *checkpoint.saved)
+                began -= history["seconds"][-1]
+        if checkpoint is not None:
+            known = chained(known, describe_data(X))
+        if count <= seen:
+            if count == seen:
+                _same_stream(checkpoint, known, count, seen)
+            continue
+        part = task.part("batch")
+        learned = estimator._step(X)
+        progress = record(history, count, learned.last, time.perf_counter() - began, estimator._learner)
+        if checkpoint is not None:
+            _save(checkpoint, estimator, learned.last, history, known)
+        stopped = estimator.callback is not None and bool(estimator.callback(progress))
+        if part.end(lambda: {"components_": estimator.components_}) or stopped:
+            learned = learned._replace(status=Status.INTERRUPTED)
+            break
+    if learned is None:
+        raise ValueError("batches is empty: a stream needs at least one batch of signals.")
+    if count < seen:
+        _same_stream(checkpoint, known, count, seen)
+    return learned, history
+
+
+def _save(checkpoint, estimator, last, history, known):
+    """The learner after a batch, and how it came there."""
+    numbers, arrays = estimator._learner.state()
+    run = {"epoch": history["epoch"][-1], "history": history, "last": last._asdict()}
+    checkpoint.save({"learner": numbers, "run": {**run, "alpha": estimator.alpha_, "stream": known}}, arrays)
+
+
+def _same_stream(checkpoint, known, count, seen):
+    """Refuse a stream whose batches, as many as the checkpoint has seen, are not those that it has seen."""
+    if count < seen or known != checkpoint.saved[0]["run"]["stream"]:
+        had = f"only {count} batches" if count < seen else "others in their place"
+        raise ValueError(
+            f"the checkpoint {str(checkpoint.path)!r} is of another run: it has seen {seen} batches, and batches has {had}; "
+            "give the stream from its first batch, or another path to begin anew."
+        )
+
+
+def _back_in_stream(estimator, X, numbers, arrays):
+    """Give the estimator back what it had after the last batch of the checkpoint."""
+    run = numbers["run"]
+    learner = make_learner(estimator, X, np.random.RandomState(0))
+    estimator.alpha_ = run["alpha"]
+    learner.coder = repeated(estimator._coder(*learner.atoms.shape[::-1]))
+    learner.restore(numbers["learner"], arrays)
+    learned = Learned(judged(Pass(**run["last"]), estimator.tol), 1, Pass(**run["last"]), {})
+    estimator._store(learner, X, learned)
+    return learned, run["history"], run["epoch"]

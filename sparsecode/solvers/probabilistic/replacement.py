@@ -1,0 +1,83 @@
+"""Causes that are hardly ever active, and what takes their place.
+
+All causes of a model are active with one probability. One that answers for much fewer signals than the others has found no cause of its
+own: it doubles two others where they meet, or fits noise, and elsewhere a cause is missing. What is missing shows in what the
+others leave over, again and again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..._parallel import single_threaded_blas
+from .inference import posterior
+
+__all__ = ["without_idle_causes"]
+
+_IDLE = 0.5  # of the mean number of signals that a cause is active in
+_ROWS = 1 << 12  # signals whose posterior is held at a time
+_WORST = 1 << 10  # signals looked at, those explained worst
+_CANDIDATES = 4  # one in so many of them may become a cause
+
+
+def without_idle_causes(X, model, truncation=None, *, n_jobs=None):
+    """The model with every idle cause put where it is missed most; None if no cause is idle.
+
+    Of the signals that are explained worst, the residual is taken that stands for most of the energy of all their residuals; with
+    several idle causes, then that which stands for most of what is left.
+
+    Parameters
+    ----------
+    X : array of shape (n_signals, n_features)
+        Signals, one a row; NaN where an entry is missing.
+    model : DiscreteCauses, MaximalCauses or SpikeSlabCauses
+        The parameters.
+    truncation : Truncation, optional
+        The states that are looked at.
+    n_jobs : int, optional
+        Threads; the answer has the same bits for any number.
+
+    Returns
+    -------
+    DiscreteCauses, MaximalCauses or SpikeSlabCauses, or None
+        The model to go on from.
+    """
+    usage, residuals = _usage_and_worst(X, model, truncation, n_jobs)
+    idle = np.flatnonzero(usage < _IDLE * np.mean(usage))
+    if idle.size == 0:
+        return None
+    rows = _common(residuals, idle.size)
+    return model.replaced(idle[: len(rows)], rows) if len(rows) else None
+
+
+def _usage_and_worst(X, model, truncation, n_jobs):
+    """How many signals each cause is active in, and the residuals of those explained worst, the worst first."""
+    usage = np.zeros(model.components.shape[0])
+    evidence, residuals = np.empty(0), np.empty((0, X.shape[1]))
+    for start in range(0, X.shape[0], _ROWS):
+        signals = np.asarray(X[start : start + _ROWS], dtype=np.float64)
+        found = posterior(signals, model, truncation, n_jobs=n_jobs)
+        usage += np.sum(found.inclusion, axis=0)
+        left = signals - found.reconstruction
+        evidence = np.concatenate([evidence, found.log_evidence])
+        residuals = np.concatenate([residuals, np.where(np.isnan(left), 0.0, left)])
+        worst = np.argsort(evidence, kind="stable")[:_WORST]
+        evidence, residuals = evidence[worst], residuals[worst]
+    return usage, residuals
+
+
+def _common(residuals, count):
+    """At most `count` of the first residuals, which together stand for most of the energy of all."""
+    largest = np.max(np.abs(residuals))
+    left = residuals / (largest if largest > 0 else 1.0)  # squares neither overflow nor vanish
+    sizes = np.linalg.norm(left, axis=1)
+    places = np.flatnonzero(sizes[: -(-len(sizes) // _CANDIDATES)] > 0)
+    units = left[places] / sizes[places, None]
+    chosen: list = []
+    with single_threaded_blas():  # bits must not depend on the machine
+        while len(chosen) < min(count, len(places)):
+            energy = np.sum((left @ units.T) ** 2, axis=0)
+            best = int(np.argmax(energy))
+            chosen.append(places[best])
+            left = left - np.outer(left @ units[best], units[best])
+    return residuals[chosen]
