@@ -23,8 +23,9 @@ from ..belief import check_size, drive_beliefs
 from ..greedy.forms import check_ranges, target_sq_norms
 from ..noise_level import LEARNED_FLOOR, as_noise_variance, check_counted
 from .damping import Damper
-from .gamp_steps import Gamp, Model, certify
-from .learning import Learner, as_plain
+from .gamp_iteration import Gamp
+from .gamp_steps import Model, certify
+from .learning import Learner, as_plain, leaves
 from .mean_removal import ADDED, without_mean
 from .message_loop import message_steps
 from .squares import squares
@@ -253,8 +254,9 @@ def parts(design, target, prior, channel, noise_variance, learn, shares=None, co
         raise ValueError(f"{part!r} does not support complex data.")
 
     def admissible(learned, before):
-        noise = np.clip(learned.noise_variance, before.noise_variance / _FACTOR, before.noise_variance * _FACTOR)
-        return GaussianChannel(np.clip(noise, LEARNED_FLOOR * energy, energy))
+        last, noise = before.noise_variance, learned.noise_variance
+        noise = np.minimum(np.maximum(noise, last / _FACTOR), last * _FACTOR)
+        return GaussianChannel(np.minimum(np.maximum(noise, LEARNED_FLOOR * energy), energy))
 
     return Learner(prior, n_targets, learns_prior), Learner(channel, n_targets, learns_noise, admissible)
 
@@ -265,16 +267,11 @@ def _check_part(name, part, asked, example, n_targets):
         raise ValueError(f"{name} must be a {name} such as {example}; got {part!r}.")
     if isinstance(part, tuple) and any(isinstance(value, list) for value in part):
         raise ValueError(f"parameters of {name} must be tuples where there are several, not lists; got {part!r}.")
-    shapes = {np.shape(value) for value in _leaves(part)} - {(), (n_targets,)}
+    shapes = {np.shape(value) for value in leaves(part)} - {(), (n_targets,)}
     if shapes:
         raise ValueError(
             f"parameters of {name} must be numbers or have shape ({n_targets},), one a target; got {part!r}."
         )
-
-
-def _leaves(part):
-    """The parameters one by one."""
-    return [leaf for value in part for leaf in _leaves(value)] if isinstance(part, tuple) else [part]
 
 
 def _matched(design, target, channel, shares, share):
