@@ -138,11 +138,12 @@ def solve_hierarchical_bayes(
     noise_variance="learn",
     sample_weight=None,
     counted=None,
+    lost=0,
     max_iter=1_000,
     tol=1e-5,
     callback=None,
 ) -> PosteriorResult:
-    """The solve behind `hierarchical_bayes`, without a warning; `counted` as in `solve_kronecker_sbl`."""
+    """The solve behind `hierarchical_bayes`, without a warning; `counted` and `lost` as in `solve_kronecker_sbl`."""
     if method not in ("full", "subspace"):
         raise ValueError(f"method must be 'full' or 'subspace'; got {method!r}.")
     design = as_design(A)
@@ -152,7 +153,7 @@ def solve_hierarchical_bayes(
     check_ranges(design, target, target_sq_norms(design, target))
     design, target = weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
     counted = total_weight(sample_weight, design.shape[0]) if counted is None else counted
-    check_counted(counted, counted, design.shape[0])
+    check_counted(counted - lost, counted, design.shape[0])
     noise = as_noise_variance(noise_variance)
     model = HierarchicalModel(
         design,
@@ -162,6 +163,7 @@ def solve_hierarchical_bayes(
         _SUBSPACE_STEPS if method == "subspace" else None,
         None if noise == "learn" else noise,
         counted,
+        lost,
     )
     return drive_beliefs(
         _steps(model),

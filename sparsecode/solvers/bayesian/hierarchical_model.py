@@ -57,14 +57,14 @@ class Factors(NamedTuple):
 class HierarchicalModel:
     """The validated problem in double precision, and one sweep over the factors of q."""
 
-    def __init__(self, design, target, support, groups, subspace_steps, noise_variance, counted):
+    def __init__(self, design, target, support, groups, subspace_steps, noise_variance, total, lost=0):
         self.like = target
         self.design = design.in_double().with_exact_norms()
         self.target = as_double(target if target.ndim == 2 else target[:, None])
         self.support, self.groups, self.subspace_steps = support, groups, subspace_steps
         self.sq_norms = np.asarray(self.design.column_sq_norms(), dtype=np.float64)
         self.n_samples, self.n_targets = self.target.shape
-        self.counted, self.unit = counted, self.n_samples / counted  # as in `KroneckerModel`
+        self.counted, self.unit = total - lost, self.n_samples / total  # as in `KroneckerModel`
         self.mean_square = float(np.mean(to_numpy(sq_norm(self.target)))) / self.n_samples
         least = _TELLABLE * self.mean_square
         self.noise_variance = None if noise_variance is None else max(noise_variance, least) * self.unit
@@ -282,7 +282,8 @@ class HierarchicalModel:
 
     def zeros(self):
         """The belief where there is nothing to explain, or to explain it with."""
-        noise = self.mean_square * self.unit if self.noise_variance is None else self.noise_variance
+        learned = self.mean_square * self.n_samples / self.counted
+        noise = learned if self.noise_variance is None else self.noise_variance
         nothing = np.zeros(self.sq_norms.size)
         mean = 0 * self.design.rmatvec(self.target)
         return self.belief(Factors(mean, nothing, nothing, nothing, noise, 0.0))

@@ -138,11 +138,15 @@ def solve_kronecker_sbl(
     prune=None,
     sample_weight=None,
     counted=None,
+    lost=0,
     max_iter=1_000,
     tol=1e-4,
     callback=None,
 ) -> PosteriorResult:
-    """The solve behind `kronecker_sbl`, without a warning; `counted` is how many samples the rows of a weighted problem stand for."""
+    """The solve behind `kronecker_sbl`, without a warning.
+
+    `counted` is how many samples the rows of a weighted problem stand for, `lost` how many of their degrees of freedom a mean took.
+    """
     if method not in _PRUNE:
         raise ValueError(f"method must be 'svd' or 'am'; got {method!r}.")
     design = _as_kronecker(A)
@@ -150,13 +154,13 @@ def solve_kronecker_sbl(
     check_ranges(design, target, target_sq_norms(design, target))
     design, target = _weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
     counted = total_weight(sample_weight, design.shape[0]) if counted is None else counted
-    check_counted(counted, counted, design.shape[0])
+    check_counted(counted - lost, counted, design.shape[0])
     couplings = _couplings(coupling, len(design.factors))
     reviews = prune is None and not any(couplings)
     if prune is None:
         prune = _PRUNE[method] if not any(couplings) else _PRUNE_COUPLED
     noise = as_noise_variance(noise_variance)
-    model = KroneckerModel(design, target, method, couplings, None if noise == "learn" else noise, counted)
+    model = KroneckerModel(design, target, method, couplings, None if noise == "learn" else noise, counted, lost)
     tol = attainable(as_number(tol, "tol"), target)
     return drive_beliefs(
         _steps(model, as_number(prune, "prune", maximum=1.0), tol, reviews),

@@ -57,7 +57,7 @@ class KroneckerModel:
     units.
     """
 
-    def __init__(self, design, target, method, couplings, noise_variance, counted):
+    def __init__(self, design, target, method, couplings, noise_variance, total, lost=0):
         self.like = target
         target = as_double(target if target.ndim == 2 else target[:, None])
         factors = design.in_double().factors
@@ -78,8 +78,8 @@ class KroneckerModel:
         self.scale = self.size / math.prod(sizes)  # of a coefficient whose columns have the norms of their factors
         self.method, self.couplings = method, couplings
         self.noise_variance = None if noise_variance is None else _tellable(noise_variance, self.size)
-        self.counted = counted  # samples that the likelihood counts: the sum of their weights
-        self.unit = target.shape[0] / counted  # noise variance of rows weighted with mean one, over the true one
+        self.counted = total - lost  # samples that the likelihood counts: the sum of their weights, but for what a mean took
+        self.unit = target.shape[0] / total  # noise variance of rows weighted with mean one, over the true one
         self._strongest = None
 
     @property
@@ -232,7 +232,7 @@ class KroneckerModel:
 
     def _of_noise_alone(self, noise):
         """The noise variance that explains everything, and its log evidence."""
-        noise = self.mean_square * self.unit if self.learns_noise else noise
+        noise = self.mean_square * self.target.shape[0] / self.counted if self.learns_noise else noise
         if not noise > 0:
             return noise, 0.0
         return noise, self._log_density(self.target.shape[0] * math.log(noise), self.mean_square / noise, noise)

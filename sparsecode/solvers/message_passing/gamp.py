@@ -166,15 +166,17 @@ def solve_gamp(
     max_iter=1_000,
     tol=1e-6,
     callback=None,
+    lost=0,
 ) -> PosteriorResult:
-    """The solve behind `gamp`, without a warning."""
+    """The solve behind `gamp`, without a warning; a mean took `lost` degrees of freedom."""
     if variances not in ("vector", "uniform"):
         raise ValueError(f"variances must be 'vector' or 'uniform'; got {variances!r}.")
     design, target, single = pose(A, y)
     seen = seen_columns(design)
-    counts = _counts(sample_weight, target)
+    counts = _counts(sample_weight, target, lost)
     shares = None if counts is None else counts / np.sum(counts)
-    prior, channel = parts(design, target, prior, channel, noise_variance, learn, shares)
+    freedom = 1.0 - lost / (target.shape[0] if counts is None else np.sum(counts))
+    prior, channel = parts(design, target, prior, channel, noise_variance, learn, shares, freedom=freedom)
     damper = Damper(damping, target.shape[1])
     weights, added = None, 0
     if as_flag(remove_mean, "remove_mean"):
@@ -209,20 +211,21 @@ def pose(A, y):
     return design, target[:, None] if target.ndim == 1 else target, target.ndim == 1
 
 
-def _counts(sample_weight, target):
+def _counts(sample_weight, target, lost):
     """How often each sample is seen, float64 (n_samples, 1); None if once."""
     n_samples = target.shape[0]
     weight, total = as_sample_weight(sample_weight, n_samples), total_weight(sample_weight, n_samples)
     if weight is None and total == n_samples:
         return None
-    check_counted(total, total, n_samples)
+    check_counted(total - lost, total, n_samples)
     return (np.ones(n_samples) if weight is None else weight)[:, None] * (total / n_samples)
 
 
-def parts(design, target, prior, channel, noise_variance, learn, shares=None, counted=None):
+def parts(design, target, prior, channel, noise_variance, learn, shares=None, counted=None, freedom=1.0):
     """The prior and the channel as `Learner`s, with the starts that the data suggest where none are given.
 
     Samples count by `shares`, of sum one; rows that carry weights of mean one already stand for `counted` samples.
+    `freedom` is the share of their degrees of freedom that no mean took.
     """
     n_targets = target.shape[1]
     share = 1.0 if counted is None else target.shape[0] / counted
@@ -254,7 +257,7 @@ def parts(design, target, prior, channel, noise_variance, learn, shares=None, co
         raise ValueError(f"{part!r} does not support complex data.")
 
     def admissible(learned, before):
-        last, noise = before.noise_variance, learned.noise_variance
+        last, noise = before.noise_variance, learned.noise_variance / freedom
         noise = np.minimum(np.maximum(noise, last / _FACTOR), last * _FACTOR)
         return GaussianChannel(np.minimum(np.maximum(noise, LEARNED_FLOOR * energy), energy))
 
