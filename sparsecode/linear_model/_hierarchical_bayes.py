@@ -151,6 +151,7 @@ class HierarchicalBayesRegressor(PosteriorRegressor):
             noise_variance=self.noise_variance,
             counted=problem.total,
             lost=problem.lost,
+            row_weight=problem.weight,
             max_iter=self.max_iter,
             tol=self.tol,
         )

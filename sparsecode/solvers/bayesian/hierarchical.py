@@ -139,11 +139,12 @@ def solve_hierarchical_bayes(
     sample_weight=None,
     counted=None,
     lost=0,
+    row_weight=None,
     max_iter=1_000,
     tol=1e-5,
     callback=None,
 ) -> PosteriorResult:
-    """The solve behind `hierarchical_bayes`, without a warning; `counted` and `lost` as in `solve_kronecker_sbl`."""
+    """The solve behind `hierarchical_bayes`, without a warning; `counted` and `lost` as in `solve_kronecker_sbl`, `row_weight` as in `solve_sbl`."""
     if method not in ("full", "subspace"):
         raise ValueError(f"method must be 'full' or 'subspace'; got {method!r}.")
     design = as_design(A)
@@ -151,7 +152,8 @@ def solve_hierarchical_bayes(
         raise ValueError("a GramDesign has no samples, whose noise this model describes; pass the design itself.")
     target = as_target(y, design)
     check_ranges(design, target, target_sq_norms(design, target))
-    design, target = weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
+    weight = as_sample_weight(sample_weight, design.shape[0])
+    design, target = weighted(design, target, weight)
     counted = total_weight(sample_weight, design.shape[0]) if counted is None else counted
     check_counted(counted - lost, counted, design.shape[0])
     noise = as_noise_variance(noise_variance)
@@ -164,6 +166,7 @@ def solve_hierarchical_bayes(
         None if noise == "learn" else noise,
         counted,
         lost,
+        row_weight if weight is None else weight,
     )
     return drive_beliefs(
         _steps(model),

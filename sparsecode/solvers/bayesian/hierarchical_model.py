@@ -23,8 +23,8 @@ from scipy.special import digamma, gammaln
 from ..._array import array_namespace, as_double, asarray_like, dagger, is_complex, is_single, sq_norm, to_numpy
 from ..belief import Belief, check_size
 from ..certificates import Certificate
-from ..greedy.somp import solve_somp
 from .gaussian import posterior
+from .sbl import solve_sbl
 from .updates import mackay
 
 __all__ = ["Factors", "HierarchicalModel"]
@@ -35,7 +35,7 @@ NOISE = 1e-6  # shape of the noise precision, and rate in units of the mean squa
 _FIRST_NOISE = 0.1
 _TELLABLE = 1e-12  # of the mean square: of a given noise below, double precision knows nothing
 _FIRST_ROUNDS = 15
-_GREEDY = 0.3  # of as many coefficients as samples
+_PRICE, _PASSES, _FIRST_GAIN = 3.0, 100, 1e-2  # nats a coefficient, rounds, nats
 _MOST = 1e6  # of the energy of an active coefficient: the rounds may diverge
 _LEAST = 1e-12  # of the largest prior variance: none starts below
 _DOUBT, _BELIEF = 0.25, 0.3  # of the most nats: how far a start speaks against a coefficient, and for or against a unit
@@ -57,13 +57,14 @@ class Factors(NamedTuple):
 class HierarchicalModel:
     """The validated problem in double precision, and one sweep over the factors of q."""
 
-    def __init__(self, design, target, support, groups, subspace_steps, noise_variance, total, lost=0):
+    def __init__(self, design, target, support, groups, subspace_steps, noise_variance, total, lost=0, row_weight=None):
         self.like = target
         self.design = design.in_double().with_exact_norms()
         self.target = as_double(target if target.ndim == 2 else target[:, None])
         self.support, self.groups, self.subspace_steps = support, groups, subspace_steps
         self.sq_norms = np.asarray(self.design.column_sq_norms(), dtype=np.float64)
         self.n_samples, self.n_targets = self.target.shape
+        self.total, self.row_weight = total, row_weight  # sum of the weights, and those that the rows carry, of mean one
         self.counted, self.unit = total - lost, self.n_samples / total  # as in `KroneckerModel`
         self.mean_square = float(np.mean(to_numpy(sq_norm(self.target)))) / self.n_samples
         least = _TELLABLE * self.mean_square
@@ -87,7 +88,7 @@ class HierarchicalModel:
     def start(self):
         """The first setting: precisions of a rough sparse solution, without which all would stay active."""
         noise = _FIRST_NOISE * self.mean_square * self.unit if self.noise_variance is None else self.noise_variance
-        prior = self._rough_variances(noise) if self.subspace_steps is None else self._greedy_variances()
+        prior = self._rough_variances(noise) if self.subspace_steps is None else self._passed_variances()
         prior = np.maximum(prior, _LEAST * np.max(prior))
         return Factors(0 * self.design.rmatvec(self.target), prior, 1.0 / prior, self._implied_support(prior), noise)
 
@@ -112,11 +113,15 @@ class HierarchicalModel:
             prior = np.minimum(mackay(prior, quality_sq, to_numpy(now.sparsity)), _MOST * self.energy)
         return prior if np.max(prior) > 0 else self.energy * self.seen
 
-    def _greedy_variances(self):
-        """Squares of the coefficients of a pursuit: no inverse is larger than its support."""
-        count = max(1, min(int(_GREEDY * self.counted), self.n_samples, int(np.sum(self.seen))))
-        coef = solve_somp(self.design, self.target, n_nonzero=count)[0].coef
-        prior = np.mean(np.abs(to_numpy(coef)) ** 2, axis=1)
+    def _passed_variances(self):
+        """Prior variances by message passing, which needs products alone; what a pursuit misses would never come back."""
+        options = {"method": "gamp", "joint": True, "correlation": None, "prune": _PRICE, "init": None, "callback": None}
+        options |= {"counted": self.counted, "total": self.total, "row_weight": self.row_weight}
+        noise = "learn" if self.noise_variance is None else self.noise_variance / self.unit
+        found = solve_sbl(
+            self.design, self.target, noise_variance=noise, max_iter=_PASSES, tol=_FIRST_GAIN, **options
+        )
+        prior = found.parameters["prior_variance"]
         return prior if np.max(prior) > 0 else self.energy * self.seen
 
     def _posterior(self, prior, noise):

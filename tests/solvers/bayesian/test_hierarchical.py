@@ -281,6 +281,20 @@ def test_the_subspace_form_takes_products_alone():
     assert np.sum((found.coef - x) ** 2) < 0.05 * np.sum(x**2)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_subspace_form_finds_what_the_full_one_finds(seed):
+    """As dense as a quarter of the samples, where a pursuit fails: from a wrong start independent coefficients never return."""
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((80, 200))
+    x = np.zeros(200)
+    x[5:25] = 2 * np.sign(rng.standard_normal(20)) + 0.3 * rng.standard_normal(20)
+    y = A @ x + 0.1 * rng.standard_normal(80)
+    for method in ("full", "subspace"):
+        found = hierarchical_bayes(A, y, method=method)
+        np.testing.assert_array_equal(found.support, np.arange(5, 25))
+        assert np.linalg.norm(found.coef - x) < 0.02 * np.linalg.norm(x)
+
+
 def test_the_mean_of_the_subspace_form_minimises_its_quadratic():
     A, y, _ = clustered()
     found = hierarchical_bayes(A, y, method="subspace", noise_variance=0.01, tol=1e-9)
