@@ -109,8 +109,8 @@ def gamp(
         they are not zero. `parameters` holds the prior and the channel, as learned, and the messages, of which
         ``messages.pseudo`` is each coefficient as the data alone see it, through noise of variance ``messages.pseudo_variance``. The
         objective is the mean misfit of the fitted values, half the mean square residual for Gaussian noise. The certificate is the
-        relative change of coefficients and scores under one more undamped iteration; it proves a fixed point, and how good that is
-        depends on the matrix.
+        relative change of coefficients and scores under one more undamped iteration, of scores relative to no less than what rounding
+        of the fitted values makes of them; it proves a fixed point, and how good that is depends on the matrix.
 
     Raises
     ------

@@ -17,13 +17,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import array_namespace, as_double, asarray_like, device, real_part, to_numpy
+from ..._array import array_namespace, as_double, asarray_like, device, is_single, norm, real_part, to_numpy
 from ...priors._numbers import parameter, power
 from ..certificates import Certificate
 from .message_loop import change, damped
 
 __all__ = ["Messages", "Model", "advance", "certify", "inverse", "start"]
 
+_ROUNDING = {True: 2e-2, False: 4e-9}  # by single precision: what moves by its rounding moves by less than can be asked for
 _UNSEEN = 1e12  # variance of what a zero column says, in units of the least uncertain coefficient
 
 
@@ -173,11 +174,16 @@ def inverse(information):
 
 
 def certify(wide, belief):
-    """The relative change under one more undamped iteration of this (double precision) model, from the belief's messages alone."""
+    """The relative change under one more undamped iteration of this (double precision) model, from the belief's messages alone.
+
+    Scores count as no smaller than those that rounding makes of fitted values in the messages' own precision: exact data have none.
+    """
     now = belief.parameters["messages"]
+    rounding = _ROUNDING[is_single(now.mean)]
     now = Messages(*(None if part is None else as_double(part) for part in now))
     after = advance(wide, belief.parameters["prior"], belief.parameters["channel"], now, None)
-    moved = np.maximum(change(now.mean, after.mean), change(now.score, after.score))
+    of_rounding = rounding * to_numpy(norm(after.information * after.image))
+    moved = np.maximum(change(now.mean, after.mean), change(now.score, after.score, of_rounding))
     n_samples = wide.target.shape[0]
     objective = belief.parameters["channel"].misfit(wide.target, after.image[:n_samples, :], wide.shares)
     value = moved[0] if wide.single else moved

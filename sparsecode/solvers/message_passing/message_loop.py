@@ -57,9 +57,9 @@ def message_steps(iteration, damper, tol):
         yield State(iteration.belief(now), certify=done or count % _CERTIFY_EVERY == 0, finished=over, chosen=answered)
 
 
-def change(old, new):
-    """How far the columns moved, relative to the longer of the two."""
-    return relative(norm(new - old), np.maximum(to_numpy(norm(old)), to_numpy(norm(new))))
+def change(old, new, least=0.0):
+    """How far the columns moved, relative to the longer of the two, and to no less than `least`."""
+    return relative(norm(new - old), np.maximum(np.maximum(to_numpy(norm(old)), to_numpy(norm(new))), least))
 
 
 def damped(step, new, old):
