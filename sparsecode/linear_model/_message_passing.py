@@ -33,7 +33,11 @@ class MessagePassing(PosteriorRegressor):
     def _answer(self, problem, sample_weight):
         names = ("prior", "noise_variance", "learn", "damping", "max_iter", "tol", *self._own)
         options = {name: getattr(self, name) for name in names}
-        return announce(self._pass(problem.design, problem.target, **self._counts(problem, sample_weight), **options, lost=problem.lost))
+        return announce(
+            self._pass(
+                problem.design, problem.target, **self._counts(problem, sample_weight), **options, lost=problem.lost
+            )
+        )
 
     def _counts(self, problem, sample_weight):
         """What tells the solver that samples count."""

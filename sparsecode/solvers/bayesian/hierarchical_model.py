@@ -64,7 +64,10 @@ class HierarchicalModel:
         self.support, self.groups, self.subspace_steps = support, groups, subspace_steps
         self.sq_norms = np.asarray(self.design.column_sq_norms(), dtype=np.float64)
         self.n_samples, self.n_targets = self.target.shape
-        self.total, self.row_weight = total, row_weight  # sum of the weights, and those that the rows carry, of mean one
+        self.total, self.row_weight = (
+            total,
+            row_weight,
+        )  # sum of the weights, and those that the rows carry, of mean one
         self.counted, self.unit = total - lost, self.n_samples / total  # as in `KroneckerModel`
         self.mean_square = float(np.mean(to_numpy(sq_norm(self.target)))) / self.n_samples
         least = _TELLABLE * self.mean_square
@@ -115,12 +118,17 @@ class HierarchicalModel:
 
     def _passed_variances(self):
         """Prior variances by message passing, which needs products alone; what a pursuit misses would never come back."""
-        options = {"method": "gamp", "joint": True, "correlation": None, "prune": _PRICE, "init": None, "callback": None}
+        options = {
+            "method": "gamp",
+            "joint": True,
+            "correlation": None,
+            "prune": _PRICE,
+            "init": None,
+            "callback": None,
+        }
         options |= {"counted": self.counted, "total": self.total, "row_weight": self.row_weight}
         noise = "learn" if self.noise_variance is None else self.noise_variance / self.unit
-        found = solve_sbl(
-            self.design, self.target, noise_variance=noise, max_iter=_PASSES, tol=_FIRST_GAIN, **options
-        )
+        found = solve_sbl(self.design, self.target, noise_variance=noise, max_iter=_PASSES, tol=_FIRST_GAIN, **options)
         prior = found.parameters["prior_variance"]
         return prior if np.max(prior) > 0 else self.energy * self.seen
 

@@ -78,7 +78,9 @@ class KroneckerModel:
         self.scale = self.size / math.prod(sizes)  # of a coefficient whose columns have the norms of their factors
         self.method, self.couplings = method, couplings
         self.noise_variance = None if noise_variance is None else _tellable(noise_variance, self.size)
-        self.counted = total - lost  # samples that the likelihood counts: the sum of their weights, but for what a mean took
+        self.counted = (
+            total - lost
+        )  # samples that the likelihood counts: the sum of their weights, but for what a mean took
         self.unit = target.shape[0] / total  # noise variance of rows weighted with mean one, over the true one
         self._strongest = None
 

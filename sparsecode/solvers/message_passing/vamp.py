@@ -157,7 +157,9 @@ def solve_vamp(
     watch = callback
     if callback is not None and seen is not None:
         watch = lambda progress: callback(progress._replace(coef=_spread_out(progress.coef, seen)))  # noqa: E731
-    prior, channel = parts(design, target, prior, None, noise_variance, learn, counted=counted, freedom=1.0 - lost / counted)
+    prior, channel = parts(
+        design, target, prior, None, noise_variance, learn, counted=counted, freedom=1.0 - lost / counted
+    )
     damper = Damper(damping, target.shape[1], _FIRST)
     model = decomposed(design, target, single, counted)
     tol = attainable(as_number(tol, "tol"), target, _SINGLE)
