@@ -190,6 +190,25 @@ def test_the_evidence_never_falls_with_exact_updates():
         assert found.history["objective"][-1] < found.history["objective"][0] - 10
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_jump_that_lowers_the_evidence_is_undone(monkeypatch):
+    factors, y, _ = problem()
+    settings, jumps = {"method": "am", "prune": 0.0, "noise_variance": 4e-4, "tol": 1e-7}, []
+    with monkeypatch.context() as patch:
+        patch.setattr(KroneckerModel, "may_jump", False)
+        sure = kronecker_sbl(factors, y, **settings, max_iter=90)
+
+    def worse(model, found, variances):
+        jumps.append(1)
+        return [*variances[:-1], 50.0 * variances[-1]]
+
+    monkeypatch.setattr(KroneckerModel, "jumped", worse)
+    found = kronecker_sbl(factors, y, **settings, max_iter=200)
+    assert jumps
+    assert np.all(np.diff(found.history["objective"]) <= 1e-8)
+    assert found.objective <= sure.objective + 1e-8
+
+
 @pytest.mark.parametrize("method", ["am", "svd"])
 def test_one_factor_is_sparse_bayesian_learning_by_expectation_maximisation(method):
     factors, y, _ = problem(shapes=((12, 20),))
