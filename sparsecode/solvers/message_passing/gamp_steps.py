@@ -24,10 +24,7 @@ from .message_loop import change, damped
 
 __all__ = ["Messages", "Model", "advance", "certify", "inverse", "start"]
 
-_ROUNDING = {
-    True: 2e-2,
-    False: 4e-9,
-}  # by single precision: what moves by its rounding moves by less than can be asked for
+_ROUNDING = {True: 2e-2, False: 4e-9}  # single or double: moves by rounding are less of it than any tolerance
 _UNSEEN = 1e12  # variance of what a zero column says, in units of the least uncertain coefficient
 
 
