@@ -13,6 +13,7 @@ from sparsecode.designs import DenseDesign
 from sparsecode.penalties._groups import groups_of
 from sparsecode.solvers.bayesian.hierarchical_model import Factors, HierarchicalModel
 from sparsecode.solvers.bayesian.markov import Chain, Independent
+from sparsecode.solvers.belief import Belief
 from tests._backends import FOREIGN, get, put
 
 
@@ -316,6 +317,16 @@ def test_as_many_conjugate_steps_as_unknowns_reach_the_minimum_and_no_start_is_w
     np.testing.assert_array_equal(model._lower_start(state._replace(mean=exact)), exact)
     part = np.linalg.solve(np.diag(precision[:2]) + A[:, :2].T @ A[:, :2] / 0.5, A[:, :2].T @ y / 0.5)
     np.testing.assert_allclose(model._lower_start(state)[:, 0], np.append(part, np.zeros(6)), atol=1e-12)
+
+
+def test_the_certificate_sees_a_noise_variance_that_would_still_move():
+    A, y, _ = clustered(n_samples=150)  # enough that coefficients hardly depend on it
+    found = hierarchical_bayes(A, y)
+    model = HierarchicalModel(DenseDesign(A), y, Independent(0.1), groups_of(1, 100), None, None, 150)
+    belief = Belief(found.coef, found.variance, found.noise_variance, found.log_evidence, None, found.parameters)
+    np.testing.assert_allclose(model.certify(belief).value, found.certificate, atol=1e-9)
+    moved = belief._replace(noise_variance=1.1 * found.noise_variance)
+    np.testing.assert_allclose(model.certify(moved).value, np.log(1.1), rtol=0.2)
 
 
 def test_the_certificate_of_the_subspace_form_sees_conjugate_gradients_that_are_slow():
