@@ -71,7 +71,7 @@ def hierarchical_bayes(
     method : {"full", "subspace"}, default="full"
         "full": the coefficients are jointly Gaussian; a sweep inverts a matrix of as many rows as samples or features, whichever are
         fewer. "subspace": they are independent; a sweep inverts one of the size of the support and makes ten conjugate-gradient steps,
-        so that operators do and no large inverse is ever formed.
+        so that operators do and no large inverse is formed but for the start, and that only up to 2000 samples or features.
     noise_variance : float or "learn", default="learn"
         Variance of the noise in the squared units of y. "learn": with everything else, as a factor of the approximation, which is safe
         as long as the support is smaller than the number of samples. One below 1e-12 of the mean square of y counts as that.

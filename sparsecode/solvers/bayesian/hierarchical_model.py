@@ -35,6 +35,7 @@ NOISE = 1e-6  # shape of the noise precision, and rate in units of the mean squa
 _FIRST_NOISE = 0.1
 _TELLABLE = 1e-12  # of the mean square: of a given noise below, double precision knows nothing
 _FIRST_ROUNDS = 15
+_MOST_EXACT = 2000  # samples or features: beyond, the start of independent coefficients inverts no such matrix
 _PRICE, _PASSES, _FIRST_GAIN = 3.0, 100, 1e-2  # nats a coefficient, rounds, nats
 _MOST = 1e6  # of the energy of an active coefficient: the rounds may diverge
 _LEAST = 1e-12  # of the largest prior variance: none starts below
@@ -91,7 +92,8 @@ class HierarchicalModel:
     def start(self):
         """The first setting: precisions of a rough sparse solution, without which all would stay active."""
         noise = _FIRST_NOISE * self.mean_square * self.unit if self.noise_variance is None else self.noise_variance
-        prior = self._rough_variances(noise) if self.subspace_steps is None else self._passed_variances()
+        rough = self.subspace_steps is None or min(self.design.shape) <= _MOST_EXACT
+        prior = self._rough_variances(noise) if rough else self._learned_variances()
         prior = np.maximum(prior, _LEAST * np.max(prior))
         return Factors(0 * self.design.rmatvec(self.target), prior, 1.0 / prior, self._implied_support(prior), noise)
 
@@ -116,10 +118,10 @@ class HierarchicalModel:
             prior = np.minimum(mackay(prior, quality_sq, to_numpy(now.sparsity)), _MOST * self.energy)
         return prior if np.max(prior) > 0 else self.energy * self.seen
 
-    def _passed_variances(self):
-        """Prior variances by message passing, which needs products alone; what a pursuit misses would never come back."""
+    def _learned_variances(self):
+        """Prior variances learned one at a time: no inverse is larger than the support. What a pursuit misses would never return."""
         options = {
-            "method": "gamp",
+            "method": "fast",
             "joint": True,
             "correlation": None,
             "prune": _PRICE,

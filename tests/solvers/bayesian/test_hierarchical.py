@@ -296,6 +296,16 @@ def test_the_subspace_form_finds_what_the_full_one_finds(seed):
         assert np.linalg.norm(found.coef - x) < 0.02 * np.linalg.norm(x)
 
 
+def test_large_problems_start_from_variances_learned_one_at_a_time(monkeypatch):
+    A, y, x = clustered(n_samples=150)
+    small = hierarchical_bayes(A, y, method="subspace", tol=1e-7)
+    monkeypatch.setattr("sparsecode.solvers.bayesian.hierarchical_model._MOST_EXACT", 0)
+    monkeypatch.setattr(HierarchicalModel, "_rough_variances", lambda *state: pytest.fail("a large inverse"))
+    found = hierarchical_bayes(A, y, method="subspace", tol=1e-7)
+    np.testing.assert_allclose(found.coef, small.coef, atol=1e-3)
+    np.testing.assert_allclose(found.log_evidence, small.log_evidence, atol=0.5)
+
+
 def test_the_mean_of_the_subspace_form_minimises_its_quadratic():
     A, y, _ = clustered()
     found = hierarchical_bayes(A, y, method="subspace", noise_variance=0.01, tol=1e-9)
