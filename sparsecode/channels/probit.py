@@ -50,7 +50,8 @@ class ProbitChannel(NamedTuple):
 
     def check(self, target):
         """Raise a ValueError if the noise variance is out of range, or if `target` holds other things than two labels."""
-        if np.ndim(self.noise_variance) > 0 or not 0 < self.noise_variance < np.inf:
+        noise = np.asarray(self.noise_variance)
+        if noise.ndim > 0 or not 0 < noise < np.inf:
             raise ValueError(
                 f"ProbitChannel needs one noise_variance greater than 0, for all targets; got {self.noise_variance!r}."
             )

@@ -135,7 +135,7 @@ class CompoundGaussianRegressor(PosteriorRegressor):
         textures = result.parameters["texture"]
         n_samples = problem.design.shape[0]
         strength = n_samples * (self.alpha if self.texture == "half-normal" else 2.0 * self.alpha / 3.0)
-        self._covariances = None
+        self._covariances: list | None = None
         covariances = []
         for texture, noise in zip(np.atleast_2d(textures.T), np.atleast_1d(result.noise_variance), strict=True):
             used = np.flatnonzero(texture)

@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._array import as_double, to_numpy
-from .._validation import total_weight
 from ..result import announce
 from ..solvers.bayesian.gaussian import steady_cholesky, triangular_solve
 from ..solvers.bayesian.hierarchical import solve_hierarchical_bayes
@@ -150,7 +149,9 @@ class HierarchicalBayesRegressor(PosteriorRegressor):
             groups=self.groups,
             method=self.method,
             noise_variance=self.noise_variance,
-            counted=total_weight(sample_weight, problem.design.shape[0]),
+            counted=problem.total,
+            lost=problem.lost,
+            row_weight=problem.weight,
             max_iter=self.max_iter,
             tol=self.tol,
         )

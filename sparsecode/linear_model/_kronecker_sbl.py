@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._array import as_double, to_numpy
-from .._validation import total_weight
 from ..designs import KroneckerDesign
 from ..result import announce
 from ..solvers.bayesian.kronecker import solve_kronecker_sbl
@@ -147,7 +146,6 @@ class KroneckerSBL(PosteriorRegressor):
         return super()._pose(design, target, sample_weight)
 
     def _answer(self, problem, sample_weight):
-        problem.counted = total_weight(sample_weight, problem.design.shape[0])
         result = solve_kronecker_sbl(
             problem.design,
             problem.target,
@@ -155,7 +153,8 @@ class KroneckerSBL(PosteriorRegressor):
             coupling=self.coupling,
             noise_variance=self.noise_variance,
             prune=self.prune,
-            counted=problem.counted,
+            counted=problem.total,
+            lost=problem.lost,
             max_iter=self.max_iter,
             tol=self.tol,
         )
@@ -165,7 +164,7 @@ class KroneckerSBL(PosteriorRegressor):
         super()._store(result, problem)
         self.prior_variances_ = result.parameters["prior_variances"]
         self._factors = _factors(problem.design)
-        self._row_noise = result.noise_variance * problem.design.shape[0] / problem.counted  # of weights of mean one
+        self._row_noise = result.noise_variance * problem.design.shape[0] / problem.total  # of weights of mean one
 
     def _spread(self, design):
         variances = [to_numpy(variance) for variance in self.prior_variances_]

@@ -6,7 +6,6 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._validation import total_weight
 from ..result import announce
 from ._posterior import PosteriorRegressor
 
@@ -34,11 +33,15 @@ class MessagePassing(PosteriorRegressor):
     def _answer(self, problem, sample_weight):
         names = ("prior", "noise_variance", "learn", "damping", "max_iter", "tol", *self._own)
         options = {name: getattr(self, name) for name in names}
-        return announce(self._pass(problem.design, problem.target, **self._counts(problem, sample_weight), **options))
+        return announce(
+            self._pass(
+                problem.design, problem.target, **self._counts(problem, sample_weight), **options, lost=problem.lost
+            )
+        )
 
     def _counts(self, problem, sample_weight):
         """What tells the solver that samples count."""
-        return {"counted": total_weight(sample_weight, problem.design.shape[0])}
+        return {"counted": problem.total}
 
     def _store(self, result, problem):
         super()._store(result, problem)

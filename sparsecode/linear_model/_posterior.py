@@ -31,6 +31,7 @@ class PosteriorRegressor(SparseLinearModel):
     def _pose(self, design, target, sample_weight):
         problem = super()._pose(design, target, sample_weight)
         problem.total = total_weight(sample_weight, design.shape[0]) if self._counts_samples else design.shape[0]
+        problem.lost = int(self.fit_intercept and design.shape[0] > 1)  # degrees of freedom, to the mean
         return problem
 
     def fit(self, X, y, sample_weight=None):

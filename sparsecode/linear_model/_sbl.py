@@ -35,7 +35,7 @@ class SparseBayesianRegressor(PosteriorRegressor):
         Whether all targets share one support, their prior variances and the noise variance; by default each has its own.
     correlation : float, array of shape (n_targets, n_targets) or "learn", default=None
         Correlation of the coefficients of one feature along the targets, which then share their support: of neighbours, or of all
-        pairs; "learn" re-estimates it in every iteration.
+        pairs, by a matrix that is scaled to trace n_targets; "learn" re-estimates it in every iteration.
     prune : float, default=3.0
         How much a coefficient must add to the log evidence, in nats, to be in use; 3 asks for about three standard deviations. With 0 it
         is the evidence alone that is maximised: about a third of the features that have nothing to do with y then stay in use.

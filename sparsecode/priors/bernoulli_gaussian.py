@@ -89,15 +89,26 @@ class BernoulliGaussian(NamedTuple):
     def learned(self, pseudo, variance):
         """The prior with the parameters that expectation maximisation moves to, one set a target; a mean of zero stays zero."""
         chance, mean, spread = self._posterior(pseudo, variance)
-        rate = average(chance)
-        safe = np.where(rate > 0, rate, 1.0)
-        center = self.mean
+        apart = mean if is_zero(self.mean) else mean - parameter(self.mean, pseudo)
+        slab = [average(part) for part in (chance, chance * apart, chance * (power(apart) + spread))]
+        return self.moved_to([None, slab], pseudo.shape[0])
+
+    def moved_to(self, statistics, count):
+        """The prior that its statistics over `count` coefficients imply.
+
+        The statistics of a component are means over the coefficients: of its chance, and of its chance times ``x - mean`` and
+        ``|x - mean|^2``, of the mean before.
+        """
+        rate, apart, square = statistics[1]
+        safe, center = np.where(rate > 0, rate, 1.0), self.mean
+        slab = square / safe
         if not is_zero(center):
-            center = np.where(rate > 0, average(chance * mean) / safe, center)
-        apart = mean if is_zero(center) else mean - parameter(center, pseudo)
-        slab = average(chance * (power(apart) + spread)) / safe
-        least = 0.1 / pseudo.shape[0]  # a rate of zero could never grow again
-        return BernoulliGaussian(np.clip(rate, least, 1.0), center, np.where(slab > 0, slab, self.variance))
+            center = center + apart / safe
+            slab = slab - np.abs(apart / safe) ** 2
+        least = 0.1 / count  # a rate of zero could never grow again
+        return BernoulliGaussian(
+            np.minimum(np.maximum(rate, least), 1.0), center, np.where(slab > 0, slab, self.variance)
+        )
 
     def _posterior(self, pseudo, variance):
         """Probability of the slab, and mean and variance given the slab."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._numbers import average, check_number, parameter, power
+from ._numbers import average, check_number, is_zero, parameter, power
 
 __all__ = ["GaussianPrior"]
 
@@ -74,8 +74,13 @@ class GaussianPrior(NamedTuple):
     def learned(self, pseudo, variance):
         """The prior with the parameters that expectation maximisation moves to, one set a target; a mean of zero stays zero."""
         mean, spread = self.denoise(pseudo, variance)
+        apart = mean - parameter(self.mean, pseudo)
+        return self.moved_to([(1.0, average(apart), average(power(apart) + spread))], pseudo.shape[0])
+
+    def moved_to(self, statistics, count):
+        """The prior that its statistics imply, which are those of `BernoulliGaussian.moved_to`."""
+        _, apart, square = statistics[0]
         center = self.mean
-        if np.any(np.asarray(center) != 0):
-            center = average(mean)
-        moment = average(power(mean - parameter(center, pseudo)) + spread)
-        return GaussianPrior(np.where(moment > 0, moment, self.variance), center)
+        if not is_zero(center):
+            center, square = center + apart, square - np.abs(apart) ** 2
+        return GaussianPrior(np.where(square > 0, square, self.variance), center)

@@ -102,18 +102,23 @@ class GaussianMixture(NamedTuple):
 
     def learned(self, pseudo, variance):
         """The prior with the parameters that expectation maximisation moves to, one set a target; atoms stay where they are."""
+        statistics = []
+        for chance, mean, spread, center in zip(*self._posterior(pseudo, variance), self.means, strict=True):
+            apart = mean - parameter(center, pseudo)
+            statistics.append([average(part) for part in (chance, chance * apart, chance * (spread + power(apart)))])
+        return self.moved_to(statistics, pseudo.shape[0])
+
+    def moved_to(self, statistics, count):
+        """The prior that its statistics over `count` coefficients imply, which are those of `BernoulliGaussian.moved_to`."""
         weights, means, variances = [], [], []
-        parts = zip(*self._posterior(pseudo, variance), self.means, self.variances, strict=True)
-        for chance, mean, spread, old_mean, old_variance in parts:
-            weight = average(chance)
-            safe = np.where(weight > 0, weight, 1.0)
-            if np.any(old_variance):
-                old_mean = np.where(weight > 0, average(chance * mean) / safe, old_mean)
-                moment = average(chance * (spread + power(mean - parameter(old_mean, pseudo)))) / safe
-                old_variance = np.where(moment > 0, moment, old_variance)
-            weights.append(np.maximum(weight, 0.1 / pseudo.shape[0]))  # a weight of zero could never grow again
-            means.append(old_mean)
-            variances.append(old_variance)
+        for (weight, apart, square), mean, variance in zip(statistics, self.means, self.variances, strict=True):
+            if np.any(variance):
+                safe = np.where(weight > 0, weight, 1.0)
+                moment = square / safe - np.abs(apart / safe) ** 2
+                mean, variance = mean + apart / safe, np.where(moment > 0, moment, variance)
+            weights.append(np.maximum(weight, 0.1 / count))  # a weight of zero could never grow again
+            means.append(mean)
+            variances.append(variance)
         total = sum(weights)
         return GaussianMixture(tuple(weight / total for weight in weights), tuple(means), tuple(variances))
 

@@ -11,7 +11,7 @@ from .driver import drive
 
 __all__ = ["Belief", "check_size", "drive_beliefs"]
 
-_LARGEST_EXPONENT = {True: 18, False: 120}  # single, double: squares of coefficients keep their digits
+_LARGEST_EXPONENT = {True: 15, False: 120}  # single, double: squares of coefficients keep their digits
 
 
 class Belief(NamedTuple):

@@ -71,7 +71,7 @@ def hierarchical_bayes(
     method : {"full", "subspace"}, default="full"
         "full": the coefficients are jointly Gaussian; a sweep inverts a matrix of as many rows as samples or features, whichever are
         fewer. "subspace": they are independent; a sweep inverts one of the size of the support and makes ten conjugate-gradient steps,
-        so that operators do and no large inverse is ever formed.
+        so that operators do and no large inverse is formed but for the start, and that only up to 2000 samples or features.
     noise_variance : float or "learn", default="learn"
         Variance of the noise in the squared units of y. "learn": with everything else, as a factor of the approximation, which is safe
         as long as the support is smaller than the number of samples. One below 1e-12 of the mean square of y counts as that.
@@ -138,11 +138,13 @@ def solve_hierarchical_bayes(
     noise_variance="learn",
     sample_weight=None,
     counted=None,
+    lost=0,
+    row_weight=None,
     max_iter=1_000,
     tol=1e-5,
     callback=None,
 ) -> PosteriorResult:
-    """The solve behind `hierarchical_bayes`, without a warning; `counted` as in `solve_kronecker_sbl`."""
+    """The solve behind `hierarchical_bayes`, without a warning; `counted` and `lost` as in `solve_kronecker_sbl`, `row_weight` as in `solve_sbl`."""
     if method not in ("full", "subspace"):
         raise ValueError(f"method must be 'full' or 'subspace'; got {method!r}.")
     design = as_design(A)
@@ -150,9 +152,10 @@ def solve_hierarchical_bayes(
         raise ValueError("a GramDesign has no samples, whose noise this model describes; pass the design itself.")
     target = as_target(y, design)
     check_ranges(design, target, target_sq_norms(design, target))
-    design, target = weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
+    weight = as_sample_weight(sample_weight, design.shape[0])
+    design, target = weighted(design, target, weight)
     counted = total_weight(sample_weight, design.shape[0]) if counted is None else counted
-    check_counted(counted, counted, design.shape[0])
+    check_counted(counted - lost, counted, design.shape[0])
     noise = as_noise_variance(noise_variance)
     model = HierarchicalModel(
         design,
@@ -162,6 +165,8 @@ def solve_hierarchical_bayes(
         _SUBSPACE_STEPS if method == "subspace" else None,
         None if noise == "learn" else noise,
         counted,
+        lost,
+        row_weight if weight is None else weight,
     )
     return drive_beliefs(
         _steps(model),

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from ..._array import attainable, to_numpy
+from ..._array import attainable, norm, to_numpy
 from ..._validation import as_count, as_design, as_number, as_sample_weight, as_target, total_weight, weighted
 from ...designs import KroneckerDesign
 from ...result import PosteriorResult, announce
@@ -21,6 +21,7 @@ from ..driver import State
 from ..greedy.forms import check_ranges, target_sq_norms
 from ..noise_level import as_noise_variance, check_counted
 from .kronecker_model import KroneckerModel, chosen
+from .kronecker_review import left_out, returned
 
 __all__ = ["kronecker_sbl", "solve_kronecker_sbl"]
 
@@ -28,6 +29,7 @@ _CERTIFY_EVERY = 5
 _SURE = 10  # iterations before the first jump
 _PRUNE = {"svd": 1e-3, "am": 5e-3}  # share of the largest variance of an axis below which an index is dropped
 _PRUNE_COUPLED = 1e-2
+_NEARLY = 2.0  # tolerances: closer to rest, it is reviewed which indices are worth their place
 _FAINT = 4.0  # noise variances: an index is dropped where none of its coefficients, for columns of norm one, has a larger one
 
 
@@ -70,7 +72,9 @@ def kronecker_sbl(
         1e-12 of that mean square counts as 1e-12 of it.
     prune : float, optional
         An index is dropped once its variance, for columns of norm one, is below this share of the largest of its axis and its coefficients
-        too small to be told from the noise; by default 1e-3 for "svd", 5e-3 for "am". With a coupling 1e-2, whatever the noise.
+        too small to be told from the noise. By default that is 1e-3 for "svd", 5e-3 for "am", and where the iterations have come to rest,
+        indices without which the evidence would lose fewer than 3 nats are dropped, and such as would bring more come back. With a
+        coupling 1e-2, whatever the noise, and nothing more.
     sample_weight : array of shape (n_samples,), optional
         How often each sample counts, as in `sbl` (their sum matters: weights of a mean above one say that replicates agree exactly); only
         for a single factor.
@@ -134,11 +138,15 @@ def solve_kronecker_sbl(
     prune=None,
     sample_weight=None,
     counted=None,
+    lost=0,
     max_iter=1_000,
     tol=1e-4,
     callback=None,
 ) -> PosteriorResult:
-    """The solve behind `kronecker_sbl`, without a warning; `counted` is how many samples the rows of a weighted problem stand for."""
+    """The solve behind `kronecker_sbl`, without a warning.
+
+    `counted` is how many samples the rows of a weighted problem stand for, `lost` how many of their degrees of freedom a mean took.
+    """
     if method not in _PRUNE:
         raise ValueError(f"method must be 'svd' or 'am'; got {method!r}.")
     design = _as_kronecker(A)
@@ -146,17 +154,19 @@ def solve_kronecker_sbl(
     check_ranges(design, target, target_sq_norms(design, target))
     design, target = _weighted(design, target, as_sample_weight(sample_weight, design.shape[0]))
     counted = total_weight(sample_weight, design.shape[0]) if counted is None else counted
-    check_counted(counted, counted, design.shape[0])
+    check_counted(counted - lost, counted, design.shape[0])
     couplings = _couplings(coupling, len(design.factors))
+    reviews = prune is None and not any(couplings)
     if prune is None:
         prune = _PRUNE[method] if not any(couplings) else _PRUNE_COUPLED
     noise = as_noise_variance(noise_variance)
-    model = KroneckerModel(design, target, method, couplings, None if noise == "learn" else noise, counted)
+    model = KroneckerModel(design, target, method, couplings, None if noise == "learn" else noise, counted, lost)
+    tol = attainable(as_number(tol, "tol"), target)
     return drive_beliefs(
-        _steps(model, as_number(prune, "prune", maximum=1.0)),
+        _steps(model, as_number(prune, "prune", maximum=1.0), tol, reviews),
         model.certify,
         max_iter=as_count(max_iter, "max_iter"),
-        tol=attainable(as_number(tol, "tol"), target),
+        tol=tol,
         callback=callback,
     )
 
@@ -190,17 +200,18 @@ def _couplings(coupling, n_factors):
     return tuple(as_number(value, "coupling", maximum=1.0) for value in values)
 
 
-def _steps(model, prune):
+def _steps(model, prune, tol, reviews):
     """Yield posteriors of variances that fit the data better and better, for ever.
 
-    A jump that lowered the evidence is undone, and a sure step made instead.
+    A jump that lowered the evidence is undone, and a sure step made instead. Where the iterations have come to rest it is reviewed which
+    indices are in use, until all are worth it.
     """
     variances, noise = model.start()
     if not all(bool(to_numpy(variance).any()) for variance in variances):
         yield State(model.zeros(noise), finished=True)
     places = [np.flatnonzero(to_numpy(variance) > 0) for variance in variances]
     variances = [chosen(variance, place) for variance, place in zip(variances, places, strict=True)]
-    iteration, before, sure = 0, None, True
+    iteration, before, sure, back = 0, None, True, [set() for _ in places]
     while True:
         moments = model.moments(model.restricted(places), variances, noise)
         if before is not None and not moments.log_evidence >= before[0].log_evidence:
@@ -209,6 +220,13 @@ def _steps(model, prune):
         certify = iteration % _CERTIFY_EVERY == 0
         if certify and model.is_noise(moments, noise):
             yield State(model.zeros(noise), finished=True)
+        if certify and reviews:
+            reviewed = _reviewed(model, moments, variances, noise, places, tol, back)
+            if reviewed is not None:
+                yield State(model.belief(moments, variances, noise, places), certify=False)
+                places, variances = reviewed
+                before, sure, iteration = None, True, iteration + 1
+                continue
         yield State(model.belief(moments, variances, noise, places), certify=certify)
         jumps = model.may_jump and not sure and iteration >= _SURE
         before, sure = (moments, variances, noise, list(places)) if jumps else None, False
@@ -221,6 +239,17 @@ def _steps(model, prune):
             if kept.size < values.size:
                 variances[axis], places[axis] = chosen(variance, kept), places[axis][kept]
         iteration += 1
+
+
+def _reviewed(model, moments, variances, noise, places, tol, before):
+    """Places and variances after an index more or less, where another iteration would hardly move them; None where all are worth it."""
+    after = model.maximised(moments, variances, places)
+    moved = [float(norm(new - old)) / float(norm(old)) for new, old in zip(after, variances, strict=True)]
+    if max(*moved, abs(model.noise_after(moments, noise) / noise - 1.0)) > _NEARLY * tol:
+        return None
+    return left_out(model, moments, variances, noise, places) or returned(
+        model, moments, variances, noise, places, before
+    )
 
 
 def _least_share(model, prune, variances, noise):

@@ -29,7 +29,7 @@ from ..belief import Belief, check_size
 from ..certificates import Certificate
 from ..noise_level import LEARNED_FLOOR
 
-__all__ = ["KroneckerModel", "chosen", "fitted_variance"]
+__all__ = ["KroneckerModel", "chosen", "fitted_variance", "outer", "spectra"]
 
 _FLOOR = 1e-5  # of a coupled variance, relative to the largest: a zero would be for ever
 _FIRST_NOISE = 0.1
@@ -57,7 +57,7 @@ class KroneckerModel:
     units.
     """
 
-    def __init__(self, design, target, method, couplings, noise_variance, counted):
+    def __init__(self, design, target, method, couplings, noise_variance, total, lost=0):
         self.like = target
         target = as_double(target if target.ndim == 2 else target[:, None])
         factors = design.in_double().factors
@@ -78,8 +78,10 @@ class KroneckerModel:
         self.scale = self.size / math.prod(sizes)  # of a coefficient whose columns have the norms of their factors
         self.method, self.couplings = method, couplings
         self.noise_variance = None if noise_variance is None else _tellable(noise_variance, self.size)
-        self.counted = counted  # samples that the likelihood counts: the sum of their weights
-        self.unit = target.shape[0] / counted  # noise variance of rows weighted with mean one, over the true one
+        self.counted = (
+            total - lost
+        )  # samples that the likelihood counts: the sum of their weights, but for what a mean took
+        self.unit = target.shape[0] / total  # noise variance of rows weighted with mean one, over the true one
         self._strongest = None
 
     @property
@@ -98,13 +100,13 @@ class KroneckerModel:
     def moments(self, factors, variances, noise) -> Moments:
         """Posterior mean and variances, without ever forming the product of the factors."""
         xp = array_namespace(self.target)
-        eigenvalues, bases = _spectra(factors, variances)
+        eigenvalues, bases = spectra(factors, variances)
         gains = [g[:, None] * (dagger(F) @ U) for F, g, U in zip(factors, variances, bases, strict=True)]
-        spectrum = noise + _outer(eigenvalues)
+        spectrum = noise + outer(eigenvalues)
         data = kronecker_product([dagger(basis) for basis in bases], self.target)
         mean = kronecker_product(gains, data / xp.astype(spectrum, data.dtype)[:, None])
         known = kronecker_product([xp.abs(gain) ** 2 for gain in gains], 1.0 / spectrum)
-        variance = _outer(variances) - known
+        variance = outer(variances) - known
         power = xp.sum(xp.abs(data) ** 2, axis=1)
         left = noise / spectrum  # share of each direction of the data that is noise
         n_targets = self.target.shape[1]
@@ -129,7 +131,7 @@ class KroneckerModel:
         xp = array_namespace(self.target)
         shape = tuple(variance.shape[0] for variance in variances)
         power = xp.reshape(xp.mean(xp.abs(moments.mean) ** 2, axis=1), shape)
-        known = xp.reshape(1.0 - moments.variance / _outer(variances), shape)
+        known = xp.reshape(1.0 - moments.variance / outer(variances), shape)
         known = xp.where(known > _UNKNOWN, known, _UNKNOWN + 0 * known)
         ones, new = [xp.ones_like(variance) for variance in variances], list(variances)
         for axis in range(len(new)):
@@ -166,7 +168,7 @@ class KroneckerModel:
         real = real_dtype(xp, self.like.dtype)
         mean = _spread(xp.reshape(moments.mean, (*kept, self.target.shape[1])), shape, places)
         variance = _spread(xp.reshape(moments.variance, (*kept, 1)), shape, places)
-        scale = self.scale / _outer(self.shares)[:, None]
+        scale = self.scale / outer(self.shares)[:, None]
         mean, variance = xp.astype(_times(scale, mean), self.like.dtype), xp.astype(scale**2 * variance, real)
         whole = [_spread(g[:, None], (n,), [place])[:, 0] for g, n, place in zip(variances, shape, places, strict=True)]
         whole = normalised([g / share**2 for g, share in zip(whole, self.shares, strict=True)])
@@ -199,7 +201,7 @@ class KroneckerModel:
         after = self.maximised(moments, variances, places)
         changes = [float(norm(new - old)) / float(norm(old)) for new, old in zip(after, variances, strict=True)]
         exact, _, _, log_evidence, *_ = self.belief(moments, variances, noise, places)
-        weight = _outer(self.shares)  # coefficients of columns of one norm
+        weight = outer(self.shares)  # coefficients of columns of one norm
         size, away = (
             float(xp.max(weight[:, None] * xp.abs(self._columns_of(values)))) for values in (exact, belief.mean - exact)
         )
@@ -224,7 +226,7 @@ class KroneckerModel:
         if self._strongest is None:
             xp = array_namespace(self.target)
             correlation = kronecker_product([dagger(factor) for factor in self.factors], self.target)
-            power, sq_norms = xp.mean(xp.abs(correlation) ** 2, axis=1), _outer([sq_norm(f) for f in self.factors])
+            power, sq_norms = xp.mean(xp.abs(correlation) ** 2, axis=1), outer([sq_norm(f) for f in self.factors])
             sq_norms = xp.where(sq_norms > 0, sq_norms, xp.ones_like(sq_norms))
             self._strongest = float(xp.max(power / sq_norms))
         noise, log_evidence = self._of_noise_alone(noise)
@@ -232,7 +234,7 @@ class KroneckerModel:
 
     def _of_noise_alone(self, noise):
         """The noise variance that explains everything, and its log evidence."""
-        noise = self.mean_square * self.unit if self.learns_noise else noise
+        noise = self.mean_square * self.target.shape[0] / self.counted if self.learns_noise else noise
         if not noise > 0:
             return noise, 0.0
         return noise, self._log_density(self.target.shape[0] * math.log(noise), self.mean_square / noise, noise)
@@ -253,13 +255,13 @@ class KroneckerModel:
 
 def fitted_variance(factors, variances, noise, new_factors):
     """Posterior variance of ``(B_1 ⊗ ... ⊗ B_I) x`` for the rows of new factors B_i, from the training factors."""
-    eigenvalues, bases = _spectra(factors, variances)
+    eigenvalues, bases = spectra(factors, variances)
     prior = [np.sum(np.abs(B) ** 2 * g, axis=1) for B, g in zip(new_factors, variances, strict=True)]
     known = [
         np.abs((B * g) @ (dagger(F) @ U)) ** 2
         for B, F, g, U in zip(new_factors, factors, variances, bases, strict=True)
     ]
-    return np.maximum(_outer(prior) - kronecker_product(known, 1.0 / (noise + _outer(eigenvalues))), 0.0)
+    return np.maximum(outer(prior) - kronecker_product(known, 1.0 / (noise + outer(eigenvalues))), 0.0)
 
 
 def _tellable(noise_variance, size):
@@ -267,7 +269,7 @@ def _tellable(noise_variance, size):
     return 10.0 ** min(max(math.log10(noise_variance) - 2.0 * math.log10(size), _TELLABLE), _LARGEST)
 
 
-def _spectra(factors, variances):
+def spectra(factors, variances):
     """Eigenvalues and eigenvectors of each ``A_i diag(g_i) A_i^H``."""
     xp = array_namespace(*factors)
     eigenvalues, bases = [], []
@@ -278,7 +280,7 @@ def _spectra(factors, variances):
     return eigenvalues, bases
 
 
-def _outer(vectors):
+def outer(vectors):
     """``v_1 ⊗ v_2 ⊗ ...``, flattened."""
     xp = array_namespace(*vectors)
     product = vectors[0]

@@ -90,7 +90,8 @@ def sbl(
         Whether all targets share one support, their prior variances and the noise variance; by default each has its own.
     correlation : float, array of shape (n_targets, n_targets) or "learn", optional
         Correlation of the coefficients of one row along the targets, which then share their support: of neighbours (that of others is
-        its power), or of all pairs. "learn" re-estimates a matrix in every iteration. Not for "fast".
+        its power), or of all pairs, by a matrix that is scaled to trace n_targets. "learn" re-estimates one in every iteration. Not for
+        "fast".
     prune : float, default=3.0
         How much a coefficient must add to the log evidence, in nats, to be in use; 3 asks for about three standard deviations. With 0 it
         is the evidence alone that is maximised: about a third of the columns that have nothing to do with y then stay in use, and where
@@ -102,8 +103,9 @@ def sbl(
         Prior variances to start from. By default "fast" starts from none, the others from equal
         shares of the columns in y.
     max_iter : int, default=1_000
-        Iterations; of "fast", rounds over all columns; of "gamp", those of each start where strong noise is learned, and of the exact rounds. The
-        rounds of "fast" in which "em" and "mackay" look for a noise variance to learn from are not among them.
+        Iterations; of "fast", rounds over all columns; of "gamp", those of each start where strong noise is learned, and of the exact rounds; of
+        "em" and "mackay" where noise is learned, those from all columns and those from what rounds of "fast" find, of which the higher
+        evidence is kept. Those rounds, which look for a noise variance to learn from, are not among them.
     tol : float, default=1e-4
         What changing a single variance may still gain, in nats; see Returns.
     callback : callable, optional
@@ -119,7 +121,8 @@ def sbl(
         as message passing sees them, from columns out of use a sixth more of `prune`, and the relative duality gap of the mean if that is
         larger; of a correlation it says nothing.
         `parameters` holds "prior_variance"; "pruned_at", the iteration at which a column was dropped because the evidence is larger without
-        it, -1 if it never was; "covariance", of the coefficients in use, None for more than 2000; and "correlation" if there is one.
+        it, -1 if it never was; "covariance", of the coefficients in use, None for more than 2000; and "correlation" if there is one, a
+        matrix of trace n_targets: a learned diagonal tells the targets of larger coefficients.
 
     Raises
     ------
@@ -263,17 +266,30 @@ def _solve_setting(
         result = solve_ggamp(setting, noise, start, worth, correlation, learns_correlation, **limits)
         return present(polished(setting, noise, result, worth, **limits))
     if method == "fast" and start is None and not known:
-        steps = searching_steps(setting, learned, worth)
+        return present(drive_beliefs(searching_steps(setting, learned, worth), certify, **limits))
+    found = None
+    if known:
+        noise = Noise(setting.given_noise(noise_variance))
     else:
-        if known:
-            noise = Noise(setting.given_noise(noise_variance))
-        else:
-            noise = learned_noise(setting)._replace(learned=learned)
-        if method == "fast":
-            steps = fast_steps(setting, noise, start, worth)
-        else:
-            steps = batch_steps(setting, noise, UPDATES[method], start, worth, correlation, learns_correlation)
-    return present(drive_beliefs(steps, certify, **limits))
+        noise, found = learned_noise(setting)
+        noise = noise._replace(learned=learned)
+    if method == "fast":
+        return present(drive_beliefs(fast_steps(setting, noise, start, worth), certify, **limits))
+    results = []
+    for begin in (start,) if start is not None or found is None or not found.any() else (start, found):
+        steps = batch_steps(setting, noise, UPDATES[method], begin, worth, correlation, learns_correlation)
+        results.append(drive_beliefs(steps, certify, **limits))
+        if results[-1].status is Status.INTERRUPTED:
+            break
+    return present(_best(results))
+
+
+def _best(results):
+    """The result of the lowest objective, of those that converged if there are any; iterations are those of all."""
+    best = min(results, key=lambda result: (result.status is not Status.CONVERGED, result.objective))
+    interrupted = results[-1].status is Status.INTERRUPTED
+    status = Status.INTERRUPTED if interrupted else best.status
+    return replace(best, n_iter=sum(result.n_iter for result in results), status=status)
 
 
 class _Presenter:

@@ -23,8 +23,9 @@ from ..belief import check_size, drive_beliefs
 from ..greedy.forms import check_ranges, target_sq_norms
 from ..noise_level import LEARNED_FLOOR, as_noise_variance, check_counted
 from .damping import Damper
-from .gamp_steps import Gamp, Model, certify
-from .learning import Learner, as_plain
+from .gamp_iteration import Gamp
+from .gamp_steps import Model, certify
+from .learning import Learner, as_plain, leaves
 from .mean_removal import ADDED, without_mean
 from .message_loop import message_steps
 from .squares import squares
@@ -108,8 +109,8 @@ def gamp(
         they are not zero. `parameters` holds the prior and the channel, as learned, and the messages, of which
         ``messages.pseudo`` is each coefficient as the data alone see it, through noise of variance ``messages.pseudo_variance``. The
         objective is the mean misfit of the fitted values, half the mean square residual for Gaussian noise. The certificate is the
-        relative change of coefficients and scores under one more undamped iteration; it proves a fixed point, and how good that is
-        depends on the matrix.
+        relative change of coefficients and scores under one more undamped iteration, of scores relative to no less than what rounding
+        of the fitted values makes of them; it proves a fixed point, and how good that is depends on the matrix.
 
     Raises
     ------
@@ -165,15 +166,17 @@ def solve_gamp(
     max_iter=1_000,
     tol=1e-6,
     callback=None,
+    lost=0,
 ) -> PosteriorResult:
-    """The solve behind `gamp`, without a warning."""
+    """The solve behind `gamp`, without a warning; a mean took `lost` degrees of freedom."""
     if variances not in ("vector", "uniform"):
         raise ValueError(f"variances must be 'vector' or 'uniform'; got {variances!r}.")
     design, target, single = pose(A, y)
     seen = seen_columns(design)
-    counts = _counts(sample_weight, target)
+    counts = _counts(sample_weight, target, lost)
     shares = None if counts is None else counts / np.sum(counts)
-    prior, channel = parts(design, target, prior, channel, noise_variance, learn, shares)
+    freedom = 1.0 - lost / (target.shape[0] if counts is None else np.sum(counts))
+    prior, channel = parts(design, target, prior, channel, noise_variance, learn, shares, freedom=freedom)
     damper = Damper(damping, target.shape[1])
     weights, added = None, 0
     if as_flag(remove_mean, "remove_mean"):
@@ -208,20 +211,21 @@ def pose(A, y):
     return design, target[:, None] if target.ndim == 1 else target, target.ndim == 1
 
 
-def _counts(sample_weight, target):
+def _counts(sample_weight, target, lost):
     """How often each sample is seen, float64 (n_samples, 1); None if once."""
     n_samples = target.shape[0]
     weight, total = as_sample_weight(sample_weight, n_samples), total_weight(sample_weight, n_samples)
     if weight is None and total == n_samples:
         return None
-    check_counted(total, total, n_samples)
+    check_counted(total - lost, total, n_samples)
     return (np.ones(n_samples) if weight is None else weight)[:, None] * (total / n_samples)
 
 
-def parts(design, target, prior, channel, noise_variance, learn, shares=None, counted=None):
+def parts(design, target, prior, channel, noise_variance, learn, shares=None, counted=None, freedom=1.0):
     """The prior and the channel as `Learner`s, with the starts that the data suggest where none are given.
 
     Samples count by `shares`, of sum one; rows that carry weights of mean one already stand for `counted` samples.
+    `freedom` is the share of their degrees of freedom that no mean took.
     """
     n_targets = target.shape[1]
     share = 1.0 if counted is None else target.shape[0] / counted
@@ -253,8 +257,9 @@ def parts(design, target, prior, channel, noise_variance, learn, shares=None, co
         raise ValueError(f"{part!r} does not support complex data.")
 
     def admissible(learned, before):
-        noise = np.clip(learned.noise_variance, before.noise_variance / _FACTOR, before.noise_variance * _FACTOR)
-        return GaussianChannel(np.clip(noise, LEARNED_FLOOR * energy, energy))
+        last, noise = before.noise_variance, learned.noise_variance / freedom
+        noise = np.minimum(np.maximum(noise, last / _FACTOR), last * _FACTOR)
+        return GaussianChannel(np.minimum(np.maximum(noise, LEARNED_FLOOR * energy), energy))
 
     return Learner(prior, n_targets, learns_prior), Learner(channel, n_targets, learns_noise, admissible)
 
@@ -265,16 +270,11 @@ def _check_part(name, part, asked, example, n_targets):
         raise ValueError(f"{name} must be a {name} such as {example}; got {part!r}.")
     if isinstance(part, tuple) and any(isinstance(value, list) for value in part):
         raise ValueError(f"parameters of {name} must be tuples where there are several, not lists; got {part!r}.")
-    shapes = {np.shape(value) for value in _leaves(part)} - {(), (n_targets,)}
+    shapes = {np.shape(value) for value in leaves(part)} - {(), (n_targets,)}
     if shapes:
         raise ValueError(
             f"parameters of {name} must be numbers or have shape ({n_targets},), one a target; got {part!r}."
         )
-
-
-def _leaves(part):
-    """The parameters one by one."""
-    return [leaf for value in part for leaf in _leaves(value)] if isinstance(part, tuple) else [part]
 
 
 def _matched(design, target, channel, shares, share):

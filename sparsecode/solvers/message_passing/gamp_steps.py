@@ -17,15 +17,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import array_namespace, as_double, asarray_like, device, real_part, to_numpy
+from ..._array import array_namespace, as_double, asarray_like, device, is_single, norm, real_part, to_numpy
 from ...priors._numbers import parameter, power
-from ..belief import Belief
 from ..certificates import Certificate
 from .message_loop import change, damped
 
-__all__ = ["Gamp", "Messages", "Model", "advance", "certify", "start"]
+__all__ = ["Messages", "Model", "advance", "certify", "inverse", "start"]
 
-_BLOWN = 100.0  # times the misfit of the start: no transient rises that far and returns
+_ROUNDING = {True: 2e-2, False: 4e-9}  # single or double: moves by rounding are less of it than any tolerance
 _UNSEEN = 1e12  # variance of what a zero column says, in units of the least uncertain coefficient
 
 
@@ -120,7 +119,7 @@ def advance(model, prior, channel, now, step) -> Messages:
     seen, pull = information, score
     if model.counts is not None:  # the messages of a sample's copies are the same
         seen, pull = information if information.shape[0] == 1 else model.counts * information, model.counts * score
-    pseudo_variance = _inverse(model.squares.gather(seen))
+    pseudo_variance = inverse(model.squares.gather(seen))
     pseudo = anchor + pseudo_variance * model.design.rmatvec(pull)
     mean, variance = _denoise(model, prior, pseudo, pseudo_variance)
     return Messages(
@@ -162,7 +161,7 @@ def _denoise(model, prior, pseudo, pseudo_variance):
     return xp.concat([mean, pseudo[count:, :]], axis=0), xp.concat([variance, seen], axis=0)
 
 
-def _inverse(information):
+def inverse(information):
     """Its inverse; a column that no sample sees has a variance too large to say anything."""
     xp = array_namespace(information)
     if bool(xp.min(information) > 0):
@@ -175,59 +174,17 @@ def _inverse(information):
 
 
 def certify(wide, belief):
-    """The relative change under one more undamped iteration of this (double precision) model, from the belief's messages alone."""
+    """The relative change under one more undamped iteration of this (double precision) model, from the belief's messages alone.
+
+    Scores count as no smaller than those that rounding makes of fitted values in the messages' own precision: exact data have none.
+    """
     now = belief.parameters["messages"]
+    rounding = _ROUNDING[is_single(now.mean)]
     now = Messages(*(None if part is None else as_double(part) for part in now))
     after = advance(wide, belief.parameters["prior"], belief.parameters["channel"], now, None)
-    moved = np.maximum(change(now.mean, after.mean), change(now.score, after.score))
+    of_rounding = rounding * to_numpy(norm(after.information * after.image))
+    moved = np.maximum(change(now.mean, after.mean), change(now.score, after.score, of_rounding))
     n_samples = wide.target.shape[0]
     objective = belief.parameters["channel"].misfit(wide.target, after.image[:n_samples, :], wide.shares)
     value = moved[0] if wide.single else moved
     return Certificate(value, objective[0] if wide.single else objective, "relative change under one more iteration")
-
-
-class Gamp:
-    """The iteration as the loop of message passing wants it; `prior` and `channel` are `Learner`s."""
-
-    def __init__(self, model, prior, channel):
-        self.model, self.prior, self.channel = model, prior, channel
-        self.learners = (prior, channel)
-        self._shares = model.shares
-        rest = self._misfit(model.design.matvec(self.start().mean))
-        self._most = rest + _BLOWN * np.abs(rest)
-
-    def start(self):
-        """The messages before the data are seen."""
-        return start(self.model, self.prior.part)
-
-    def after(self, now, step):
-        """The messages an iteration later."""
-        return advance(self.model, self.prior.part, self.channel.part, now, step)
-
-    def blown(self, now):
-        """Which targets diverged: their misfit rose far above that of the start, or is no number any more."""
-        return ~(self._misfit(now.image) <= self._most)
-
-    def learn(self, now):
-        """Let prior and channel learn."""
-        n_samples = self.model.target.shape[0]
-        spread = now.image_variance if now.image_variance.shape[0] == 1 else now.image_variance[:n_samples, :]
-        pseudo, variance = now.of_prior(self.model.n_features)
-        self.prior.update(lambda part: part.learned(pseudo, variance))
-        self.channel.update(
-            lambda part: part.learned(self.model.target, now.image_mean[:n_samples, :], spread, self._shares)
-        )
-
-    def belief(self, now):
-        """What is known of the coefficients."""
-        mean, variance = now.mean[: self.model.n_features, :], now.variance[: self.model.n_features, :]
-        return Belief(
-            mean=mean[:, 0] if self.model.single else mean,
-            variance=variance[:, 0] if self.model.single else variance,
-            noise_variance=getattr(self.channel.part, "noise_variance", None),
-            parameters={"prior": self.prior.part, "channel": self.channel.part, "messages": now},
-        )
-
-    def _misfit(self, image):
-        fitted = image[: self.model.target.shape[0], :]
-        return np.asarray(self.channel.part.misfit(self.model.target, fitted, self._shares))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["Learner", "as_plain", "merged"]
+__all__ = ["Learner", "as_plain", "leaves", "merged"]
 
 _WARM = 8  # iterations before the first update: the first messages say little of the parameters
 _LONGEST = 400
@@ -34,16 +34,22 @@ def as_plain(part):
     return part
 
 
+def leaves(part):
+    """The parameters one by one, without names of choices."""
+    if isinstance(part, tuple):
+        return [leaf for value in part for leaf in leaves(value)]
+    return [] if isinstance(part, str) else [part]
+
+
 def _movement(old, new, n_targets):
     """Largest relative change of a parameter, one a target."""
-    if isinstance(old, tuple):
-        changes = [_movement(one, other, n_targets) for one, other in zip(old, new, strict=True)]
-        return np.max(changes, axis=0, initial=0.0) if changes else np.zeros(n_targets)
-    if isinstance(old, str):
-        return np.zeros(n_targets)
-    size = np.maximum(np.abs(old), np.abs(new))
-    moved = np.abs(np.asarray(new) - old)
-    return np.broadcast_to(np.where(size > 0, moved / np.where(size > 0, size, 1.0), 0.0), (n_targets,))
+    pairs = list(zip(leaves(old), leaves(new), strict=True))
+    values = np.empty((2, len(pairs), n_targets), dtype=complex)
+    for row, pair in enumerate(pairs):
+        values[0, row], values[1, row] = pair
+    size = np.maximum(*np.abs(values))
+    size[size == 0] = 1.0
+    return np.max(np.abs(values[1] - values[0]) / size, axis=0, initial=0.0)
 
 
 class Learner:
@@ -86,7 +92,7 @@ class Learner:
         new = learned(self.part)
         new = new if self._limit is None else self._limit(new, self.part)
         moved = _movement(self.part, new, self._held.size)
-        self.part = merged(ready, new, self.part)
+        self.part = new if ready.all() else merged(ready, new, self.part)
         self._calm = np.where(ready & (moved < _SETTLED), self._calm + 1, 0)
         self._held = self._held | (self._calm >= _CALM) | (ready & (self._age > _LONGEST))
         self._is_done = bool(np.all(self._held))

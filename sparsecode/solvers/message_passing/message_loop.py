@@ -33,28 +33,33 @@ def message_steps(iteration, damper, tol):
             before, moved = moved, after.mean - now.mean
             size, length = _lengths(moved) / step, _lengths(after.mean)
             blown = (iteration.blown(after) | ~np.isfinite(length)) & ~damper.given_up
-        if blown.any():
-            damper.restart(blown)
-            for learner in iteration.learners:
-                learner.restart(blown)
         fresh = blown | damper.given_up
         if fresh.any():
+            if blown.any():
+                damper.restart(blown)
+                for learner in iteration.learners:
+                    learner.restart(blown)
+            fresh = blown | damper.given_up
             after = _merged(fresh, iteration.start(), after)
             moved = after.mean - now.mean
         if damper.adaptive:
             damper.observe(relative(size, length), _opposed(before, moved))
         iteration.learn(after)
         now, count = after, count + 1
-        held = reduce(np.logical_and, [learner.is_held for learner in iteration.learners])
-        done = bool((((size <= tol * length) & held & ~fresh) | damper.given_up).all())
-        over = done and bool(damper.given_up.any())  # for the targets given up, which stand at their start, for good
-        answered = over and not np.all(damper.given_up)  # the others have theirs
+        done = over = answered = False
+        if ((size <= tol * length) | damper.given_up).all():
+            held = reduce(np.logical_and, [learner.is_held for learner in iteration.learners])
+            done = bool(((held & ~fresh) | damper.given_up).all())
+            over = done and bool(
+                damper.given_up.any()
+            )  # for the targets given up, which stand at their start, for good
+            answered = over and not np.all(damper.given_up)  # the others have theirs
         yield State(iteration.belief(now), certify=done or count % _CERTIFY_EVERY == 0, finished=over, chosen=answered)
 
 
-def change(old, new):
-    """How far the columns moved, relative to the longer of the two."""
-    return relative(norm(new - old), np.maximum(to_numpy(norm(old)), to_numpy(norm(new))))
+def change(old, new, least=0.0):
+    """How far the columns moved, relative to the longer of the two, and to no less than `least`."""
+    return relative(norm(new - old), np.maximum(np.maximum(to_numpy(norm(old)), to_numpy(norm(new))), least))
 
 
 def damped(step, new, old):
@@ -72,6 +77,8 @@ def _lengths(array):
 def _opposed(before, moved):
     if before is None:
         return np.zeros(moved.shape[1], dtype=bool)
+    if type(moved) is np.ndarray and moved.size == moved.shape[0]:
+        return np.vdot(before, moved).real.reshape(1) < 0
     return np.asarray(to_numpy(inner(before, moved))) < 0
 
 

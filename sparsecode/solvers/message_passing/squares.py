@@ -115,4 +115,6 @@ class UniformSquares:
 
 
 def _mean(values):
+    if type(values) is np.ndarray:  # at once: small problems ask hundreds of times
+        return np.add.reduce(values, axis=0, keepdims=True) / values.shape[0]
     return array_namespace(values).sum(values, axis=0, keepdims=True) / values.shape[0]

@@ -138,15 +138,16 @@ def solve_vamp(
     tol=1e-6,
     callback=None,
     counted=None,
+    lost=0,
 ) -> PosteriorResult:
-    """The solve behind `vamp`, without a warning; rows that carry weights of mean one already stand for `counted` samples."""
+    """The solve behind `vamp`, without a warning; `counted` and `lost` as in `solve_kronecker_sbl`."""
     design, target, single = pose(A, y)
     n_samples = design.shape[0]
     if sample_weight is not None:
         design, target = weighted(design, target, as_sample_weight(sample_weight, n_samples))
         counted = total_weight(sample_weight, n_samples)
     counted = n_samples if counted is None else counted
-    check_counted(counted, counted, n_samples)
+    check_counted(counted - lost, counted, n_samples)
     seen = seen_columns(design)
     if not np.all(seen) and np.any(seen):
         # what the prior says of a column of zeros would come back as if the data said it
@@ -156,7 +157,9 @@ def solve_vamp(
     watch = callback
     if callback is not None and seen is not None:
         watch = lambda progress: callback(progress._replace(coef=_spread_out(progress.coef, seen)))  # noqa: E731
-    prior, channel = parts(design, target, prior, None, noise_variance, learn, counted=counted)
+    prior, channel = parts(
+        design, target, prior, None, noise_variance, learn, counted=counted, freedom=1.0 - lost / counted
+    )
     damper = Damper(damping, target.shape[1], _FIRST)
     model = decomposed(design, target, single, counted)
     tol = attainable(as_number(tol, "tol"), target, _SINGLE)

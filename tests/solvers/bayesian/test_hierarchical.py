@@ -13,6 +13,7 @@ from sparsecode.designs import DenseDesign
 from sparsecode.penalties._groups import groups_of
 from sparsecode.solvers.bayesian.hierarchical_model import Factors, HierarchicalModel
 from sparsecode.solvers.bayesian.markov import Chain, Independent
+from sparsecode.solvers.belief import Belief
 from tests._backends import FOREIGN, get, put
 
 
@@ -281,6 +282,30 @@ def test_the_subspace_form_takes_products_alone():
     assert np.sum((found.coef - x) ** 2) < 0.05 * np.sum(x**2)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_subspace_form_finds_what_the_full_one_finds(seed):
+    """As dense as a quarter of the samples, where a pursuit fails: from a wrong start independent coefficients never return."""
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((80, 200))
+    x = np.zeros(200)
+    x[5:25] = 2 * np.sign(rng.standard_normal(20)) + 0.3 * rng.standard_normal(20)
+    y = A @ x + 0.1 * rng.standard_normal(80)
+    for method in ("full", "subspace"):
+        found = hierarchical_bayes(A, y, method=method)
+        np.testing.assert_array_equal(found.support, np.arange(5, 25))
+        assert np.linalg.norm(found.coef - x) < 0.02 * np.linalg.norm(x)
+
+
+def test_large_problems_start_from_variances_learned_one_at_a_time(monkeypatch):
+    A, y, x = clustered(n_samples=150)
+    small = hierarchical_bayes(A, y, method="subspace", tol=1e-7)
+    monkeypatch.setattr("sparsecode.solvers.bayesian.hierarchical_model._MOST_EXACT", 0)
+    monkeypatch.setattr(HierarchicalModel, "_rough_variances", lambda *state: pytest.fail("a large inverse"))
+    found = hierarchical_bayes(A, y, method="subspace", tol=1e-7)
+    np.testing.assert_allclose(found.coef, small.coef, atol=1e-3)
+    np.testing.assert_allclose(found.log_evidence, small.log_evidence, atol=0.5)
+
+
 def test_the_mean_of_the_subspace_form_minimises_its_quadratic():
     A, y, _ = clustered()
     found = hierarchical_bayes(A, y, method="subspace", noise_variance=0.01, tol=1e-9)
@@ -302,6 +327,16 @@ def test_as_many_conjugate_steps_as_unknowns_reach_the_minimum_and_no_start_is_w
     np.testing.assert_array_equal(model._lower_start(state._replace(mean=exact)), exact)
     part = np.linalg.solve(np.diag(precision[:2]) + A[:, :2].T @ A[:, :2] / 0.5, A[:, :2].T @ y / 0.5)
     np.testing.assert_allclose(model._lower_start(state)[:, 0], np.append(part, np.zeros(6)), atol=1e-12)
+
+
+def test_the_certificate_sees_a_noise_variance_that_would_still_move():
+    A, y, _ = clustered(n_samples=150)  # enough that coefficients hardly depend on it
+    found = hierarchical_bayes(A, y)
+    model = HierarchicalModel(DenseDesign(A), y, Independent(0.1), groups_of(1, 100), None, None, 150)
+    belief = Belief(found.coef, found.variance, found.noise_variance, found.log_evidence, None, found.parameters)
+    np.testing.assert_allclose(model.certify(belief).value, found.certificate, atol=1e-9)
+    moved = belief._replace(noise_variance=1.1 * found.noise_variance)
+    np.testing.assert_allclose(model.certify(moved).value, np.log(1.1), rtol=0.2)
 
 
 def test_the_certificate_of_the_subspace_form_sees_conjugate_gradients_that_are_slow():

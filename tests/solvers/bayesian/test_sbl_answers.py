@@ -1,6 +1,7 @@
 """What the methods of sparse Bayesian learning promise of their answers, beyond where each of them ends."""
 
 import importlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -109,3 +110,21 @@ def test_the_fixed_point_of_mackay_is_left_for_careful_steps_of_the_noise(monkey
     with pytest.warns(ConvergenceWarning):
         sbl(A, y, method="mackay", tol=0.0, max_iter=60)
     assert max(rounds) > learning._CAREFUL
+
+
+@pytest.mark.parametrize(
+    ("effective", "rounds", "cautious", "value"),
+    [
+        (10.0, 40, False, 4 / 40),  # MacKay's: what is left of the samples
+        (10.0, 41, False, (4 + 0.2 * 10) / 50),  # expectation maximisation
+        (10.0, 0, True, (4 + 0.2 * 10) / 50),
+        (46.0, 0, False, (4 + 0.2 * 46) / 50),  # where hardly any are left
+        (0.0, 0, True, 4 / 50),
+    ],
+)
+def test_steps_of_the_noise_are_the_formulas(effective, rounds, cautious, value):
+    setting = SimpleNamespace(n_targets=2, counted=50.0, charge=3.0, unit=1.0)
+    after = learning.Noise(0.2, learned=True).after(8.0, effective, setting, rounds, cautious)
+    np.testing.assert_allclose(after.value, value)
+    held = learning.Noise(0.2).after(8.0, effective, setting, rounds, cautious)
+    assert held.value == 0.2

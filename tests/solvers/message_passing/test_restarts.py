@@ -27,7 +27,9 @@ def test_what_starts_again_learns_again():
     assert np.all(learner.is_held)
     learner.restart(np.array([True, False]))
     np.testing.assert_array_equal(learner.is_held, [False, True])
-    for _ in range(20):
+    for _ in range(8):
+        learner.update(lambda part: pytest.fail("the first messages say little of the parameters"))
+    for _ in range(12):
         learner.update(lambda part: learned)
     assert np.all(learner.is_held)
     np.testing.assert_allclose(learner.part.rate, 0.5)
@@ -73,6 +75,19 @@ def test_gamp_never_selects_a_column_of_zeros():
     assert found.parameters["prior"].rate > 0.5
     assert 5 not in found.support
     assert found.coef[5] == 0
+
+
+@pytest.mark.parametrize("n_samples", [80, 30])
+def test_of_a_column_of_zeros_the_prior_is_what_is_known(n_samples):
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((n_samples, 40))
+    A[:, 5] = 0.0
+    prior = BernoulliGaussian(0.2, 0.5, 2.0)
+    y = A @ np.where(np.arange(40) < 4, 2.0, 0.0) + 0.1 * rng.standard_normal(n_samples)
+    found = gamp(A, y, prior=prior, noise_variance=0.01)
+    messages = found.parameters["messages"]
+    np.testing.assert_allclose(found.variance[5], prior.moments()[1], rtol=1e-6)
+    np.testing.assert_allclose(messages.mean[5], prior.moments()[0], rtol=1e-6)
 
 
 def test_errors_name_what_was_given():
