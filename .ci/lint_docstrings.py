@@ -32,6 +32,7 @@ ROOMS = (
     "solvers.convolutional",
     "linear_model",
     "decomposition",
+    "transport",
 )
 
 # numpydoc codes that are not asked for, and why.

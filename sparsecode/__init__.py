@@ -145,6 +145,11 @@ _PUBLIC = {
     "GAMPRegressor": "linear_model",
     "VAMPRegressor": "linear_model",
     "SparsePhaseRetrieval": "inverse",
+    "InverseTransport": "transport",
+    "ClassTransport": "transport",
+    "WassersteinDictionary": "transport",
+    "NeuralSparseMap": "transport",
+    "SparseMongeMap": "transport",
 }
 _MODULES = (
     "datasets",
@@ -159,6 +164,7 @@ _MODULES = (
     "linear_model",
     "decomposition",
     "inverse",
+    "transport",
 )
 
 __all__ = [*sorted(_PUBLIC), *_MODULES]

@@ -1,7 +1,7 @@
 """How kernels are compiled and where the machine code is kept.
 
 A kernel's cache folder is named by a hash of its own file and of every file whose code it may inline (the scalar
-proxes of penalties, the scalar slopes of losses), so an edited helper never gives stale machine code. The folder lies below
+proxes of penalties, the scalar slopes of losses, this folder's private modules), so an edited helper never gives stale machine code. The folder lies below
 SPARSECODE_CACHE_DIR, else NUMBA_CACHE_DIR, else the user's cache folder, else the temporary folder: the first that can
 be written, so a read-only installation still compiles once.
 """
@@ -57,7 +57,8 @@ def cache_folder() -> Path | None:
 
 @cache
 def _fingerprint(source: str) -> str:
-    shared = [*(_ROOT.parent / "penalties").glob("*.py"), *(_ROOT.parent / "losses").glob("*.py"), Path(__file__)]
+    shared = [file for folder in ("penalties", "losses") for file in (_ROOT.parent / folder).glob("*.py")]
+    shared += _ROOT.glob("_*.py")
     digest = hashlib.sha256(numba.__version__.encode())
     for path in [Path(source), *sorted(shared)]:
         digest.update(path.read_bytes())

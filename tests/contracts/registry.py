@@ -22,6 +22,7 @@ from sparsecode import (
     BernoulliGaussian,
     Box,
     CappedL1,
+    ClassTransport,
     CompoundGaussianRegressor,
     ConvolutionalDictionaryLearning,
     CoSaMP,
@@ -40,6 +41,7 @@ from sparsecode import (
     Huber,
     HuberLasso,
     HuberLassoCV,
+    InverseTransport,
     IterativeHardThresholding,
     KroneckerSBL,
     KSparseCompression,
@@ -62,6 +64,7 @@ from sparsecode import (
     Multinomial,
     MultiTaskLasso,
     MultiTaskLassoCV,
+    NeuralSparseMap,
     NonconvexRegressor,
     NonconvexRegressorCV,
     NonconvexRegressorIC,
@@ -83,6 +86,7 @@ from sparsecode import (
     SparseGroupL1,
     SparseLogisticRegression,
     SparseLogisticRegressionCV,
+    SparseMongeMap,
     SparsePhaseRetrieval,
     SparsePoissonRegressor,
     SparsePoissonRegressorCV,
@@ -95,6 +99,7 @@ from sparsecode import (
     TotalVariation1D,
     TotalVariation2D,
     VAMPRegressor,
+    WassersteinDictionary,
     WithIntercept,
     basis_pursuit,
     compound_gaussian,
@@ -132,6 +137,38 @@ QUICK = {"alphas": 5, "eps": 0.1, "cv": 3}  # a cross-validation of fifteen fits
 ALPHA = 0.2  # about a tenth of the strength at which the Lasso's answer to the planted problems is zero
 SPARSITY = 4
 NOISE = 1e-2  # variance of the noise that Bayesian methods are told of
+LABELS_FOR_POINTS = dict.fromkeys(
+    (
+        "check_array_api_input",
+        "check_dict_unchanged",
+        "check_dont_overwrite_parameters",
+        "check_dtype_object",
+        "check_estimators_dtypes",
+        "check_estimators_fit_returns_self",
+        "check_estimators_nan_inf",
+        "check_estimators_overwrite_params",
+        "check_estimators_pickle",
+        "check_f_contiguous_array_estimator",
+        "check_fit2d_1feature",
+        "check_fit2d_1sample",
+        "check_fit2d_predict1d",
+        "check_fit_check_is_fitted",
+        "check_fit_idempotent",
+        "check_fit_score_takes_y",
+        "check_methods_sample_order_invariance",
+        "check_methods_subset_invariance",
+        "check_n_features_in",
+        "check_n_features_in_after_fitting",
+        "check_pipeline_consistency",
+        "check_positive_only_tag_during_fit",
+        "check_readonly_memmap_input",
+        "check_transformer_data_not_an_array",
+        "check_transformer_general",
+        "check_transformer_n_iter",
+        "check_transformer_preserve_dtypes",
+    ),
+    "it passes a label for each source, where points of the other sample belong",
+)
 EVERY_KIND = frozenset({"dense", "csc", "csr", "operator", "kronecker", "gram"})
 
 
@@ -197,9 +234,14 @@ class EstimatorCase(NamedTuple):
     scaled: Any = stronger  # the parameters for a target `factor` times as large; None where that is another problem
     limit: dict = {}  # parameters with which it stops before it is done
     quick: dict = {}  # parameters with which scikit-learn's checks are done in seconds
+    samples: Any = None  # what `fit` is given for a seed, where that is neither: two samples, for example
+    answer: Any = None  # (model, data) -> array that a user takes from such a fit
+    failures: dict = {}  # checks of scikit-learn that it cannot pass, with the reason
 
     def data(self, seed=0):
         """What `fit` is given."""
+        if self.samples:
+            return self.samples(seed)
         if self.predicts:
             A, y, _ = planted(seed=seed)
             return A, (y > 0).astype(y.dtype) if self.labels else y if self.linear else np.abs(y)
@@ -207,6 +249,8 @@ class EstimatorCase(NamedTuple):
 
     def outcome(self, model, data):
         """What a user takes from the fit."""
+        if self.answer:
+            return self.answer(model, data)
         return model.coef_ if self.predicts else model.transform(data[0])
 
 
@@ -221,6 +265,31 @@ class LossCase(NamedTuple):
     def name(self):
         """What the case is called in the report."""
         return repr(self.loss)
+
+
+def _sample_pairs(seed):
+    """Sources, and targets beside them."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((40, 3))
+    return X, X[:, :2] + rng.standard_normal((40, 2))
+
+
+def _labelled_samples(seed):
+    """Two samples in one space, and classes of both."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(14) % 2
+    return (
+        rng.standard_normal((14, 2)) + labels[:, None],
+        rng.standard_normal((14, 2)) - labels[:, None],
+        labels,
+        labels,
+    )
+
+
+def _two_samples(seed):
+    """Two samples of different length in one space; one feature is moved."""
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((40, 6)), rng.standard_normal((30, 6)) + 2.0 * np.eye(6)[0]
 
 
 def _rows(values):
@@ -1225,6 +1294,62 @@ ESTIMATORS = [
             quick={"max_iter": 20},
         )
         for loss, simplex, power in (("correntropy", "exact", 0.5), ("l21", "soft", "learned"))
+    ),
+    EstimatorCase(
+        "NeuralSparseMap",
+        NeuralSparseMap(0.1, n_steps=3, hidden=(4, 2), random_state=0),
+        predicts=False,
+        samples=_two_samples,
+        limit={"n_displaced": 0.0, "alpha": 1e-9, "round_steps": 1},
+        quick={"n_steps": 2},
+        failures={name: why for name, why in LABELS_FOR_POINTS.items() if name != "check_transformer_n_iter"},
+    ),
+    EstimatorCase(
+        "WassersteinDictionary",
+        WassersteinDictionary(2, max_iter=3, tol=10.0, random_state=0),
+        predicts=False,
+        samples=lambda seed: (np.random.default_rng(seed).random((8, 6)),),
+        answer=lambda model, data: model.transform(data[0]),
+        smooth=False,
+        limit={"max_iter": 1, "tol": 1e-9},
+        quick={"max_iter": 2, "tol": 1.0},
+        failures={"check_estimators_dtypes": "one of its rows is zero, which is no distribution"},
+    ),
+    EstimatorCase(
+        "ClassTransport",
+        ClassTransport(0.5),
+        predicts=False,
+        samples=_labelled_samples,
+        answer=lambda model, data: model.transform(data[0]),
+        smooth=False,
+        limit={"max_iter": 1},
+        failures=LABELS_FOR_POINTS,
+    ),
+    EstimatorCase(
+        "InverseTransport",
+        InverseTransport(0.05, tol=1e-8),
+        predicts=False,
+        samples=_sample_pairs,
+        answer=lambda model, data: model.cost(*data),
+        limit={"max_iter": 1},
+        failures={
+            "check_n_features_in_after_fitting": "it passes targets as y, which is called Y where it holds points"
+        },
+    ),
+    *(
+        EstimatorCase(
+            f"SparseMongeMap-{penalty}",
+            SparseMongeMap(penalty, 0.3, groups=2, k=2),
+            predicts=False,
+            samples=_two_samples,
+            limit={"max_iter": 1, "reg": 0.02},
+            failures=LABELS_FOR_POINTS
+            | {
+                f"check_estimator_sparse_{kind}": "it takes compressed rows, but not labels for points"
+                for kind in ("tag", "array", "matrix")
+            },
+        )
+        for penalty in ("l1", "stvs", "group", "k_support")
     ),
 ]
 

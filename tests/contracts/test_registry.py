@@ -2,6 +2,8 @@
 
 import inspect
 
+from sklearn.base import BaseEstimator
+
 import sparsecode
 from sparsecode.penalties._registry import SCALAR_PROX
 from tests.contracts import registry
@@ -27,9 +29,9 @@ def test_every_public_solver_is_registered():
 def test_every_public_estimator_is_registered():
     classes = {
         value
-        for room in ("linear_model", "decomposition", "inverse")
+        for room in ("linear_model", "decomposition", "inverse", "transport")
         for _, value in public(room)
-        if inspect.isclass(value)
+        if inspect.isclass(value) and issubclass(value, BaseEstimator)
     }
     assert classes == {type(case.estimator) for case in registry.ESTIMATORS}
     assert len(classes) >= 7

@@ -1,0 +1,130 @@
+"""Sinkhorn-Newton-Sparse against POT's Sinkhorn algorithm and the sparse Newton method of RegOT, where it is installed.
+
+All of them end at one marginal error, recomputed from the plan that each returns; the cost's largest entry is one. Each peer gets
+the loosest of a few tolerances with which its plan meets that error.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from ..measure import NOTHING, Ask, Contest, Row, compare, progress
+from . import Job
+from ._transport_problems import assignment, has_regot, of_plan, squared_distances
+
+__all__ = ["JOB"]
+
+_TOL = 1e-9  # marginal error, the sum of both sides
+_TOLERANCES = (1e-9, 3e-10, 1e-10, 3e-11, 1e-11)
+_LIMITS = {"POT": 100_000, "RegOT": 2000}  # iterations
+_EXPONENT = Ask(2.3, at_least=False, unit="")
+_SIZES = ((500, 1000, 2000, 4000), (60, 120))
+
+
+def _equal(cost, reg):
+    masses = np.full(cost.shape[0], 1 / cost.shape[0])
+    return masses, masses, cost, reg
+
+
+def _digits(side):
+    """Two digits at 28 by 28 pixels, or fewer, with a little mass in every pixel, and city-block distances."""
+    from scipy.ndimage import zoom
+    from sklearn.datasets import load_digits
+
+    pair = [np.maximum(zoom(image, side / 8, order=1), 0.0).ravel() for image in load_digits().images[1:3]]
+    a, b = ((1 - 1.25e-3) * image / image.sum() + 1.25e-3 / image.size for image in pair)
+    places = np.stack(np.meshgrid(np.arange(side), np.arange(side), indexing="ij"), -1).reshape(-1, 2)
+    cost = np.abs(places[:, None] - places).sum(-1).astype(float)
+    return a, b, cost / cost.max(), 1 / 1200
+
+
+def _ours(problem, threads):
+    from sparsecode.transport import sinkhorn_newton_sparse
+
+    return sinkhorn_newton_sparse(*problem, tol=_TOL, n_jobs=threads).plan
+
+
+def _peer(name, problem, tol):
+    a, b, cost, reg = problem
+    if name == "POT":
+        import ot
+
+        return lambda _: ot.sinkhorn(a, b, cost, reg, stopThr=tol, numItermax=_LIMITS[name], warn=False)
+    import regot
+
+    columns = np.asfortranarray(cost)
+    return lambda _: regot.sinkhorn_ssns(columns, a, b, reg, tol=tol, max_iter=_LIMITS[name]).plan
+
+
+def _fair_peer(name, problem):
+    """The peer with the loosest tolerance that is tight enough, or with the tightest."""
+    for tol in _TOLERANCES:
+        run = _peer(name, problem, tol)
+        if of_plan(run(0), *problem).value <= _TOL:
+            break
+    return run
+
+
+def contest(problem, words, name, ask, threads):
+    """One problem against one peer."""
+    return Contest(
+        problem=words,
+        ours=lambda _: _ours(problem, threads),
+        peers={name: _fair_peer(name, problem)},
+        certify=lambda plan: of_plan(plan, *problem),
+        tol=_TOL,
+        ask=ask,
+        certificate_name="marginal error",
+        note="ours includes its certificates and compressed rows; the peer ends with a dense plan",
+    )
+
+
+def exponent_row(setting):
+    """How the time of an iteration grows with n."""
+    sizes, seconds = setting.size(*_SIZES), []
+    for n in sizes:
+        problem, best = _equal(squared_distances(n), 1e-3), np.inf
+        for _ in range(3):
+            best = min(best, _seconds_an_iteration(problem, setting.threads))
+        seconds.append(best)
+        progress(f"n = {n}: {best:.5f} s an iteration")
+    value = float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+    text = f"exponent of n in the time of an iteration, n = {sizes[0]} to {sizes[-1]}, points in the unit square"
+    ask = _EXPONENT if not setting.smoke else NOTHING
+    return Row(
+        JOB.name, text, "", value, unit="", ask=str(ask), met=ask.met(value), threads=setting.threads, ours=seconds[-1]
+    )
+
+
+def _seconds_an_iteration(problem, threads):
+    from sparsecode.transport import sinkhorn_newton_sparse
+
+    began = time.perf_counter()
+    result = sinkhorn_newton_sparse(*problem, tol=_TOL, n_jobs=threads)
+    return (time.perf_counter() - began) / result.n_iter
+
+
+def rows(setting):
+    """Three problems and the exponent."""
+    few = setting._replace(pairs=max(2, setting.pairs // 4))
+    n, m, side = setting.size((1000, 500, 28), (60, 50, 8))
+    squares = _equal(squared_distances(n), 1e-3), f"points in the unit square, squared distances, n = {n}, reg 1e-3"
+    random = _equal(assignment(m), 1 / 1200), f"random assignment, n = {m}, reg 1/1200"
+    digits = _digits(side), f"digits at {side}×{side}, city-block distances, reg 1/1200"
+    asked = [(squares, "POT", 10.0), (squares, "RegOT", 4.0), (random, "RegOT", 4.0), (digits, "RegOT", 8.0)]
+    for (problem, words), name, times in asked:
+        if name == "POT" or has_regot():
+            ask = NOTHING if setting.smoke else Ask(times)
+            yield compare(contest(problem, words, name, ask, setting.threads), few, JOB.name)
+    yield exponent_row(setting)
+
+
+def first_call(setting):
+    """The prepared first call."""
+    problem = _equal(squared_distances(100), 1e-3)
+    return lambda: _ours(problem, setting.threads)
+
+
+JOB = Job("transport-newton", rows, first_call)

@@ -1,0 +1,184 @@
+"""Class-based transport against cvxpy, the linear program, and what its strengths must do in the limits."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
+
+from sparsecode import ClassTransport
+from sparsecode.transport import class_transport
+from sparsecode.transport._class import pose_class
+from tests.transport import naive
+
+
+def made(seed=0, n=8, m=7):
+    """Costs between points of three classes, and who is of one class."""
+    rng = np.random.default_rng(seed)
+    labels, others = np.arange(n) % 3, np.arange(m) % 3
+    centres = 1.5 * rng.standard_normal((3, 2))
+    X, Y = centres[labels] + rng.standard_normal((n, 2)), centres[others] + 0.5 + rng.standard_normal((m, 2))
+    cost = ((X[:, None] - Y) ** 2).sum(axis=2)
+    return cost / cost.max(), *((1.0 * (kind[:, None] == kind)) for kind in (labels, others))
+
+
+def masses(n, m, seed=1):
+    rng = np.random.default_rng(seed)
+    a, b = rng.random(n) + 0.2, rng.random(m) + 0.2
+    return a / a.sum(), b / b.sum()
+
+
+def by_cvxpy(cost, rows, columns, a, b):
+    cvxpy = pytest.importorskip("cvxpy")
+    plan = cvxpy.Variable(cost.shape, nonneg=True)
+    n, m = cost.shape
+    terms = [cvxpy.sum(cvxpy.multiply(cost, plan))]
+    terms += [rows[l, k] * cvxpy.norm(plan[l] / (n * a[l]) - plan[k] / (n * a[k])) for l in range(n) for k in range(l)]
+    terms += [
+        columns[l, k] * cvxpy.norm(plan[:, l] / (m * b[l]) - plan[:, k] / (m * b[k]))
+        for l in range(m)
+        for k in range(l)
+    ]
+    marginals = [cvxpy.sum(plan, axis=1) == a, cvxpy.sum(plan, axis=0) == b]
+    return cvxpy.Problem(cvxpy.Minimize(sum(terms)), marginals).solve(solver="CLARABEL")
+
+
+@pytest.mark.parametrize("equal", [True, False])
+@pytest.mark.parametrize("alpha", [1e-3, 1e-2, 1e-1])
+def test_the_minimum_is_that_of_an_interior_point_method(alpha, equal):
+    cost, rows, columns = made()
+    a, b = (np.full(8, 1 / 8), np.full(7, 1 / 7)) if equal else masses(8, 7)
+    result = class_transport(cost, alpha * rows, 0.5 * alpha * columns, a=a, b=b, tol=1e-7)
+    assert result.status.name == "CONVERGED"
+    assert result.objective == pytest.approx(by_cvxpy(cost, alpha * rows, 0.5 * alpha * columns, a, b), abs=1e-6)
+    np.testing.assert_allclose(result.coef.sum(axis=1), a, atol=1e-14)
+    np.testing.assert_allclose(result.coef.sum(axis=0), b, atol=1e-14)
+    assert result.coef.min() >= 0
+
+
+def test_without_strengths_it_is_the_linear_program():
+    cost, *_ = made()
+    a, b = masses(8, 7)
+    result = class_transport(cost, a=a, b=b, tol=1e-9)
+    assert result.objective == pytest.approx(naive.linear_program(a, b, cost)[0], abs=1e-8)
+
+
+def test_the_gap_of_any_state_bounds_what_is_left_to_gain():
+    cost, rows, columns = made()
+    best = class_transport(cost, 0.01 * rows, 0.01 * columns, tol=1e-9).objective
+    problem = pose_class(cost, 0.01 * rows, 0.01 * columns)
+    rng = np.random.default_rng(0)
+    for size in (0.0, 0.01, 1.0):
+        state = type(problem.start())(*(part + size * rng.standard_normal(part.shape) for part in problem.start()))
+        state = state._replace(Z=problem.rows.cut(state.Z), Y=problem.columns.cut(state.Y))
+        proof = problem.judge(state)
+        assert proof.objective - best <= proof.value * problem.scale * problem.unit + 1e-12
+
+
+def test_large_strengths_transport_classes_as_wholes():
+    cost, rows, _ = made(n=9)
+    result = class_transport(cost, 10.0 * rows, tol=1e-9)
+    members = np.unique(rows, axis=0)  # (3, 9)
+    shares = members.sum(axis=1) / 9
+    mean_cost = members @ cost / members.sum(axis=1)[:, None]
+    value, plan = naive.linear_program(shares, np.full(7, 1 / 7), mean_cost)
+    assert result.objective == pytest.approx(value, abs=1e-7)
+    np.testing.assert_allclose(result.coef, members.T @ (plan / members.sum(axis=1)[:, None]), atol=1e-6)
+
+
+def test_one_class_on_a_side_gives_the_independent_plan():
+    cost, *_ = made()
+    a, b = masses(8, 7)
+    result = class_transport(cost, 10.0 * np.ones((8, 8)), a=a, b=b, tol=1e-9)
+    np.testing.assert_allclose(result.coef, np.outer(a, b), atol=1e-7)
+
+
+def test_units_of_cost_and_mass_and_points_without_mass_change_nothing():
+    cost, rows, columns = made()
+    a, b = masses(8, 7)
+    one = class_transport(cost, 0.01 * rows, 0.01 * columns, a=a, b=b, tol=1e-8)
+    bigger = class_transport(1e6 * cost - 7.0, 1e4 * rows, 1e4 * columns, a=3 * a, b=3 * b, tol=1e-8)
+    np.testing.assert_allclose(bigger.coef / 3, one.coef, atol=1e-6)
+    assert bigger.objective == pytest.approx(3 * (1e6 * one.objective - 7.0), rel=1e-6)
+    wide = np.pad(cost, ((1, 0), (0, 1)))
+    joined = np.pad(0.01 * rows, ((1, 0), (1, 0))), sp.csr_array(np.pad(0.01 * columns, ((0, 1), (0, 1))))
+    padded = class_transport(wide, *joined, a=np.r_[0.0, a], b=np.r_[b, 0.0], tol=1e-8)
+    np.testing.assert_allclose(padded.coef[1:, :-1], one.coef, atol=1e-6)
+    assert not padded.coef[0].any()
+    assert not padded.coef[:, -1].any()
+
+
+def test_a_constant_cost_is_solved_at_once():
+    result = class_transport(np.full((3, 4), 2.0), np.ones((3, 3)))
+    assert (result.status.name, result.n_iter) == ("CONVERGED", 0)
+    assert result.objective == pytest.approx(2.0)
+
+
+def blobs(seed=0, size=15, gap=2.5):
+    """Two samples of two elongated classes, the second sample turned."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat([0, 1], size)
+    X = rng.standard_normal((2 * size, 2)) * [1.0, 0.4] + np.c_[np.zeros(2 * size), gap * labels]
+    turn = np.array([[np.cos(0.9), -np.sin(0.9)], [np.sin(0.9), np.cos(0.9)]])
+    Y = (rng.standard_normal((2 * size, 2)) * [1.0, 0.4] + np.c_[np.zeros(2 * size), gap * labels]) @ turn
+    return X, Y, labels
+
+
+def purity(plan, labels):
+    return float(plan[labels[:, None] == labels].sum())
+
+
+def test_classes_stay_together_where_plain_transport_tears_them():
+    X, Y, labels = blobs()
+    plain = ClassTransport(0.0).fit(X, Y)
+    model = ClassTransport(1.0).fit(X, Y, labels, labels)
+    assert purity(plain.plan_, labels) < 0.95
+    assert purity(model.plan_, labels) > 0.999
+    np.testing.assert_allclose(model.images_, 30 * model.plan_ @ Y)
+
+
+def test_unknown_labels_and_neighbours_join_fewer_points():
+    X, Y, labels = blobs()
+    model = ClassTransport(n_neighbors=2)
+    graph = model._graph(X, labels, "labels").toarray()
+    assert np.all((graph.sum(axis=1) >= 2) & np.all(graph == graph.T))
+    assert not graph[labels[:, None] != labels].any()
+    hidden = np.where(np.arange(30) < 5, -1, labels)
+    alone = ClassTransport()._graph(X, hidden, "labels").toarray()
+    assert not alone[:5].any()
+    np.testing.assert_array_equal(alone[5:, 5:], labels[5:, None] == labels[5:])
+    words = np.array(["a", "b"])[labels]
+    np.testing.assert_array_equal(ClassTransport()._graph(X, words, "labels").toarray(), labels[:, None] == labels)
+
+
+def test_points_beside_a_source_move_with_it():
+    X, Y, labels = blobs()
+    model = ClassTransport().fit(X, Y, labels)
+    np.testing.assert_allclose(model.transform(X), model.images_)
+    np.testing.assert_allclose(model.transform(X[:3] + 1e-3), model.images_[:3] + 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"cost": np.full((2, 2), np.nan)}, "cost contains NaN"),
+        ({"row_strengths": np.ones((3, 3))}, r"row_strengths has shape \(3, 3\)"),
+        ({"row_strengths": -np.ones((2, 2))}, "row_strengths must hold finite strengths"),
+        ({"column_strengths": np.array([[0.0, 1.0], [0.0, 0.0]])}, "column_strengths must be symmetric"),
+        ({"a": np.array([0.3, 0.3]), "b": np.array([0.5, 0.5])}, "a sums to 0.6"),
+        ({"tol": -1.0}, "tol must be at least 0"),
+    ],
+)
+def test_bad_input_is_named(change, words):
+    arguments = {"cost": np.eye(2)} | change
+    with pytest.raises(ValueError, match=words):
+        class_transport(arguments.pop("cost"), **arguments)
+
+
+def test_estimators_name_bad_samples():
+    X, Y, labels = blobs()
+    with pytest.raises(ValueError, match="Y has 1 features, but X has 2"):
+        ClassTransport().fit(X, Y[:, :1])
+    with pytest.raises(ValueError, match="target_labels has 3 entries; it needs one for each of 30"):
+        ClassTransport().fit(X, Y, labels, labels[:3])
+    with pytest.warns(ConvergenceWarning, match="relative duality gap"):
+        ClassTransport(max_iter=1).fit(X, Y, labels)

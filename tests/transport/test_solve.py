@@ -1,0 +1,262 @@
+"""Plans, values and certificates of `transport.solve` against slow and independent ways to them."""
+
+import numpy as np
+import pytest
+from scipy.sparse import issparse
+from sklearn.exceptions import ConvergenceWarning
+
+from sparsecode import Status
+from sparsecode.transport import LazyPlan, TransportResult, solve
+from tests.transport import naive
+
+
+@pytest.mark.parametrize("reg", [1.0, 1e-1, 1e-2, 1e-3])
+def test_the_plan_is_that_of_plain_sweeps(reg):
+    a, b, cost = naive.problem()
+    result = solve(a, b, cost, reg, tol=1e-12)
+    plan = naive.plan(*naive.sinkhorn(a, b, cost, reg), cost, reg)
+    assert result.status is Status.CONVERGED
+    np.testing.assert_allclose(result.plan.toarray(), plan, atol=1e-11)
+
+
+@pytest.mark.parametrize("max_iter", [1, 2, 4, 100])
+@pytest.mark.parametrize("reg", [1e-1, 1e-2])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_certificates_are_the_plain_differences_at_every_quality(max_iter, reg):
+    a, b, cost = naive.problem()
+    result = solve(a, b, cost, reg, max_iter=max_iter, plan="dense")
+    potentials = (result.f, result.g)
+    value, _ = naive.linear_program(a, b, cost)
+    optimum = naive.dual(*naive.sinkhorn(a, b, cost, reg), a, b, cost, reg)
+    assert result.marginal_error == pytest.approx(naive.marginal_error(result.plan, a, b), rel=1e-6, abs=1e-14)
+    assert result.dual_value == pytest.approx(naive.dual(*potentials, a, b, cost, reg), abs=1e-14)
+    assert result.gap == pytest.approx(naive.gap(*potentials, a, b, cost, reg), rel=1e-6, abs=2e-15)
+    assert result.value == pytest.approx(naive.primal(naive.rounded(result.plan, a, b), cost, reg), abs=1e-14)
+    assert result.dual_value - 1e-14 <= optimum <= result.value + 1e-14
+    assert result.lower_bound - 1e-14 <= value <= result.upper_bound + 1e-14
+    assert result.upper_bound == pytest.approx(np.sum(naive.rounded(result.plan, a, b) * cost), abs=1e-14)
+
+
+def test_the_gap_is_exact_where_rounding_fills_up_much():
+    """Potentials whose kernel is far from the marginals, some of its entries zero: every form of the logarithm occurs."""
+    from sparsecode.transport._certificate import certify
+    from sparsecode.transport._costs import ArrayCost
+    from sparsecode.transport._problem import Problem
+
+    a, b, cost = naive.problem(30, 25, seed=3)
+    rng = np.random.default_rng(1)
+    for reg, spread in ((1e-1, 0.5), (1e-2, 0.1), (1e-3, 0.1)):
+        f, g = spread * rng.standard_normal(30) - spread, spread * rng.standard_normal(25) - spread
+        K = naive.plan(f, g, cost, reg)
+        P = naive.rounded(K, a, b)
+        log_K = (f[:, None] + g - cost) / reg
+        divergence = np.sum(np.where(P > 0, P * (np.log(np.where(P > 0, P, 1.0)) - log_K), 0.0) - P + K)
+        proof = certify(Problem(a, b, ArrayCost(cost), reg), f, g)
+        assert proof.gap == pytest.approx(reg * divergence, rel=1e-10)
+
+
+def test_the_gap_near_the_answer_has_digits_that_a_difference_of_objectives_has_not():
+    from sparsecode.transport._certificate import certify
+    from sparsecode.transport._costs import ArrayCost
+    from sparsecode.transport._problem import Problem
+
+    a, b, cost = naive.problem()
+    f, g = naive.sinkhorn(a, b, cost, 0.1)
+    g = g + 1e-9 * np.random.default_rng(0).standard_normal(7)
+    long = [values.astype(np.longdouble) for values in (f, g, cost)]
+    K = naive.plan(*long, np.longdouble(0.1))
+    P = naive.rounded(K, a.astype(np.longdouble), b.astype(np.longdouble))
+    truth = 0.1 * np.sum(P * np.log(P / K) - P + K)
+    assert certify(Problem(a, b, ArrayCost(cost), 0.1), f, g).gap == pytest.approx(float(truth), rel=0.0, abs=1e-17)
+    assert truth < 1e-17
+
+
+def test_without_entropy_in_the_limit():
+    a, b, cost = naive.problem()
+    value, plan = naive.linear_program(a, b, cost)
+    entropy = min(-np.sum(p * np.log(p)) for p in (a, b))
+    excess = []
+    for reg in (1e-1, 1e-2, 1e-3):
+        result = solve(a, b, cost, reg)
+        excess.append(result.upper_bound - value)
+        assert -1e-12 <= excess[-1] <= reg * entropy + 1e-9
+    assert excess[0] > excess[1] > excess[2]
+    assert excess[2] < 1e-4
+
+
+def test_adding_potentials_to_the_cost_changes_no_plan():
+    a, b, cost = naive.problem()
+    rng = np.random.default_rng(0)
+    u, v = rng.standard_normal(9), rng.standard_normal(7)
+    plain, moved = (solve(a, b, c, 0.05, tol=1e-12, plan="dense") for c in (cost, cost + u[:, None] + v))
+    np.testing.assert_allclose(moved.plan, plain.plan, atol=1e-11)
+    assert moved.upper_bound == pytest.approx(plain.upper_bound + a @ u + b @ v, abs=1e-10)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e3, 1e100])
+def test_scaling_cost_and_strength_together_changes_no_plan(scale):
+    a, b, cost = naive.problem()
+    plain, scaled = (solve(a, b, s * cost, s * 0.01, plan="dense") for s in (1.0, scale))
+    np.testing.assert_allclose(scaled.plan, plain.plan, atol=1e-12)
+    assert scaled.n_iter == plain.n_iter
+
+
+def test_total_mass_scales_plan_and_values():
+    a, b, cost = naive.problem()
+    result = solve(5 * a, 5 * b, cost, 0.05, tol=1e-12, plan="dense")
+    plain = solve(a, b, cost, 0.05, tol=1e-12, plan="dense")
+    np.testing.assert_allclose(result.plan, 5 * plain.plan, atol=1e-11)
+    np.testing.assert_allclose(result.plan, naive.plan(result.f, result.g, cost, 0.05), rtol=1e-12)
+    assert result.value == pytest.approx(naive.primal(result.plan, cost, 0.05), abs=1e-10)
+    assert result.dual_value == pytest.approx(naive.dual(result.f, result.g, 5 * a, 5 * b, cost, 0.05), abs=1e-12)
+    assert (result.lower_bound, result.upper_bound) == pytest.approx((5 * plain.lower_bound, 5 * plain.upper_bound))
+
+
+def test_a_constant_cost_leaves_the_product_of_the_masses():
+    a, b, cost = naive.problem()
+    np.testing.assert_allclose(solve(a, b, 0 * cost, 0.1, plan="dense").plan, np.outer(a, b), atol=1e-15)
+
+
+def test_potentials_have_equal_means():
+    a, b, cost = naive.problem()
+    result = solve(3 * a, 3 * b, cost, 0.05)
+    assert a @ result.f == pytest.approx(b @ result.g, abs=1e-14)
+
+
+def test_zero_masses_take_no_part():
+    a, b, cost = naive.problem()
+    a[[2, 5]], b[3] = 0.0, 0.0
+    a, b = a / a.sum(), b / b.sum()
+    rows, columns = a > 0, b > 0
+    result = solve(a, b, cost, 0.05, tol=1e-12)
+    plan = result.plan.toarray()
+    inner = solve(a[rows], b[columns], cost[np.ix_(rows, columns)], 0.05, tol=1e-12)
+    np.testing.assert_allclose(plan[np.ix_(rows, columns)], inner.plan.toarray(), atol=1e-11)
+    assert np.all(plan[~rows] == 0) and np.all(plan[:, ~columns] == 0)
+    assert np.all(np.isneginf(result.f) == ~rows) and np.all(np.isneginf(result.g) == ~columns)
+    assert result.lower_bound <= naive.linear_program(a[rows], b[columns], cost[np.ix_(rows, columns)])[0] + 1e-12
+
+
+def test_masses_of_very_different_size():
+    a, b, cost = naive.problem()
+    a[0], b[1] = 1e-30, 1e-200
+    result = solve(a / a.sum(), b / b.sum(), cost, 0.01, plan="dense")
+    assert result.status is Status.CONVERGED
+    np.testing.assert_allclose(result.plan.sum(1), a / a.sum(), rtol=1e-6, atol=1e-10)
+
+
+def test_forms_of_the_plan_agree():
+    a, b, cost = naive.problem(40, 30)
+    dense, rows, lazy = (solve(a, b, cost, 5e-3, plan=form) for form in ("dense", "csr", "lazy"))
+    assert issparse(rows.plan) and isinstance(lazy.plan, LazyPlan)
+    np.testing.assert_allclose(lazy.plan.toarray(), dense.plan, rtol=1e-12, atol=1e-300)
+    left_out = dense.plan - rows.plan.toarray()
+    assert rows.plan.nnz < dense.plan.size
+    assert left_out.min() >= -1e-17 and left_out.sum() <= 1e-11 + 1e-14
+    rng = np.random.default_rng(0)
+    right, left = rng.standard_normal((30, 2)), rng.standard_normal(40)
+    np.testing.assert_allclose(lazy.plan @ right, dense.plan @ right, atol=1e-14)
+    np.testing.assert_allclose(lazy.plan.T @ left, dense.plan.T @ left, atol=1e-14)
+    np.testing.assert_allclose(lazy.plan.rows(slice(3, 5)), dense.plan[3:5], rtol=1e-12, atol=1e-300)
+
+
+def test_a_start_at_the_answer_stays_there():
+    a, b, cost = naive.problem()
+    first = solve(a, b, cost, 0.01)
+    again = solve(a, b, cost, 0.01, initial=first)
+    pair = solve(2 * a, 2 * b, cost, 0.01, initial=solve(2 * a, 2 * b, cost, 0.01))
+    assert first.n_iter > 5
+    assert again.n_iter == pair.n_iter == 1
+    assert again.status is Status.CONVERGED
+
+
+def test_the_answer_does_not_depend_on_threads():
+    a, b, cost = naive.problem(400, 300)
+    one, two = (solve(a, b, cost, 5e-3, n_jobs=n, plan="dense") for n in (1, 2))
+    assert np.array_equal(one.plan, two.plan) and one.gap == two.gap and one.n_iter == two.n_iter
+
+
+def test_single_precision_costs_are_solved_in_double():
+    a, b, cost = naive.problem()
+    single = cost.astype(np.float32)
+    result = solve(a.astype(np.float32), None, single, 0.01)
+    assert result.f.dtype == np.float64 and result.status is Status.CONVERGED
+
+
+def test_history_counts_every_iteration_of_every_stage():
+    a, b, cost = naive.problem()
+    seen = []
+    result = solve(a, b, cost, 0.01, callback=seen.append)
+    names = ("stage", "reg", "marginal_error", "seconds")
+    assert [len(result.history[name]) for name in names] == [result.n_iter] * 4
+    assert sum(result.stages.values()) == result.n_iter == len(seen)
+    assert result.history["marginal_error"] == [progress.marginal_error for progress in seen]
+    assert result.history["marginal_error"][-1] <= result.tol
+
+
+def test_a_callback_stops_and_the_best_state_is_returned():
+    a, b, cost = naive.problem()
+    result = solve(a, b, cost, 1e-3, callback=lambda progress: progress.n_iter == 7)
+    assert result.status is Status.INTERRUPTED and result.n_iter == 7
+    assert 0.0 < result.marginal_error <= min(result.history["marginal_error"])
+
+
+def test_too_few_iterations_warn_with_the_remedy():
+    a, b, cost = naive.problem()
+    with pytest.warns(ConvergenceWarning, match=r"marginal error .* raise max_iter"):
+        result = solve(a, b, cost, 1e-3, max_iter=3)
+    assert result.status is Status.MAX_ITER and isinstance(result, TransportResult)
+
+
+def test_a_tolerance_below_rounding_is_clipped():
+    a, b, cost = naive.problem()
+    with pytest.warns(RuntimeWarning, match="below what float64 reaches"):
+        result = solve(a, b, cost, 1e-2, tol=1e-15)
+    assert 1e-15 < result.tol < 1e-12 and result.status is Status.CONVERGED
+
+
+@pytest.mark.parametrize("namespace", ["torch", "array_api_strict"])
+def test_arrays_of_any_namespace_come_in(namespace):
+    xp = pytest.importorskip(namespace)
+    a, b, cost = naive.problem()
+    result = solve(xp.asarray(a), xp.asarray(b), xp.asarray(cost), 0.05)
+    assert np.array_equal(result.f, solve(a, b, cost, 0.05).f)
+
+
+def test_masses_of_single_precision_may_differ_by_their_rounding():
+    a = np.full(1000, 1e-3, dtype=np.float32)
+    b = np.full(7, 1 / 7)
+    assert abs(a.astype(float).sum() - 1.0) > 1e-8
+    result = solve(a, b, np.random.default_rng(0).random((1000, 7)), 0.1)
+    assert result.status is Status.CONVERGED
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"a": [-0.1, 1.1]}, r"a\[0\] is -0.1"),
+        ({"a": [np.nan, 1.0]}, r"a\[0\] is nan"),
+        ({"a": [0.5, 0.6]}, r"a sums to 1.1, b to 1"),
+        ({"a": [0.0, 0.0]}, "a is zero everywhere"),
+        ({"a": [1e-200, 1e-200], "b": [1e-200, 1e-200]}, "masses sum to 2e-200"),
+        ({"b": [0.5, 0.25, 0.25]}, r"b has shape \(3,\)"),
+        ({"a": ["x", "y"]}, "a has dtype"),
+        ({"cost": [[0.0, np.nan], [1.0, 0.0]]}, "cost contains NaN"),
+        ({"cost": [0.0, 1.0]}, "cost has shape"),
+        ({"cost": [[0.0, 1j], [1.0, 0.0]]}, "cost has dtype complex128"),
+        ({"reg": 0.0}, "reg must be greater than 0"),
+        ({"reg": -1.0}, "reg must be greater than 0"),
+        ({"reg": 1e-17}, "leaves the plan no digits"),
+        ({"tol": 0.0}, "tol must be greater than 0"),
+        ({"solver": "magic"}, "solver must be one of"),
+        ({"plan": "sparse"}, "plan must be one of"),
+        ({"max_iter": 0}, "max_iter must be an integer"),
+        ({"initial": (np.zeros(3), np.zeros(2))}, r"initial f has shape \(3,\)"),
+        ({"initial": (np.full(2, np.nan), np.zeros(2))}, "initial f contains NaN"),
+        ({"initial": 3}, "initial must be"),
+    ],
+)
+def test_bad_input_is_named(change, message):
+    options = {"a": [0.5, 0.5], "b": [0.5, 0.5], "cost": [[0.0, 1.0], [1.0, 0.0]], "reg": 0.1, **change}
+    with pytest.raises(ValueError, match=message):
+        solve(options.pop("a"), options.pop("b"), options.pop("cost"), options.pop("reg"), **options)
