@@ -701,7 +701,7 @@ SOLVERS = [
             weights=False,
             squared=False,
             options=("max_iter", "tol", "callback"),
-            limit={"max_iter": 1},
+            limit={"max_iter": 1, "tol": 0.0},
         )
         for name, solve in (
             ("sbl", solve_sbl),
