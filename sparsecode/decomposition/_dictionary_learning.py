@@ -297,8 +297,11 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
                 task=task,
             )
             self._store(as_online(self, learner), X, learned)
+            missed = shortfall(self, "passes")
             task.end(dict)
-        return self._announced("passes")
+        if missed:
+            warn(missed, ConvergenceWarning)
+        return self
 
     @available_if(_learns_online)
     def partial_fit(self, X, y=None):
@@ -328,7 +331,8 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
     def fit_stream(self, batches):
         """Learn from batches, one after another, from a new start: `partial_fit` with what `fit` has around it.
 
-        Callbacks are told of every batch, a `checkpoint` keeps the last one, and what falls short is warned of at the end. A stream that was cut is gone through again from its first batch; those that the checkpoint has seen are passed over. Only for
+        Callbacks are told of every batch, a `checkpoint` keeps the last one, and what falls short is warned of at the end. A stream
+        that was cut is gone through again from its first batch; those that the checkpoint has seen are passed over. Only for
         ``method="online"``.
 
         Parameters
@@ -348,12 +352,8 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
                 del self._learner
             learned, history = follow(self, batches, task)
             self.status_, self.history_ = learned.status, history
+            missed = shortfall(self, "batches")
             task.end(dict)
-        return self._announced("batches")
-
-    def _announced(self, of):
-        """The estimator, after a warning of what its fit falls short of."""
-        missed = shortfall(self, of)
         if missed:
             warn(missed, ConvergenceWarning)
         return self

@@ -21,7 +21,7 @@ _NOTHING = 1e-14  # share of the largest entry below which the bidiagonal form h
 _FAILURE = 1e-4  # share of the starts for which a bound is none
 _WIDER, _MOST, _LOOK = 1.1, 40, 3  # bound over Ritz value that is good enough, steps, steps between looks
 _TIGHT = 1e-12  # excess of a bound that is none to speak of
-_ROUNDINGS = 100.0
+_ROUNDINGS = 16.0
 
 
 class Design(ABC):

@@ -726,7 +726,7 @@ SOLVERS = [
     ),
     SolverCase("lasso", solve_lasso, "gap", threads=True, descends=True, limit={"max_iter": 1}),
     SolverCase("lasso-positive", solve_lasso_positive, "gap", complex=False, descends=True, limit={"max_iter": 1}),
-    SolverCase("solve-mcp", solve_mcp, "mcp", threads=True, limit={"max_iter": 1}),
+    SolverCase("solve-mcp", solve_mcp, "mcp", threads=True, limit={"max_iter": 1, "tol": 1e-15}),
     SolverCase("solve-groups", solve_groups, "gap", weights=False, threads=True, limit={"max_iter": 1}),
     SolverCase("solve-rows", solve_rows, "gap", many=False),
     SolverCase("elastic-net-path", solve_elastic_net_path, "gap", many=False, options=("max_iter", "tol")),

@@ -269,20 +269,24 @@ def test_every_kind_of_design_gives_the_same_fit(case, kind, fit_intercept):
 @every_estimator
 def test_tables_of_pandas_give_numpys_fit_predictions_and_score(case):
     pd = pytest.importorskip("pandas")
-    X, *y = case.data()
-    rows = [f"sample {i}" for i in range(len(X))]
-    frame = pd.DataFrame(X, index=rows, columns=[f"x{j}" for j in range(X.shape[1])])
-    series = [pd.Series(values, index=rows[::-1]) for values in y]
-    reference, model = clone(case.estimator).fit(X, *y), clone(case.estimator).fit(frame, *series)
+
+    def table(values, **labels):
+        return (pd.Series if values.ndim == 1 else pd.DataFrame)(values, **labels)
+
+    data = case.data()
+    rows, columns = [f"sample {i}" for i in range(len(data[0]))], [f"x{j}" for j in range(data[0].shape[1])]
+    frame = pd.DataFrame(data[0], index=rows, columns=columns)
+    tables = [frame, *(table(values, index=np.arange(len(values))[::-1]) for values in data[1:])]
+    reference, model = clone(case.estimator).fit(*data), clone(case.estimator).fit(*tables)
     if not case.stateless:
-        assert list(model.feature_names_in_) == list(frame.columns)
-    np.testing.assert_allclose(case.outcome(model, (frame,)), case.outcome(reference, (X,)), atol=1e-5)
+        assert list(model.feature_names_in_) == columns
+    np.testing.assert_allclose(case.outcome(model, tables), case.outcome(reference, data), atol=1e-5)
     if case.predicts:
-        weights = np.arange(1.0, len(X) + 1)
-        np.testing.assert_allclose(model.predict(frame), reference.predict(X), atol=1e-4)
-        assert model.score(frame, *series) == pytest.approx(reference.score(X, *y), abs=1e-4)
-        weighted = model.score(frame, *series, sample_weight=pd.Series(weights, index=rows))
-        assert weighted == pytest.approx(reference.score(X, *y, sample_weight=weights), abs=1e-4)
+        weights = np.arange(1.0, len(rows) + 1)
+        np.testing.assert_allclose(model.predict(frame), reference.predict(data[0]), atol=1e-4)
+        assert model.score(*tables) == pytest.approx(reference.score(*data), abs=1e-4)
+        weighted = model.score(*tables, sample_weight=pd.Series(weights, index=rows))
+        assert weighted == pytest.approx(reference.score(*data, sample_weight=weights), abs=1e-4)
 
 
 @that(lambda case: case.namespaces and case.linear)
