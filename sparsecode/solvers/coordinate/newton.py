@@ -13,6 +13,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
+from ..._parallel import blas_for_system
+
 __all__ = ["newton_step", "solve_definite"]
 
 _RIDGE = 1e-10  # relative; resolves linearly dependent columns by moving along their null space
@@ -91,16 +93,18 @@ def solve_definite(gram, right):
 
 def _factored(gram):
     """The function ``right -> gram^-1 right``, None for an answer that is not finite; or None."""
-    factor, failed = dpotrf(gram, lower=1, clean=0)
-    if failed:
-        bumped = gram.copy(order="F")
-        bumped[np.diag_indices_from(bumped)] += _RIDGE * max(np.max(np.diagonal(gram)), np.finfo(float).tiny)
-        factor, failed = dpotrf(bumped, lower=1, clean=0)
+    with blas_for_system(len(gram)):
+        factor, failed = dpotrf(gram, lower=1, clean=0)
         if failed:
-            return None
+            bumped = gram.copy(order="F")
+            bumped[np.diag_indices_from(bumped)] += _RIDGE * max(np.max(np.diagonal(gram)), np.finfo(float).tiny)
+            factor, failed = dpotrf(bumped, lower=1, clean=0)
+            if failed:
+                return None
 
     def solve(right):
-        answer, failed = dpotrs(factor, right, lower=1)
+        with blas_for_system(len(gram)):
+            answer, failed = dpotrs(factor, right, lower=1)
         return None if failed or not np.all(np.isfinite(answer)) else answer
 
     return solve
