@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._array import array_namespace, to_numpy
+from .._parallel import blas_for_products
 from .._validation import as_count, as_number
 from ..penalties import L1
 from ..result import Status
@@ -201,7 +202,8 @@ def solve_path(problem, alphas, solver="auto", *, keep_proofs=False, callback=No
                 known = method.at_once(problem, alphas, options["tol"], handed_out=not keep_proofs)
         result = known[k] if known is not None else None
         if result is None or result.n_iter > options["max_iter"]:
-            result = method.run(problem, coef, memory, callback=callback, **options)
+            with blas_for_products(problem.design.shape):
+                result = method.run(problem, coef, memory, callback=callback, **options)
             result = replace(result, intercept=problem.intercept(result.coef))
         yield result
         if result.status is Status.INTERRUPTED:

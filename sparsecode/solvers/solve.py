@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from .._parallel import blas_for_products
 from .._validation import (
     as_count,
     as_design,
@@ -130,5 +131,6 @@ def solve_problem(problem, coef, solver="auto", *, callback=None, n_jobs=None, *
     if problem.target.ndim == 2 and method.each_target and not problem.is_joint:
         result = solve_targets(problem, coef, method, n_jobs=n_jobs, callback=callback, **options)
     else:
-        result = method.run(problem, coef, method.remember(problem), callback=callback, **options)
+        with blas_for_products(problem.design.shape):
+            result = method.run(problem, coef, method.remember(problem), callback=callback, **options)
     return replace(result, intercept=problem.intercept(result.coef))
