@@ -68,7 +68,7 @@ def contest(n, d, threads):
         return Certificate(worst, 0.0)
 
     return Contest(
-        problem=f"l1 cost of {n} x {n} points in {d:,} dimensions, CSR, {_DENSITY:.0%} of the entries",
+        problem=f"elastic cost, l1, matrix of {n} x {n} points in {d:,} dimensions, CSR, {_DENSITY:.0%} of the entries",
         ours=lambda _: _ours(X, Y, threads),
         peers={"SciPy cdist + GEMM, dense": lambda _: _peer(*dense)},
         certify=certify,
@@ -104,7 +104,7 @@ def rows(setting):
     beyond, ask = (made["rise"] - made["output"]) / _MIB, Ask(64.0, at_least=False, unit="MiB")
     yield Row(
         job=JOB.name,
-        problem=f"the same: peak memory beyond the output of {made['output'] / _MIB:.0f} MiB",
+        problem=f"elastic cost, the same: peak memory beyond the output of {made['output'] / _MIB:.0f} MiB",
         peer="the output itself",
         value=beyond,
         unit="MiB",

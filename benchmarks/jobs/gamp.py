@@ -88,7 +88,7 @@ def cost_row(setting, shape, variances, learns):
         watch.ours,
         watch.theirs,
         job=JOB.name,
-        problem=f"an iteration, {variances} variances, {'learning' if learns else 'told'} prior and noise, dense {shape[0]}×{shape[1]}",
+        problem=f"GAMP, an iteration, {variances} variances, {'learning' if learns else 'told'} prior and noise, dense {shape[0]}×{shape[1]}",
         peer="four gemv" if variances == "vector" else "two gemv",
         ask=NOTHING if learns else _COST,
         cost=True,

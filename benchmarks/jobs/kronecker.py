@@ -108,10 +108,18 @@ def rows(setting):
         for peer in [name for name in errors[0] if name != "ours"]:
             ahead = float(np.median([error[peer] for error in errors] - ours))
             ask = Ask(unit="dB") if peer == _ORACLE else Ask(0.0, unit="dB")
-            text = f"error below the peer's, {'×'.join([str(n_features)] * len(samples))} coefficients, {snr} dB"
+            text = f"Kronecker SBL, error below the peer's, {'×'.join([str(n_features)] * len(samples))} coefficients, {snr} dB"
             yield Row(JOB.name, text, peer, ahead, unit="dB", ask=str(ask), met=ask.met(ahead))
     ask, median = Ask(_SECONDS, at_least=False, unit="s"), float(np.median(seconds))
-    yield Row(JOB.name, "seconds of a solve, the median", "", median, unit="s", ask=str(ask), met=ask.met(median))
+    yield Row(
+        JOB.name,
+        "Kronecker SBL, seconds of a solve, the median",
+        "",
+        median,
+        unit="s",
+        ask=str(ask),
+        met=ask.met(median),
+    )
 
 
 JOB = Job("kronecker", rows, threaded=False)

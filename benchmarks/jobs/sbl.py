@@ -51,7 +51,7 @@ def contest(problem, name, peer, method, ask):
 
     n_samples, n_features = problem.design.shape
     return Contest(
-        problem=f'"{method}", {name}, {n_samples}×{n_features}, {problem.support.size} non-zeros, 60 dB',
+        problem=f'sparse Bayesian learning, "{method}", {name}, {n_samples}×{n_features}, {problem.support.size} non-zeros, 60 dB',
         ours=lambda _: _learned(problem, method),
         peers={peer: peers[peer]},
         certify=certify,
@@ -69,7 +69,7 @@ def error_row(problem, name, method, ask):
     began = time.perf_counter()
     coef = _learned(problem, method)
     seconds, error = time.perf_counter() - began, nmse(problem.coef, coef, db=True)
-    text = f'error of "{method}", {name}, noise learned'
+    text = f'sparse Bayesian learning, error of "{method}", {name}, noise learned'
     return Row(JOB.name, text, "", error, unit="dB", ask=str(ask), met=ask.met(error), ours=seconds)
 
 

@@ -63,7 +63,7 @@ def sweep_contest(setting):
     if has_regot():
         peers["RegOT sinkhorn_bcd"] = _regot_sweeps(cost, a, reg)
     return Contest(
-        problem=f"one sweep in the log domain, uniform points {n}×{n}, reg {reg:g}",
+        problem=f"entropic transport, one sweep in the log domain, uniform points {n}×{n}, reg {reg:g}",
         ours=_our_sweeps(cost, a, reg, setting.threads),
         peers=peers,
         certify=lambda potentials: of_potentials(potentials, a, a, cost, reg),
@@ -93,7 +93,7 @@ def auto_contest(setting):
         return ot.sinkhorn(a, a, cost, reg, stopThr=0.02 * tol, numItermax=100_000)
 
     return Contest(
-        problem=f'"auto", uniform points {n}×{n}, reg {reg:g}',
+        problem=f'entropic transport, "auto", uniform points {n}×{n}, reg {reg:g}',
         ours=ours,
         peers={"POT sinkhorn": pot},
         certify=lambda plan: of_plan(plan, a, a, cost, reg),

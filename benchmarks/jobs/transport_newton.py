@@ -70,7 +70,7 @@ def _fair_peer(name, problem):
 def contest(problem, words, name, ask, threads):
     """One problem against one peer."""
     return Contest(
-        problem=words,
+        problem=f"sparse Newton transport, {words}",
         ours=lambda _: _ours(problem, threads),
         peers={name: _fair_peer(name, problem)},
         certify=lambda plan: of_plan(plan, *problem),
@@ -91,7 +91,7 @@ def exponent_row(setting):
         seconds.append(best)
         progress(f"n = {n}: {best:.5f} s an iteration")
     value = float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
-    text = f"exponent of n in the time of an iteration, n = {sizes[0]} to {sizes[-1]}, points in the unit square"
+    text = f"sparse Newton transport, exponent of n in the time of an iteration, n = {sizes[0]} to {sizes[-1]}, points in the unit square"
     ask = _EXPONENT if not setting.smoke else NOTHING
     return Row(
         JOB.name, text, "", value, unit="", ask=str(ask), met=ask.met(value), threads=setting.threads, ours=seconds[-1]
