@@ -279,6 +279,7 @@ def _solve_setting(
     for begin in (start,) if start is not None or found is None or not found.any() else (start, found):
         steps = batch_steps(setting, noise, UPDATES[method], begin, worth, correlation, learns_correlation)
         results.append(drive_beliefs(steps, certify, **limits))
+        limits["callback"] = None  # the second start, near its end, goes unseen
         if results[-1].status is Status.INTERRUPTED:
             break
     return present(_best(results))
@@ -287,9 +288,13 @@ def _solve_setting(
 def _best(results):
     """The result of the lowest objective, of those that converged if there are any; iterations are those of all."""
     best = min(results, key=lambda result: (result.status is not Status.CONVERGED, result.objective))
-    interrupted = results[-1].status is Status.INTERRUPTED
-    status = Status.INTERRUPTED if interrupted else best.status
-    return replace(best, n_iter=sum(result.n_iter for result in results), status=status)
+    first, n_iter = results[0], sum(result.n_iter for result in results)
+    if best is first or first.status is Status.INTERRUPTED:
+        return replace(first, n_iter=n_iter)
+    seen = len(first.history["iteration"]) - (first.status is Status.CONVERGED)
+    last = {"iteration": n_iter, "seconds": first.history["seconds"][-1] + best.history["seconds"][-1]}
+    history = {name: [*values[:seen], last.get(name, best.history[name][-1])] for name, values in first.history.items()}
+    return replace(best, n_iter=n_iter, history=history)
 
 
 class _Presenter:
