@@ -27,6 +27,7 @@ __all__ = ["kronecker_sbl", "solve_kronecker_sbl"]
 
 _CERTIFY_EVERY = 5
 _SURE = 10  # iterations before the first jump
+_LONG = 100  # before the first of the noise variance, where nothing may hold that up
 _PRUNE = {"svd": 1e-3, "am": 5e-3}  # share of the largest variance of an axis below which an index is dropped
 _PRUNE_COUPLED = 1e-2
 _NEARLY = 2.0  # tolerances: closer to rest, it is reviewed which indices are worth their place
@@ -229,9 +230,10 @@ def _steps(model, prune, tol, reviews):
                 continue
         yield State(model.belief(moments, variances, noise, places), certify=certify)
         jumps = model.may_jump and not sure and iteration >= _SURE
-        before, sure = (moments, variances, noise, list(places)) if jumps else None, False
+        falls = model.learns_noise and not sure and iteration >= _LONG
+        before, sure = (moments, variances, noise, list(places)) if jumps or falls else None, False
         after = model.jumped(moments, variances) if jumps else model.maximised(moments, variances, places)
-        variances, noise = after, model.noise_after(moments, noise)
+        variances, noise = after, model.noise_jumped(moments) if falls else model.noise_after(moments, noise)
         share = _least_share(model, prune, variances, noise)
         for axis, variance in enumerate(variances):
             values = to_numpy(variance)
