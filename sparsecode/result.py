@@ -24,11 +24,11 @@ class Status(enum.Enum):
     >>> Status.CONVERGED.is_success
     True
     >>> print(Status.MAX_ITER.value)
-    the iteration limit was reached; raise max_iter, loosen tol, or scale the columns of the design
+    the iteration limit was reached; raise max_iter, or loosen tol
     """
 
     CONVERGED = "the certificate meets the tolerance"
-    MAX_ITER = "the iteration limit was reached; raise max_iter, loosen tol, or scale the columns of the design"
+    MAX_ITER = "the iteration limit was reached; raise max_iter, or loosen tol"
     STALLED = (
         "no further progress is possible at this precision; use float64, loosen tol, "
         "or remove linearly dependent columns"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pydoc
 import re
 import subprocess
 import sys
@@ -104,6 +105,15 @@ def test_every_public_name_has_a_docstring_with_an_example(name):
     documented = getattr(PUBLIC[name], name).__doc__
     assert documented
     assert ">>>" in documented, f"{name} shows no example"
+
+
+def test_help_shows_types_by_their_names():
+    things = [getattr(home, name) for name, home in PUBLIC.items()]
+    for room in ("solvers.probabilistic", "solvers.convolutional", "transport"):
+        module = importlib.import_module(f"sparsecode.{room}")
+        things += [getattr(module, name) for name in module.__all__]
+    shown = [thing.__name__ for thing in things if "ForwardRef" in pydoc.render_doc(thing)]
+    assert not shown, f"annotations that are strings, of {', '.join(shown)}: drop the __future__ import of their files"
 
 
 def _words(*paths):

@@ -63,3 +63,7 @@ def test_announcing_an_uncertified_result_warns_at_the_users_line(status):
         announce(result(np.zeros(3), certificate=np.array([1.0, 0.0, 2.0]), status=status))
     assert caught[0].filename == __file__
     assert status.value in str(caught[0].message)
+
+
+def test_running_out_of_iterations_advises_nothing_of_columns():
+    assert "column" not in Status.MAX_ITER.value  # dictionaries, factors and plans have none to scale

@@ -3,8 +3,6 @@
 For z ~ N(p, v), with s the noise variance:  E[z | y] = p + v (y - p) / (s + v),   Var[z | y] = s v / (s + v).
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

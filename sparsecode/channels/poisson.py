@@ -5,8 +5,6 @@ moments are sums over equal steps between the two points where it has fallen to 
 that vanishes at both ends they converge faster than any power of the step.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -7,8 +7,6 @@ For z ~ N(p, v), with s = sd^2, sign = +1 or -1 by the label, t = sign p / sqrt(
 Rasmussen and Williams, "Gaussian processes for machine learning", 2006, section 3.9.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -7,6 +7,7 @@ solver ever asks what the matrix is made of.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,15 @@ class Design(ABC):
     is_numpy = True
     is_matrix_free = False
     few = 0.0  # share of the columns up to which `matvec_support` beats `matvec`
+
+    def __getstate__(self):
+        """What copies and processes are given: a module, the namespace, goes by its name."""
+        return {name: value.__name__ if name == "xp" else value for name, value in self.__dict__.items()}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        if "xp" in state:
+            self.xp = import_module(state["xp"])
 
     @abstractmethod
     def vector(self, values):

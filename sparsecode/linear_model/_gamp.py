@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from .._array import array_namespace, asarray_like
+from .._array import array_namespace, asarray_like, is_array_api_obj
 from .._validation import as_design
-from ..channels import GaussianChannel
+from ..channels import GaussianChannel, ProbitChannel
 from ..designs import CenteredDesign
-from ..solvers.message_passing.gamp import solve_gamp
+from ..solvers.message_passing.gamp import check_channel, solve_gamp
 from ._message_passing import MessagePassing
 
 __all__ = ["GAMPRegressor"]
@@ -106,7 +106,7 @@ class GAMPRegressor(MessagePassing):
     _own = ("channel", "variances", "remove_mean")
     _parameter_constraints = {
         **MessagePassing._parameter_constraints,
-        "channel": [None, tuple],
+        "channel": "no_validation",  # the solver's own words name those there are
         "variances": [StrOptions({"vector", "uniform"})],
         "remove_mean": ["boolean"],
     }
@@ -139,6 +139,10 @@ class GAMPRegressor(MessagePassing):
     @property
     def _is_gaussian(self):
         return self.channel is None or isinstance(self.channel, GaussianChannel)
+
+    def _validate_params(self):
+        super()._validate_params()
+        check_channel(self.channel)
 
     def _pose(self, design, target, sample_weight):
         if not self._is_gaussian and self.fit_intercept:
@@ -202,3 +206,29 @@ class GAMPRegressor(MessagePassing):
         return self.channel.response(
             fitted, asarray_like(np.asarray(self._spread(as_design(X, "X"))), fitted, dtype=fitted.dtype)
         )
+
+    def score(self, X, y, sample_weight=None):
+        """The coefficient of determination ``1 - sum |y - predict(X)|^2 / sum |y - mean(y)|^2``.
+
+        With `ProbitChannel` labels count as 0 and 1, as predictions are probabilities of the label 1: it is one less the Brier score over
+        that of the frequency of the label, the Brier skill score.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or LinearOperator of shape (n_samples, n_features)
+            The design.
+        y : array of shape (n_samples,) or (n_samples, n_targets)
+            The target; labels as `fit` takes them, 0 and 1 or -1 and 1.
+        sample_weight : array of shape (n_samples,), optional
+            Relative weights of the samples, in both sums and the mean.
+
+        Returns
+        -------
+        float
+            At most one; zero for the best constant. The mean over the targets where there are many.
+        """
+        if isinstance(self.channel, ProbitChannel):
+            y = y if is_array_api_obj(y) else np.asarray(y)
+            self.channel.check(y)
+            y = array_namespace(y).astype(y > 0, array_namespace(y).int64)
+        return super().score(X, y, sample_weight=sample_weight)

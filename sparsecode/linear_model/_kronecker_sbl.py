@@ -82,6 +82,9 @@ class KroneckerSBL(PosteriorRegressor):
     -----
     Complex X and y are supported. Several targets share the prior variances, and so the support.
 
+    Cross-validation cannot split the samples of a product: rows left out, it is no product any more. Compare `method`, `coupling` and the
+    factors themselves by the `log_evidence_` of fits to the same y, of which the highest is best.
+
     References
     ----------
     He and Joseph, "Bayesian algorithms for Kronecker-structured sparse vector recovery with application to IRS-MIMO channel estimation",

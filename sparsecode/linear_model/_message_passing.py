@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..result import announce
+from ..solvers.message_passing.gamp import check_prior
 from ._posterior import PosteriorRegressor
 
 __all__ = ["MessagePassing"]
@@ -18,7 +19,7 @@ class MessagePassing(PosteriorRegressor):
     _complex_data = True
     _own: tuple[str, ...] = ()
     _parameter_constraints: dict = {
-        "prior": [None, tuple],
+        "prior": "no_validation",  # the solver's own words name those there are
         "noise_variance": [StrOptions({"learn"}), Interval(Real, 0, None, closed="neither")],
         "learn": [None, "boolean"],
         "damping": [StrOptions({"adaptive"}), Interval(Real, 0, 1, closed="right")],
@@ -26,6 +27,10 @@ class MessagePassing(PosteriorRegressor):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
     }
+
+    def _validate_params(self):
+        super()._validate_params()
+        check_prior(self.prior)
 
     def _pass(self, *problem, **options):
         raise NotImplementedError(f"{type(self).__name__} must name its solver, _pass.")

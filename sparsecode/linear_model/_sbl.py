@@ -60,6 +60,8 @@ class SparseBayesianRegressor(PosteriorRegressor):
         The constant.
     prior_variance_ : array of shape (n_features,), or (n_targets, n_features) where each target has its own
         Prior variances of the highest evidence.
+    correlation_ : array of shape (n_targets, n_targets) or None
+        Correlation of the coefficients of one feature along the targets, of trace n_targets, as given or as learned; None without one.
     noise_variance_ : float or array of shape (n_targets,)
         Variance of the noise, as given or as learned.
     log_evidence_ : float
@@ -169,6 +171,7 @@ class SparseBayesianRegressor(PosteriorRegressor):
         self.prior_variance_ = learned["prior_variance"].T
         self.pruned_at_ = learned["pruned_at"].T
         self.covariance_ = learned["covariance"]
+        self.correlation_ = learned.get("correlation")
 
     def _spread(self, design):
         """Posterior variance of the fitted values, by the whole covariance."""

@@ -7,8 +7,6 @@ Its dual value at u is ``y^T u`` where ``|u_i| <= weights_i``.
 Wang, Li and Jiang, "Robust regression shrinkage and consistent variable selection through the LAD-Lasso", 2007.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .._array import clip

@@ -6,8 +6,6 @@ It is the least of ``1/2 sum_i weights_i |z_i - y_i u_i|**2`` over all signs or 
 of `z` held, ``u_i = z_i / |z_i|``, it is least squares, and has the same gradient.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .._array import array_namespace, as_double, is_complex

@@ -8,8 +8,6 @@ with a shift of its own for every sample, charged by ``delta`` times its size.
 Huber, "Robust estimation of a location parameter", 1964.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .._array import array_namespace, clip, inner

@@ -7,8 +7,6 @@ Its dual value at u is ``-sum_i weights_i h(y_i u_i / weights_i)`` with ``h(t) =
 Cox, "The regression analysis of binary sequences", 1958.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -7,8 +7,6 @@ Its dual value at U is ``-sum_i weights_i sum_k P_ik log P_ik`` where ``P_i = Y_
 Boehning, "Multinomial logistic regression algorithm", 1992 (its curvature is at most 1/2).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .._array import array_namespace

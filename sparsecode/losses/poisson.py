@@ -7,8 +7,6 @@ Its dual value at u is ``-sum_i weights_i (p_i log p_i - p_i - y_i log y_i + y_i
 Nelder and Wedderburn, "Generalized linear models", 1972.
 """
 
-from __future__ import annotations
-
 import math
 import sys
 from typing import NamedTuple

@@ -7,8 +7,6 @@ Its dual value at u is ``y^T u`` where ``(q - 1) weights_i <= u_i <= q weights_i
 Koenker and Bassett, "Regression quantiles", 1978.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .._array import clip

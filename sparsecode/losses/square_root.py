@@ -8,8 +8,6 @@ Belloni, Chernozhukov and Wang, "Square-root lasso: pivotal recovery of sparse s
 (arXiv 1009.5689).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .._array import array_namespace, as_double, inner, real_dtype

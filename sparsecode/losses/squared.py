@@ -5,8 +5,6 @@
 Its dual value at u is ``Re(y^H u) - 1/2 sum_i |u_i|**2 / weights_i``, with u the negative gradient in the fitted values.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .._array import array_namespace, inner, sq_norm

@@ -6,8 +6,6 @@ Its gradient is that of the loss at the best constant, and sums to zero; so must
 loss. Whatever minimises this in the coefficients has fitted coefficients and intercept together.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from .._array import array_namespace, inner

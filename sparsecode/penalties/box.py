@@ -3,8 +3,6 @@
 value(w) = 0 if lower <= w_j <= upper for all j, else inf
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@
 Zhang, "Analysis of multi-stage convex relaxation for sparse regularization", 2010.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

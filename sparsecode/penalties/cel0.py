@@ -8,8 +8,6 @@ penalty of strength sqrt(2 alpha c) and gamma 1 / c.
 Soubies, Blanc-Feraud and Aubert, "A continuous exact l0 penalty (CEL0) for least squares regularized problem", 2015.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@
 Yuan and Lin, "Model selection and estimation in regression with grouped variables", 2006.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -9,8 +9,6 @@ Refael, Lehmann and Beck, "Learning k-level structured sparse neural networks us
 (arXiv 2212.12921).
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -8,8 +8,6 @@ Euclidean one. Its dual norm is that of the k largest moduli.
 Argyriou, Foygel and Srebro, "Sparse prediction with the k-support norm", 2012 (arXiv 1204.5043).
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -6,8 +6,6 @@ Its prox is the hard threshold at ``sqrt(2 step alpha)``. Blumensath and Davies,
 approximations", 2008.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -6,8 +6,6 @@ Its prox is the projection H_k that keeps the k largest magnitudes (ties go to t
 by their Euclidean norms.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -5,8 +5,6 @@
 Tibshirani, "Regression shrinkage and selection via the lasso", 1996.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .._array import array_namespace, is_complex, real_dtype

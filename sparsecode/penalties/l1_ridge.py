@@ -5,8 +5,6 @@
 Zou and Hastie, "Regularization and variable selection via the elastic net", 2005.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .._array import array_namespace

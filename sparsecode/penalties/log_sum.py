@@ -8,8 +8,6 @@ Reweighted l1 solves, again and again, an l1 problem with the weights ``alpha / 
 Candes, Wakin and Boyd, "Enhancing sparsity by reweighted l1 minimization", 2008 (arXiv 0711.1612).
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

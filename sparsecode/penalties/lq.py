@@ -8,8 +8,6 @@ Xu, Chang, Xu and Zhang, "L1/2 regularization: a thresholding representation the
 Marjanovic and Solo, "On lq optimization and matrix completion", 2012.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@
 Zhang, "Nearly unbiased variable selection under minimax concave penalty", 2010 (arXiv 1002.4734).
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@
 Obozinski, Taskar and Jordan, "Joint covariate selection and joint subspace selection for multiple classification problems", 2010.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .._array import array_namespace, as_double

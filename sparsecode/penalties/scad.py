@@ -7,8 +7,6 @@
 Fan and Li, "Variable selection via nonconcave penalized likelihood and its oracle properties", 2001.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

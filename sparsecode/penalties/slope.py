@@ -6,8 +6,6 @@ Bogdan, van den Berg, Sabatti, Su and Candes, "SLOPE: adaptive variable selectio
 (arXiv 1407.3824).
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -8,8 +8,6 @@ Argyriou, Foygel and Srebro, "Sparse prediction with the k-support norm", 2012 (
 Beck and Refael, "Sparse regularization via bidualization", 2022.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from ._checks import require

@@ -5,8 +5,6 @@
 Simon, Friedman, Hastie and Tibshirani, "A sparse-group lasso", 2013.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

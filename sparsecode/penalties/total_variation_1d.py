@@ -9,8 +9,6 @@ Rudin, Osher and Fatemi, "Nonlinear total variation based noise removal algorith
 Johnson, "A dynamic programming algorithm for the fused lasso and l0-segmentation", 2013.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

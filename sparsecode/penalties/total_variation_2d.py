@@ -9,8 +9,6 @@ Rudin, Osher and Fatemi, "Nonlinear total variation based noise removal algorith
 Beck and Teboulle, "Fast gradient-based algorithms for constrained total variation image denoising and deblurring", 2009.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -102,9 +102,15 @@ class ConvergenceDisplay:
             raise ValueError(
                 f"results must be a dictionary of SolveResult by name, as {{'fista': result}}; got a {type(results).__name__}."
             )
+        if not results:
+            raise ValueError("results is empty; give at least one result by name, as {'fista': result}.")
         names = {result.certificate_name for result in results.values()}
         if len(names) != 1:
-            raise ValueError(f"results must carry one kind of certificate; got {', '.join(sorted(names)) or 'none'}.")
+            carried = "; ".join(f"{name}: {result.certificate_name}" for name, result in results.items())
+            raise ValueError(
+                f"certificates of different kinds cannot share an axis ({carried}); draw the results of each kind in a picture of "
+                "their own."
+            )
         for name, result in results.items():
             if not result.history.get("certificate"):
                 raise ValueError(f"the result {name!r} has no history of certificates.")

@@ -188,9 +188,11 @@ class UncertaintyDisplay:
             raise ValueError(
                 "relevance is not known: the model has neither inclusion probabilities nor prior variances."
             )
-        level = as_number(level, "level", strict=True, maximum=1.0)
-        if level == 1.0:
-            raise ValueError("level must be below 1: an interval of probability 1 has no end.")
+        level = as_number(level, "level", minimum=-np.inf)
+        if not 0.0 < level < 1.0:
+            raise ValueError(
+                f"level must be greater than 0 and below 1, the probability of an interval; got {level:g}."
+            )
         self.ax_ = strip(axes_or_new(ax, figsize=(7, 3)))
         self.figure_ = self.ax_.figure
         self._draw_intervals(level) if kind == "intervals" else self._draw_relevance()

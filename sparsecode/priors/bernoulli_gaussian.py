@@ -12,8 +12,6 @@ Complex coefficients are circular; their log densities have no halves.
 Vila and Schniter, "Expectation-maximization Gaussian-mixture approximate message passing", 2013 (arXiv 1207.3107).
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -3,8 +3,6 @@
 density(x) = N(x; mean, variance)          E[x | r = x + N(0, v)] = (variance r + v mean) / (variance + v)
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

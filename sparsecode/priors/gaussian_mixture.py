@@ -7,8 +7,6 @@ Seen as r = x + N(0, v), component k has probability proportional to ``weights_k
 Vila and Schniter, "Expectation-maximization Gaussian-mixture approximate message passing", 2013 (arXiv 1207.3107).
 """
 
-from __future__ import annotations
-
 from functools import reduce
 from typing import NamedTuple
 

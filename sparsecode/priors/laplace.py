@@ -8,8 +8,6 @@ The posterior is N(r - v/scale, v) on the positive axis and N(r + v/scale, v) on
 Park and Casella, "The Bayesian lasso", 2008.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -9,7 +9,7 @@ import numpy as np
 from .._warnings import warn
 from ..result import SolveResult, Status, announce
 
-__all__ = ["announce_solve", "scaling_advice", "warn_without_penalty"]
+__all__ = ["advised", "announce_solve", "scaling_advice", "warn_without_penalty"]
 
 _CHOOSERS = {  # of the strength, under the squared loss; SparseGLMCV is for all others
     "L1": "LassoCV",
@@ -24,11 +24,14 @@ _SPREAD = 10.0  # of the columns' norms, from which on scaling them is worth its
 
 def announce_solve(problem, result) -> SolveResult:
     """Hand the result on; if the iterations ran out, its warning says whether scaling the features would help."""
-    advice = scaling_advice(problem.design) if result.status is Status.MAX_ITER and not result.reason else ""
-    if not advice:
-        return announce(result)
-    announce(replace(result, reason=f"the iteration limit was reached; raise max_iter, or loosen tol. {advice}"))
+    announce(advised(problem.design, result))
     return result
+
+
+def advised(design, result) -> SolveResult:
+    """The result; if the iterations ran out, its reason says whether scaling the features would help."""
+    advice = scaling_advice(design) if result.status is Status.MAX_ITER and not result.reason else ""
+    return replace(result, reason=f"{result.status.value}. {advice}") if advice else result
 
 
 def scaling_advice(design) -> str:

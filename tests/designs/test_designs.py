@@ -1,5 +1,8 @@
 """Every kind of design answers like the explicit matrix it stands for."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -10,7 +13,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from sparsecode import GramDesign, omp
 from sparsecode._array import to_numpy
 from sparsecode._validation import as_design
-from sparsecode.designs import CenteredDesign, KroneckerDesign
+from sparsecode.designs import CenteredDesign, ConvolutionDesign, KroneckerDesign
 from tests._backends import FOREIGN, put
 
 N_SAMPLES, N_FEATURES = 9, 6
@@ -376,3 +379,15 @@ def test_a_target_norm_that_several_columns_exceed_is_no_reason_to_stop():
         result = omp(GramDesign(A.T @ A, 20, least), np.tile((A.T @ y)[:, None], n_targets), n_nonzero=3)
         assert all(set(order) == {0, 3, 5} for order in result.history["selected"])
         assert result.status.is_success
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda design: pickle.loads(pickle.dumps(design))])
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+def test_a_copy_gives_the_same_products(name, copied):
+    A = matrix("float32")
+    designs = [as_design(put(A, name)), KroneckerDesign([put(A, name)] * 2), ConvolutionDesign(put(A, name), 11)]
+    designs += [design for _, design, _ in kinds(A)] if name == "numpy" else []
+    for design in (*designs, *(design.in_double() for design in designs)):
+        twin, vector = copied(design), design.vector(np.arange(float(design.shape[1])))
+        np.testing.assert_allclose(to_numpy(twin.matvec(vector)), to_numpy(design.matvec(vector)), atol=1e-5)
+        assert twin.xp is design.xp

@@ -141,3 +141,20 @@ def test_messages_see_the_weights_of_samples_in_every_namespace(name):
     found, other = (clone(model).fit(*data, sample_weight=weights) for data in ((X, y), (put(X, name), put(y, name))))
     np.testing.assert_allclose(get(other.coef_), found.coef_, atol=1e-8)
     assert other.result_.objective == pytest.approx(found.result_.objective, rel=1e-9)
+
+
+@pytest.mark.parametrize("method", ["em", "gamp"])
+def test_the_correlation_of_the_targets_is_that_of_the_function(method):
+    rng = np.random.default_rng(0)
+    truth = 0.9 ** np.abs(np.subtract.outer(np.arange(4), np.arange(4)))
+    X, coef = rng.standard_normal((100, 60)), np.zeros((60, 4))
+    coef[:20] = rng.standard_normal((20, 4)) @ np.linalg.cholesky(truth).T
+    Y = X @ coef + 0.01 * rng.standard_normal((100, 4))
+    options = {"noise_variance": 1e-4, "correlation": "learn"}
+    model = SparseBayesianRegressor(method, fit_intercept=False, **options).fit(X, Y)
+    np.testing.assert_array_equal(model.correlation_, sbl(X, Y, method=method, **options).parameters["correlation"])
+    assert model.correlation_.min() > 0.4  # of independent targets it would be about zero
+    np.testing.assert_allclose(np.trace(model.correlation_), 4)
+    given = SparseBayesianRegressor(method, noise_variance=1e-4, correlation=0.9).fit(X, Y)
+    np.testing.assert_allclose(given.correlation_, truth)
+    assert SparseBayesianRegressor().fit(X, Y).correlation_ is None

@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import (
     HardThresholdingPursuit,
@@ -22,6 +23,8 @@ PAIRS = [
     (NullSpaceTuning, null_space_tuning),
     (SparsePhaseRetrieval, sparse_phase_retrieval),
 ]
+SHORT = {"max_iter": 1, "tol": 0.0}
+ITERATIVE = IterativeHardThresholding(5, **SHORT)
 OF_A_CALL = {"A", "y", "sample_weight", "init", "callback"}
 OTHERS = {  # than the defaults, each of which changes the fit below
     "n_nonzero_coefs": 3,
@@ -66,3 +69,13 @@ def test_every_parameter_of_an_estimator_changes_its_fit(estimator, name):
     plain = estimator(**options).fit(X, Y)
     other = estimator(**{**options, name: OTHERS[name]}).fit(X, Y)
     assert not np.array_equal(plain.coef_, other.coef_) or plain.result_.tol != other.result_.tol  # htp is exact
+
+
+@pytest.mark.parametrize("run", [lambda X, y: iht(X, y, 5, **SHORT), lambda X, y: ITERATIVE.fit(X, y)])
+def test_iterations_that_run_out_tell_of_the_norms_of_the_columns(run):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 30)), rng.standard_normal(40)
+    for scales, word in ((np.ones(30), "would not help"), (np.geomspace(1e-2, 1e2, 30), "would help")):
+        with pytest.warns(ConvergenceWarning, match=f"iteration limit was reached.*{word}") as caught:
+            run(X * scales, y)
+        assert len(caught) == 1

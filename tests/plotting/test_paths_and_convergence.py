@@ -119,8 +119,12 @@ def test_a_comparison_is_drawn_from_its_results():
 @pytest.mark.parametrize(
     ("results", "options", "named"),
     [
-        ({**RESULTS, "other": result([1.0], name="relative stationarity")}, {}, "relative stationarity"),
-        ({}, {}, "none"),
+        (
+            {**RESULTS, "other": result([1.0], name="relative stationarity")},
+            {},
+            "one: relative duality gap; .*other: relative stationarity.*a picture of their own",
+        ),
+        ({}, {}, "results is empty"),
         ({"omp": omp(A, y, n_nonzero=3)}, {}, "omp"),
         (RESULTS, {"x": "hours"}, "hours"),
         (list(RESULTS.values()), {}, "by name.*got a list"),

@@ -27,6 +27,7 @@ __all__ = ["kronecker_sbl", "solve_kronecker_sbl"]
 
 _CERTIFY_EVERY = 5
 _SURE = 10  # iterations before the first jump
+_LONG = 100  # before the first of the noise variance, where nothing may hold that up
 _PRUNE = {"svd": 1e-3, "am": 5e-3}  # share of the largest variance of an axis below which an index is dropped
 _PRUNE_COUPLED = 1e-2
 _NEARLY = 2.0  # tolerances: closer to rest, it is reviewed which indices are worth their place
@@ -68,7 +69,8 @@ def kronecker_sbl(
         neighbours, for columns of norm one; 0.5 to 0.8 is usual. No blocks by default.
     noise_variance : float or "learn", default="learn"
         Variance of the noise in the squared units of y. "learn": with everything else, by expectation maximisation from a tenth of the
-        mean square of y, and never below a millionth of it, which is safe here where few variances describe many coefficients. One below
+        mean square of y (after 100 iterations by MacKay's fixed point, as it may fall as slowly as one over their number), and never below a
+        millionth of it, which is safe here where few variances describe many coefficients. One below
         1e-12 of that mean square counts as 1e-12 of it.
     prune : float, optional
         An index is dropped once its variance, for columns of norm one, is below this share of the largest of its axis and its coefficients
@@ -229,9 +231,10 @@ def _steps(model, prune, tol, reviews):
                 continue
         yield State(model.belief(moments, variances, noise, places), certify=certify)
         jumps = model.may_jump and not sure and iteration >= _SURE
-        before, sure = (moments, variances, noise, list(places)) if jumps else None, False
+        falls = model.learns_noise and not sure and iteration >= _LONG
+        before, sure = (moments, variances, noise, list(places)) if jumps or falls else None, False
         after = model.jumped(moments, variances) if jumps else model.maximised(moments, variances, places)
-        variances, noise = after, model.noise_after(moments, noise)
+        variances, noise = after, model.noise_jumped(moments) if falls else model.noise_after(moments, noise)
         share = _least_share(model, prune, variances, noise)
         for axis, variance in enumerate(variances):
             values = to_numpy(variance)

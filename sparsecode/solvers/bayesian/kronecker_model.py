@@ -48,6 +48,7 @@ class Moments(NamedTuple):
     variance: Any  # (n_features,)
     log_evidence: float
     noise_variance: float  # the next one, by expectation maximisation
+    far_noise: float = 0.0  # the same by MacKay's fixed point
 
 
 class KroneckerModel:
@@ -111,11 +112,13 @@ class KroneckerModel:
         left = noise / spectrum  # share of each direction of the data that is noise
         n_targets = self.target.shape[1]
         quadratic = float(xp.sum(power / spectrum)) / math.prod(self.target.shape)
+        misfit, free = float(xp.sum(left**2 * power)) / n_targets, self.counted - float(xp.sum(1.0 - left))
         return Moments(
             mean,
             xp.where(variance > 0, variance, 0 * variance),
             self._log_density(float(xp.sum(xp.log(spectrum))), quadratic, noise),
             float(xp.sum(left**2 * power / n_targets + noise * (1.0 - left))) / self.counted,
+            misfit / free if free > 0 else noise,
         )
 
     @property
@@ -158,7 +161,14 @@ class KroneckerModel:
 
     def noise_after(self, moments, noise):
         """The next noise variance."""
-        return max(moments.noise_variance, LEARNED_FLOOR * self.mean_square * self.unit) if self.learns_noise else noise
+        return self._kept_up(moments.noise_variance) if self.learns_noise else noise
+
+    def noise_jumped(self, moments):
+        """The noise variance by MacKay's fixed point, where expectation maximisation falls to zero only as one over its steps."""
+        return self._kept_up(moments.far_noise)
+
+    def _kept_up(self, noise):
+        return max(noise, LEARNED_FLOOR * self.mean_square * self.unit)
 
     def belief(self, moments, variances, noise, places):
         """The posterior in the user's precision, over all features."""

@@ -11,8 +11,6 @@ Grosse, Raina, Kwong and Ng, "Shift-invariance sparse coding for audio classific
 Moreau and Gramfort, "DiCoDiLe: distributed convolutional dictionary learning", 2019 (arXiv 1901.09235).
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

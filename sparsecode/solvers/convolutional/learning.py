@@ -9,8 +9,6 @@ where an atom of no use is replaced.
 Grosse, Raina, Kwong and Ng, "Shift-invariance sparse coding for audio classification", 2007 (arXiv 1206.5241).
 """
 
-from __future__ import annotations
-
 import time
 from typing import Any, NamedTuple
 

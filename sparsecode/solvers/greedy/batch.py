@@ -6,8 +6,6 @@ for each signal alone. Work goes through fixed blocks of signals: one matrix pro
 compiled pursuit, block after block on a pool of threads, so the bits depend neither on the threads nor on the chunks.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

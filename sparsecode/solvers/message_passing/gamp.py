@@ -28,6 +28,7 @@ from .gamp_steps import Model, certify
 from .learning import Learner, as_plain, leaves
 from .mean_removal import ADDED, without_mean
 from .message_loop import message_steps
+from .silence import silenced
 from .squares import squares
 
 __all__ = ["gamp", "solve_gamp"]
@@ -73,13 +74,13 @@ def gamp(
         The target; of each column its own answer.
     prior : prior, optional
         What is believed of a coefficient: `BernoulliGaussian`, `GaussianMixture`, `GaussianPrior`, `LaplacePrior`. By default a
-        Bernoulli-Gaussian one that is learned from the data.
+        Bernoulli-Gaussian one that is learned from the data; from a target that is zero, that all coefficients are zero.
     channel : channel, optional
         How an observation comes from z: `ProbitChannel`, `PoissonChannel`, `GaussianChannel`. By default Gaussian noise of variance
         `noise_variance`, which other channels ignore; a `GaussianChannel` has its own.
     noise_variance : float or "learn", default="learn"
         Variance of the noise in the squared units of y. "learn": with everything else, one a target, by expectation maximisation from a
-        hundredth of the mean square of the target, and never below a millionth of it.
+        hundredth of the mean square of the target, and never below a millionth of it; 0 for a target that is zero.
     learn : bool, optional
         Whether the prior's parameters are learned by expectation maximisation, a set for each target, starting from those of `prior`.
         By default only where no prior is given.
@@ -172,6 +173,7 @@ def solve_gamp(
     if variances not in ("vector", "uniform"):
         raise ValueError(f"variances must be 'vector' or 'uniform'; got {variances!r}.")
     design, target, single = pose(A, y)
+    found = {"finds_prior": prior is None, "finds_noise": channel is None and isinstance(noise_variance, str)}
     seen = seen_columns(design)
     counts = _counts(sample_weight, target, lost)
     shares = None if counts is None else counts / np.sum(counts)
@@ -194,7 +196,8 @@ def solve_gamp(
         tol=tol,
         callback=callback,
     )
-    return without_unseen(finished(with_status(result, damper, _DIVERGED), model.n_features), seen)
+    result = silenced(with_status(result, damper, _DIVERGED), target, shares, **found)
+    return without_unseen(finished(result, model.n_features), seen)
 
 
 def pose(A, y):
@@ -237,12 +240,8 @@ def parts(design, target, prior, channel, noise_variance, learn, shares=None, co
         raise ValueError(
             f"noise_variance={noise_variance!r} beside {channel!r}: give the noise variance once, in either."
         )
-    for name, part, asked, example in (
-        ("prior", prior, "denoise", "BernoulliGaussian()"),
-        ("channel", channel, "score", "ProbitChannel()"),
-    ):
-        if part is not None:
-            _check_part(name, part, asked, example, n_targets)
+    check_prior(prior, n_targets)
+    check_channel(channel, n_targets)
     if channel is None:
         channel = GaussianChannel(_QUIET * energy if noise_variance == "learn" else noise_variance * share)
     channel.check(target)
@@ -264,10 +263,23 @@ def parts(design, target, prior, channel, noise_variance, learn, shares=None, co
     return Learner(prior, n_targets, learns_prior), Learner(channel, n_targets, learns_noise, admissible)
 
 
+def check_prior(prior, n_targets=None):
+    """Raise a ValueError unless it is None or a prior, with one set of parameters or, if `n_targets` is given, one a target."""
+    if prior is not None:
+        _check_part("prior", prior, "denoise", "BernoulliGaussian() or LaplacePrior()", n_targets)
+
+
+def check_channel(channel, n_targets=None):
+    """Raise a ValueError unless it is None or a channel, with one set of parameters or, if `n_targets` is given, one a target."""
+    if channel is not None:
+        _check_part("channel", channel, "score", "ProbitChannel() or PoissonChannel()", n_targets)
+
+
 def _check_part(name, part, asked, example, n_targets):
-    """Raise a ValueError that names the argument unless it is a prior or channel, with one parameter, or one a target."""
     if isinstance(part, type) or not hasattr(part, asked):
         raise ValueError(f"{name} must be a {name} such as {example}; got {part!r}.")
+    if n_targets is None:
+        return
     if isinstance(part, tuple) and any(isinstance(value, list) for value in part):
         raise ValueError(f"parameters of {name} must be tuples where there are several, not lists; got {part!r}.")
     shapes = {np.shape(value) for value in leaves(part)} - {(), (n_targets,)}

@@ -12,8 +12,6 @@ Donoho, Maleki and Montanari, "Message-passing algorithms for compressed sensing
 Bayati and Montanari, "The dynamics of message passing on dense graphs", 2011 (arXiv 1001.3448).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

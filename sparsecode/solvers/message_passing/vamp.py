@@ -20,6 +20,7 @@ from ..noise_level import check_counted
 from .damping import Damper
 from .gamp import finished, parts, pose, seen_columns, with_status
 from .message_loop import message_steps
+from .silence import silenced
 from .vamp_steps import Vamp, certify, decomposed
 
 __all__ = ["solve_vamp", "vamp"]
@@ -58,10 +59,10 @@ def vamp(
         The target; of each column its own answer.
     prior : prior, optional
         What is believed of a coefficient: `BernoulliGaussian`, `GaussianMixture`, `GaussianPrior`, `LaplacePrior`. By default a
-        Bernoulli-Gaussian one that is learned from the data.
+        Bernoulli-Gaussian one that is learned from the data; from a target that is zero, that all coefficients are zero.
     noise_variance : float or "learn", default="learn"
         Variance of the noise in the squared units of y. "learn": with everything else, one a target, by expectation maximisation from a
-        hundredth of the mean square of the target, and never below a millionth of it.
+        hundredth of the mean square of the target, and never below a millionth of it; 0 for a target that is zero.
     learn : bool, optional
         Whether the prior's parameters are learned by expectation maximisation, a set for each target, starting from those of `prior`.
         By default only where no prior is given.
@@ -142,6 +143,7 @@ def solve_vamp(
 ) -> PosteriorResult:
     """The solve behind `vamp`, without a warning; `counted` and `lost` as in `solve_kronecker_sbl`."""
     design, target, single = pose(A, y)
+    found = {"finds_prior": prior is None, "finds_noise": isinstance(noise_variance, str)}
     n_samples = design.shape[0]
     if sample_weight is not None:
         design, target = weighted(design, target, as_sample_weight(sample_weight, n_samples))
@@ -170,7 +172,8 @@ def solve_vamp(
         tol=tol,
         callback=watch,
     )
-    result = finished(with_status(result, damper, _DIVERGED), design.shape[1], n_samples / counted)
+    result = silenced(with_status(result, damper, _DIVERGED), target, **found)
+    result = finished(result, design.shape[1], n_samples / counted)
     return result if seen is None else _whole(result, seen)
 
 

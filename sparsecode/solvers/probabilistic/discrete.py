@@ -13,8 +13,6 @@ Luecke and Eggert, "Expectation truncation and the benefits of preselection in t
 "Binary sparse coding", 2010. Exarchakis and Luecke, "Discrete sparse coding", 2017.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -8,8 +8,6 @@ to one; parameters may be shaken; and signals that are likely to have more activ
 Luecke and Eggert, "Expectation truncation and the benefits of preselection in training generative models", 2010.
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple

@@ -3,8 +3,6 @@
 A model is a NamedTuple of its parameters with the methods `statistics`, `updated`, `codes` and `render`; see `DiscreteCauses`.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

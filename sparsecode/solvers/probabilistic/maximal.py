@@ -16,8 +16,6 @@ Luecke and Sahani, "Maximal causes for non-linear component extraction", 2008. B
 cells optimized for visual occlusions? A comparative study", 2013.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -15,8 +15,6 @@ Luecke and Sheikh, "Closed-form EM for sparse coding and its application to sour
 Shelton and Luecke, "A truncated EM approach for spike-and-slab sparse coding", 2014 (arXiv 1211.3589).
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

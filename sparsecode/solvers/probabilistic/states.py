@@ -10,8 +10,6 @@ With H' = H = max_active these are all (K + 1)^H states, and the expectation ste
 Luecke and Eggert, "Expectation truncation and the benefits of preselection in training generative models", 2010.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from math import comb
 from typing import Any, NamedTuple

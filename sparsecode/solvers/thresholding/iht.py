@@ -15,6 +15,7 @@ from ..._array import array_namespace, asarray_like, norm, real_dtype, sq_norm, 
 from ..._validation import as_count
 from ...designs.base import largest_eigenvalue
 from ...result import SolveResult, announce
+from ..advice import advised
 from ..certificates import gradient_fixed_point, relative
 from ..driver import State, drive
 from .setting import ratio, sparsity_problem, tolerance
@@ -134,13 +135,14 @@ def solve_iht(
     start = problem.xp.where(problem.penalty.keep(start, problem.coef_weights), start, 0 * start)
     length = float(relative(_SAFE, _largest_eigenvalue(problem)))
     length = length if np.isfinite(length) else 0.0  # of a zero matrix
-    return drive(
+    result = drive(
         (_normalized_steps if step == "normalized" else _fixed_steps)(problem, start, length),
         lambda coef: gradient_fixed_point(problem, coef, length),
         max_iter=as_count(max_iter, "max_iter"),
         tol=tolerance(problem, tol),
         callback=callback,
     )
+    return advised(problem.design, result)
 
 
 def _fixed_steps(problem, coef, length):

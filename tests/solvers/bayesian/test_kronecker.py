@@ -552,3 +552,18 @@ def test_an_intercept_needs_a_single_factor():
         KroneckerSBL(fit_intercept=True).fit(KroneckerDesign(factors), y)
     with pytest.raises(ValueError, match="only possible with a single factor"):
         KroneckerSBL().fit(KroneckerDesign(factors), y, sample_weight=np.ones(y.size))
+
+
+@pytest.mark.parametrize("method", ["svd", "am"])
+def test_noise_that_nothing_holds_up_falls_in_few_iterations(method, monkeypatch):
+    """Expectation maximisation alone lowers it as one over its iterations: it would take ten thousand to come to rest."""
+    factors, y = [np.eye(3), np.eye(4)], np.arange(12.0)
+    found = kronecker_sbl(factors, y, method=method)
+    monkeypatch.setattr("sparsecode.solvers.bayesian.kronecker._LONG", np.inf)
+    slow = solve_kronecker_sbl(factors, y, method=method, max_iter=1_500)
+    assert found.status is Status.CONVERGED
+    assert found.n_iter < 200
+    assert slow.status is Status.MAX_ITER
+    assert found.log_evidence > slow.log_evidence
+    g = reduce(np.kron, found.parameters["prior_variances"])
+    np.testing.assert_allclose(found.coef, g / (g + found.noise_variance) * y)
