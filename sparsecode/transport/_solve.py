@@ -264,13 +264,13 @@ def _finish(cost, problem, masses, outcome, kind, tol, record):
     status = _status(outcome, error, tol)
     everywhere = partial(_everywhere, masses=masses, shape=cost.shape)
     f, g = everywhere(f, g, -np.inf)
-    whole = Problem(*everywhere(given.a, given.b, 0.0), cost, reg, problem.n_jobs)
+    a, b = everywhere(given.a, given.b, 0.0)
     (n, m), share = problem.shape, _LEFT_OUT * tol
     cuts = everywhere(share * proof.row_sums / m, share * proof.column_sums / n, 0.0)
     return TransportResult(
         f=f,
         g=g,
-        plan=make_plan(whole, f, g, kind, cuts),
+        plan=make_plan(Problem(a, b, cost, reg, problem.n_jobs), f, g, kind, cuts),
         value=proof.value,
         dual_value=proof.dual_value,
         gap=proof.gap,

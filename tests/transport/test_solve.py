@@ -259,6 +259,23 @@ def test_more_iterations_are_not_advised_where_rounding_is_the_limit():
         assert "max_iter" not in result.reason
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("max_iter, status", [(1, Status.MAX_ITER), (2, Status.STALLED)])
+def test_a_proof_that_fails_before_the_limit_is_no_matter_of_iterations(max_iter, status):
+    """A method that takes wrong potentials for right ones, after one iteration."""
+    from sparsecode.transport._problem import Outcome
+    from sparsecode.transport._solve import solved
+
+    def mistaken(problem, f, g, *, record, **_):
+        record("sinkhorn", problem.reg, 0.0)
+        return Outcome(f, g, 0.0)
+
+    options = {"tol": 1e-9, "max_iter": max_iter, "initial": None, "plan": "csr", "n_jobs": None, "callback": None}
+    result = solved(*naive.problem(), 1e-2, mistaken, **options)
+    assert result.marginal_error > 0.1 and result.status is status
+    assert ("max_iter" in result.reason) == (status is Status.MAX_ITER)
+
+
 def forbidding(huge=1e9):
     """A row that all targets but the one of most mass, which can take it in, charge very much."""
     a, b, cost = naive.problem(30, 25)
