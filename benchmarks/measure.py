@@ -15,7 +15,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["NOTHING", "Ask", "Certificate", "Contest", "Row", "Setting", "compare", "progress", "race", "row_of_ratios"]
+__all__ = [
+    "NOTHING",
+    "Ask",
+    "Certificate",
+    "Contest",
+    "Row",
+    "Setting",
+    "compare",
+    "not_measured",
+    "progress",
+    "race",
+    "row_of_ratios",
+]
 
 
 _REST = 0.05  # seconds before each run: threads of the BLAS spin for 25 ms after the last product of the run before
@@ -227,6 +239,11 @@ def row_of_ratios(ours, theirs, kept=None, *, job, problem, peer, ask, cost=Fals
     row.ours, row.theirs = float(np.median(ours[kept])), float(np.median(theirs[kept]))
     row.met = ask.met(row.value)
     return row
+
+
+def not_measured(job, problem, peer, ask, why) -> Row:
+    """The row of a figure that was asked for and cannot be had on this machine."""
+    return Row(job, problem, peer, None, unit=ask.unit, ask=str(ask), note=f"not measured: {why}")
 
 
 def progress(text):

@@ -132,6 +132,8 @@ def _peer(row):
 
 
 def _figure(row):
+    if row["value"] is None and not row["rejected"]:
+        return "not measured"
     if row["value"] is None:
         return f"none: {row['rejected']} of {row['rejected']} pairs rejected"
     unit = "×" if row["unit"] == "x" else f" {row['unit']}"

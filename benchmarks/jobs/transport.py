@@ -59,9 +59,9 @@ def sweep_contest(setting):
     """One sweep, n = 1000, at a small regularisation."""
     n, reg = setting.size(1000, 60), 1e-3
     cost, a = squared_distances(n), np.full(n, 1.0 / n)
-    peers = {"POT sinkhorn_log": _pot_sweeps(cost, a, reg)}
+    peers, missing = {"POT sinkhorn_log": _pot_sweeps(cost, a, reg)}, "; RegOT is not installed"
     if has_regot():
-        peers["RegOT sinkhorn_bcd"] = _regot_sweeps(cost, a, reg)
+        peers["RegOT sinkhorn_bcd"], missing = _regot_sweeps(cost, a, reg), ""
     return Contest(
         problem=f"entropic transport, one sweep in the log domain, uniform points {n}×{n}, reg {reg:g}",
         ours=_our_sweeps(cost, a, reg, setting.threads),
@@ -72,7 +72,8 @@ def sweep_contest(setting):
         ask=Ask(4.0),
         n_items=_SWEEPS,
         certificate_name="marginal error",
-        note=f"errors after {_SWEEPS} sweeps from zero potentials, which begin with the rows here, with the columns in POT",
+        note=f"errors after {_SWEEPS} sweeps from zero potentials, which begin with the rows here, with the columns in POT"
+        + missing,
     )
 
 

@@ -117,26 +117,24 @@ def fill_gibbs(cost, f, g, reg, out):
 
 
 @kernel
-def plan_counts(cost, f, g, reg, cut, counts):
-    """How many entries of each row of P exceed `cut`."""
+def plan_counts(cost, f, g, row_floors, column_floors, counts):
+    """How many entries of each row of P have an exponent ``f_i + g_j - C_ij`` above a floor, that of the row or of the column."""
     m = cost.shape[1]
-    floor = reg * np.log(cut) if cut > 0.0 else -np.inf
     for i in range(cost.shape[0]):
-        row, shift, count = cost[i], f[i], 0
+        row, shift, floor, count = cost[i], f[i], row_floors[i], 0
         for j in range(m):
-            count += 1 if shift + g[j] - row[j] > floor else 0
+            count += 1 if shift + g[j] - row[j] > min(floor, column_floors[j]) else 0
         counts[i] = count
 
 
 @kernel
-def fill_plan(cost, f, g, reg, cut, starts, indices, values):
-    """Entries of P above `cut`, row i from place ``starts[i]`` on."""
+def fill_plan(cost, f, g, reg, row_floors, column_floors, starts, indices, values):
+    """The entries that `plan_counts` counts, row i from place ``starts[i]`` on."""
     m, per_reg = cost.shape[1], 1.0 / reg
-    floor = reg * np.log(cut) if cut > 0.0 else -np.inf
     for i in range(cost.shape[0]):
-        row, shift, place = cost[i], f[i], starts[i]
+        row, shift, floor, place = cost[i], f[i], row_floors[i], starts[i]
         for j in range(m):
             argument = shift + g[j] - row[j]
-            if argument > floor:
+            if argument > min(floor, column_floors[j]):
                 indices[place], values[place] = j, exp_cut(argument * per_reg)
                 place += 1

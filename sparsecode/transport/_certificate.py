@@ -10,7 +10,7 @@ __all__ = ["TransportCertificate", "certify"]
 
 
 class TransportCertificate(NamedTuple):
-    """Numbers of a `TransportResult`; the marginal error in the units of the masses."""
+    """Numbers of a `TransportResult`, the marginal error in the units of the masses, and the marginals of the plan."""
 
     marginal_error: float
     value: float
@@ -18,6 +18,8 @@ class TransportCertificate(NamedTuple):
     gap: float
     upper_bound: float
     lower_bound: float
+    row_sums: np.ndarray
+    column_sums: np.ndarray
 
 
 def certify(problem, f, g) -> TransportCertificate:
@@ -56,4 +58,5 @@ def certify(problem, f, g) -> TransportCertificate:
     dual = float(a @ f + b @ g - reg * row_sums.sum())
     gap = max(float(reg * divergence), 0.0)
     error = float(np.abs(row_sums - a).sum() + np.abs(column_sums - b).sum())
-    return TransportCertificate(error, dual + gap, dual, gap, float(spent), float(b @ hard_g - a @ row_tops))
+    lower_bound = float(b @ hard_g - a @ row_tops)
+    return TransportCertificate(error, dual + gap, dual, gap, float(spent), lower_bound, row_sums, column_sums)

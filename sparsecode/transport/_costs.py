@@ -7,7 +7,7 @@ need no rows at all.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import issparse
@@ -20,6 +20,7 @@ from .._validation import as_number, refuse_lazy
 __all__ = ["ArrayCost", "GridCost", "PointCost", "as_cost", "blocks_of", "part_of"]
 
 _BLOCK = 1 << 16  # entries of a block of rows: half a MiB, which stays in the second-level cache
+_AN_AXIS = 32  # an entry of a sum along an axis takes as long as so many of a product with a stored kernel
 _METRICS = ("sqeuclidean", "euclidean", "cityblock")
 
 
@@ -52,7 +53,29 @@ def _as_real(values, name, ndim):
     return np.ascontiguousarray(array, dtype=np.float64)
 
 
-class ArrayCost:
+class _Ranged:
+    """A cost whose extent is found once, by a pass over its rows."""
+
+    shape: tuple[int, ...]
+
+    def rows(self, index):
+        """Rows of the cost, of a slice or an array of indices."""
+        raise NotImplementedError
+
+    @cached_property
+    def _range(self):
+        low, high, step = np.inf, -np.inf, blocks_of(self)
+        for start in range(0, self.shape[0], step):
+            block = self.rows(slice(start, start + step))
+            low, high = min(low, float(block.min())), max(high, float(block.max()))
+        return low, high
+
+    def extent(self):
+        """Smallest and largest cost."""
+        return self._range
+
+
+class ArrayCost(_Ranged):
     """A cost matrix in memory."""
 
     def __init__(self, array, name="cost"):
@@ -62,12 +85,8 @@ class ArrayCost:
     def rows(self, index):
         return self.array[index]
 
-    @lru_cache(maxsize=1)  # noqa: B019  one number a cost, for as long as it lives
-    def extent(self):
-        return float(self.array.min()), float(self.array.max())
 
-
-class PointCost:
+class PointCost(_Ranged):
     """Ground cost between two sets of points, made a block of rows at a time: an (n, m) array never exists.
 
         C_ij = c(x_i, y_j)
@@ -130,15 +149,6 @@ class PointCost:
         else:
             made = cdist(block, self.Y, self.ground_cost)
         return made if self.scale == 1.0 else made * self.scale
-
-    @lru_cache(maxsize=1)  # noqa: B019
-    def extent(self):
-        """Smallest and largest cost, by one pass over all pairs."""
-        low, high, step = np.inf, -np.inf, blocks_of(self)
-        for start in range(0, self.shape[0], step):
-            block = self.rows(slice(start, start + step))
-            low, high = min(low, float(block.min())), max(high, float(block.max()))
-        return low, high
 
 
 class GridCost:
@@ -229,10 +239,11 @@ def part_of(cost, rows, columns):
     """Those rows and columns of a cost."""
     if isinstance(cost, ArrayCost):
         return ArrayCost(cost.array[np.ix_(rows, columns)])
-    return _Part(cost, rows, columns)
+    along_axes = _AN_AXIS * cost.shape[0] * sum(cost.grid) if isinstance(cost, GridCost) else np.inf
+    return (_GridPart if rows.size * columns.size > along_axes else _Part)(cost, rows, columns)
 
 
-class _Part:
+class _Part(_Ranged):
     """Some rows and columns of a lazy cost: those with mass."""
 
     def __init__(self, cost, rows, columns):
@@ -242,5 +253,23 @@ class _Part:
     def rows(self, index):
         return np.ascontiguousarray(self.whole.rows(self.row_index[index])[:, self.column_index])
 
+
+class _GridPart(_Part):
+    """So many points of a grid that sums over all of them, an axis at a time, take less than those over pairs of the points."""
+
     def extent(self):
+        """That of the grid."""
         return self.whole.extent()
+
+    def softmin_rows(self, g, reg):
+        """As that of the grid, whose points without mass have potentials of -inf."""
+        return self._softmin(g, self.column_index, self.row_index, reg)
+
+    def softmin_columns(self, f, reg):
+        """The same in the other direction."""
+        return self._softmin(f, self.row_index, self.column_index, reg)
+
+    def _softmin(self, values, given, wanted, reg):
+        padded = np.full(self.whole.shape[0], -np.inf)
+        padded[given] = values
+        return self.whole.softmin_rows(padded, reg)[wanted]

@@ -140,7 +140,7 @@ class SparseMongeMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         "groups": [Interval(Integral, 1, None, closed="left"), "array-like", None],
         "group_weights": ["array-like", None],
         "k": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
     }

@@ -175,12 +175,12 @@ class System:
         """Solve for (x, y) with both diagonals multiplied by ``1 + shift``."""
         problem, row_sums, self.shift = self.problem, self.state.row_sums, shift
         x, y = np.empty(problem.a.size), np.empty(problem.b.size)
-        w, z = problem.reg * (problem.a - row_sums), np.zeros(y.size)
+        w, z = problem.a - row_sums, np.zeros(y.size)  # without the unit of the cost, which a square may not hold
         lost_rows, lost_columns = self.lost_rows + shift * row_sums, self.lost_columns + shift * problem.b
         self.cg += kernels.schur_cg(
             self.indptr, self.indices, self.values, w, z, lost_rows, lost_columns, self.tol, self.cap, x, y
         )
-        return x, y
+        return problem.reg * x, problem.reg * y
 
     def details(self):
         """What the history says of a step."""
@@ -191,8 +191,8 @@ class System:
         kept = self.values
         if self.indices is not None:
             kept = csr_array((kept, self.indices.astype(np.int64), self.indptr), shape=self.problem.shape)
-        both = self.state.row_sums @ x**2 + self.problem.b @ y**2 + 2 * (x @ (kept @ y))
-        return float(both) / self.problem.reg
+        x, y = x / self.problem.reg, y / self.problem.reg
+        return self.problem.reg * float(self.state.row_sums @ x**2 + self.problem.b @ y**2 + 2 * (x @ (kept @ y)))
 
 
 def _slack(problem, state):

@@ -6,27 +6,40 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
+from ._warm import rounded
+
 __all__ = ["PLANS", "LazyPlan", "as_dense", "make_plan"]
 
-PLANS = ("csr", "dense", "lazy")
+PLANS = ("csr", "dense", "lazy", "feasible")
 
 
-def make_plan(problem, f, g, kind, cut):
-    """``exp((f_i + g_j - C_ij) / reg)`` in the form asked for; compressed rows keep what exceeds `cut`."""
-    from ..kernels.transport_sweeps import fill_plan, plan_counts
+def make_plan(problem, f, g, kind, cuts):
+    """``exp((f_i + g_j - C_ij) / reg)`` in the form asked for, or what the certificate makes of it.
 
+    `cuts` are two arrays, for rows and columns: compressed rows leave out what is below both that of its row and of its column.
+    """
     if kind == "lazy":
         return LazyPlan(problem, f, g)
-    if kind == "dense":
-        return problem.gibbs(f, g, np.empty(problem.shape))
+    if kind == "csr":
+        return _compressed(problem, f, g, cuts)
+    plan = problem.gibbs(f, g, np.empty(problem.shape))
+    return plan if kind == "dense" else rounded(plan, problem.a, problem.b)
+
+
+def _compressed(problem, f, g, cuts):
+    from ..kernels._exp import CUT
+    from ..kernels.transport_sweeps import fill_plan, plan_counts
+
+    with np.errstate(divide="ignore"):
+        low, right = (problem.reg * np.maximum(np.log(cut), CUT) for cut in cuts)
     counts = np.empty(problem.shape[0], dtype=np.int64)
-    problem.over_rows(lambda rows, part: plan_counts(rows, f[part], g, problem.reg, cut, counts[part]))
+    problem.over_rows(lambda rows, part: plan_counts(rows, f[part], g, low[part], right, counts[part]))
     starts = np.concatenate([[0], np.cumsum(counts)])
     small = max(starts[-1], problem.shape[1]) < np.iinfo(np.int32).max
     indices, values = np.empty(starts[-1], np.int32 if small else np.int64), np.empty(starts[-1])
 
     def work(rows, part):
-        fill_plan(rows, f[part], g, problem.reg, cut, starts[part], indices, values)
+        fill_plan(rows, f[part], g, problem.reg, low[part], right, starts[part], indices, values)
 
     problem.over_rows(work)
     return csr_array((values, indices, starts.astype(indices.dtype)), shape=problem.shape)

@@ -26,8 +26,8 @@ class TransportResult:
     g : ndarray of shape (m,)
         Potential of the targets, -inf where they have no mass.
     plan : csr_array, ndarray or LazyPlan of shape (n, m)
-        ``P_ij = exp((f_i + g_j - C_ij) / reg)``; compressed rows leave out entries that weigh less than a hundredth of `tol`
-        together.
+        ``P_ij = exp((f_i + g_j - C_ij) / reg)``, or P^ where a feasible one was asked for. No row and no column of compressed rows
+        lacks more than a hundredth of `tol` of its sum: their marginal error is at most ``marginal_error + 0.02 * tol``.
     value : float
         Objective of P^: above the optimal value by `gap` at most.
     dual_value : float

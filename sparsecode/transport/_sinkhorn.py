@@ -63,9 +63,9 @@ class StoredKernel:
 
         def work(start, stop):
             part = array[start:stop]
-            with np.errstate(divide="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore"):  # a row lost to the range of numbers is seen in u
                 u[start:stop] = problem.a[start:stop] / (part @ v)
-            np.matmul(u[start:stop], part, out=sums[start // problem.step])
+                np.matmul(u[start:stop], part, out=sums[start // problem.step])
 
         problem.over_blocks(work)
         return u, sums.sum(axis=0)
@@ -125,7 +125,7 @@ def sinkhorn_sweeps(problem, f, g, *, tol, max_iter, record, patience=None, dept
     tol : float
         Marginal error at which to stop.
     max_iter : int
-        Sweeps at most.
+        Sweeps at most, with those steps that the record has counted already.
     record : Record
         Counts and calls back.
     patience : callable, optional
@@ -143,7 +143,7 @@ def sinkhorn_sweeps(problem, f, g, *, tol, max_iter, record, patience=None, dept
     stored = fits_in_memory(problem.cost) if stored is None else stored
     sweeper, mixing = problem, Extrapolation(problem.shape[1], depth, problem.reg)
     best, errors, idle, restarts = Outcome(f, g, np.inf), [], 0, 0
-    for k in range(max_iter):
+    for k in range(max_iter - record.n_iter):
         if k == 2 and stored:
             sweeper = StoredKernel(problem, f, g)
         f, sums = sweeper.sweep(f, g)

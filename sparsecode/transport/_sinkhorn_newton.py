@@ -61,8 +61,9 @@ def sinkhorn_newton_sparse(
         Sweeps and Newton steps at most, of all regularisations together.
     initial : TransportResult or tuple of two arrays, optional
         Potentials (f, g) to start from; the path begins where they are good.
-    plan : {"csr", "dense", "lazy"}, default="csr"
-        Form of the plan: compressed rows without its negligible entries, an array, or an operator.
+    plan : {"csr", "dense", "lazy", "feasible"}, default="csr"
+        Form of the plan: compressed rows without its negligible entries, an array, an operator, or the array of exactly these
+        marginals that the gap belongs to.
     n_jobs : int, optional
         Threads; all cores by default. The answer does not depend on them.
     callback : callable, optional

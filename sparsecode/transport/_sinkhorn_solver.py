@@ -51,8 +51,9 @@ def sinkhorn(
         Sweeps at most.
     initial : TransportResult or tuple of two arrays, optional
         Potentials (f, g) to start from.
-    plan : {"csr", "dense", "lazy"}, default="csr"
-        Form of the plan: compressed rows without its negligible entries, an array, or an operator.
+    plan : {"csr", "dense", "lazy", "feasible"}, default="csr"
+        Form of the plan: compressed rows without its negligible entries, an array, an operator, or the array of exactly these
+        marginals that the gap belongs to.
     n_jobs : int, optional
         Threads; all cores by default. The answer does not depend on them.
     callback : callable, optional

@@ -17,7 +17,7 @@ from ._plan import PLANS, make_plan
 from ._problem import Outcome, Problem, Record
 from ._result import TransportResult
 from ._sinkhorn import sinkhorn_sweeps
-from ._start import as_potentials
+from ._start import as_potentials, centred
 
 __all__ = ["by_newton", "by_sweeps", "solve", "solved"]
 
@@ -25,7 +25,8 @@ _AIM = 0.95  # share of the tolerance that solvers aim at: the certificate is co
 _STEEP = 2000.0  # extent of the costs over reg beyond which sweeps need not be tried
 _SWEEPS, _LOOK = 80, 10  # sweeps that cost what Newton's path does, and how often they are counted
 _NEAR = 1e-3  # marginal error from which Newton's steps need no path
-_LEFT_OUT = 0.01  # share of the tolerance that entries left out of compressed rows weigh together
+_LEFT_OUT = 0.01  # share of the tolerance that entries left out of a compressed row or column weigh in it together
+_FINER = 0.1  # share of the first tolerance, that of the largest cost, below which another is worth a second run
 _REASONS = {
     Status.MAX_ITER: "the iteration limit was reached; raise max_iter, loosen tol, take a larger reg, or solver='auto'",
     Status.STALLED: "rounding, or parts of the plan that hardly exchange mass, stop all progress; loosen tol, take a larger reg, "
@@ -62,9 +63,10 @@ def solve(
     max_iter : int, default=10_000
         Sweeps and Newton steps at most.
     initial : TransportResult or tuple of two arrays, optional
-        Potentials (f, g) to start from; where they are not finite they start at 0.
-    plan : {"csr", "dense", "lazy"}, default="csr"
-        Form of the plan: compressed rows without its negligible entries, an array, or an operator.
+        Potentials (f, g) to start from; where they are not finite, or above ``1e15 * reg``, they start at 0.
+    plan : {"csr", "dense", "lazy", "feasible"}, default="csr"
+        Form of the plan: compressed rows without its negligible entries, an array, or an operator. "feasible" is the plan of exactly
+        these marginals that the gap belongs to, as an array.
     n_jobs : int, optional
         Threads; all cores by default. The answer does not depend on them.
     callback : callable, optional
@@ -86,7 +88,8 @@ def solve(
     ConvergenceWarning
         If the marginal error is above the tolerance at the end.
     RuntimeWarning
-        If the tolerance is below what float64 can reach at this reg; the reachable one is used.
+        If the tolerance is below what float64 can reach at this reg; the reachable one is used. If the gap is above the value, as
+        where some costs are so large that a mass as small as the tolerance pays much there.
 
     See Also
     --------
@@ -98,7 +101,9 @@ def solve(
     Notes
     -----
     Masses of zero take no part: their potentials are -inf, their rows or columns of the plan are zero. ``tol`` is relative to
-    the total mass. Arrays of any namespace and precision come in; NumPy arrays of float64 are computed with and come out.
+    the total mass. Arrays of any namespace and precision come in; NumPy arrays of float64 are computed with and come out:
+    the marginal error that rounding leaves, about ``4e-16 * max(cost) / reg``, would be ``2e-7 * max(cost) / reg`` in single
+    precision.
 
     References
     ----------
@@ -137,16 +142,48 @@ def solved(a, b, cost, reg, method, *, tol, max_iter, initial, plan, n_jobs, cal
     max_iter = as_count(max_iter, "max_iter")
     cost = as_cost(cost)
     masses = as_masses(a, b, cost.shape)
-    whole = Problem(None, None, cost, reg, n_jobs)
-    problem = _of_positive(masses, whole)
-    tol = _reachable(tol, cost, reg)
+    problem = Problem(masses.a, masses.b, _of_positive(masses, cost), reg, n_jobs)
     f, g = as_potentials(initial, masses, problem, cost.shape)
     record = Record(callback)
     with worker_pool(n_jobs), single_threaded_blas():
-        outcome = method(problem, f, g, tol=_AIM * tol, max_iter=max_iter, record=record, warm=initial is not None)
-        result = _finish(whole, problem, masses, outcome, plan, tol, record)
-    announce(result)
+        options = {"max_iter": max_iter, "record": record, "warm": initial is not None}
+        outcome, reached = _pursue(problem, method, f, g, tol, **options)
+        # short of the limit, only rounding can be what holds a certificate up
+        held_up = outcome.stalled or record.n_iter < max_iter
+        result = _finish(cost, problem, masses, outcome._replace(stalled=held_up), plan, reached, record)
+    _announce(result, tol, masses.total)
     return result
+
+
+def _pursue(problem, method, f, g, tol, *, max_iter, record, warm):
+    """Where the method ends, and the tolerance that it was held to: the given one, or the smallest that rounding allows.
+
+    Which one the largest cost allows is known at once. Where the plan avoids such costs, its potentials are smaller, and so is
+    the rounding: then the method goes on from there.
+    """
+    largest = max(map(abs, problem.cost.extent()))
+    reached = max(tol, _floor(largest, problem.reg))
+    if reached > max(tol, 0.1):
+        raise ValueError(
+            f"reg is {problem.reg:g}, but costs are as large as {largest:g}: in float64 their quotient leaves the plan no digits; "
+            f"take reg above {4e-15 * largest:.1e}, smaller costs for pairs that are only to be avoided, or an exact solver of the linear "
+            "program."
+        )
+    options = {"max_iter": max_iter, "record": record}
+    outcome = method(problem, f, g, tol=_AIM * reached, warm=warm, **options)
+    f, g = centred(problem.a, problem.b, outcome.f, outcome.g)
+    finer = max(tol, _floor(float(np.max(np.abs(f)) + np.max(np.abs(g))), problem.reg))
+    open_end = outcome.error <= reached and not outcome.interrupted and record.n_iter < max_iter
+    if open_end and finer < _FINER * reached:
+        again = method(problem, f, g, tol=_AIM * finer, warm=True, **options)
+        outcome = min(again, outcome, key=lambda stage: stage.error)
+        return outcome._replace(interrupted=again.interrupted, stalled=again.stalled), finer
+    return outcome, reached
+
+
+def _floor(size, reg):
+    """The marginal error that rounding leaves where potentials and the costs that matter are that large."""
+    return 2.0**-53 * (16.0 + 4.0 * size / reg)
 
 
 def by_sweeps(problem, f, g, *, warm, **options):
@@ -176,7 +213,7 @@ def by_either(problem, f, g, *, tol, max_iter, record, warm):
     outcome = min(newton, outcome, key=lambda stage: stage.error)
     if newton.error <= tol or newton.interrupted or record.n_iter >= max_iter:
         return outcome._replace(interrupted=newton.interrupted)
-    return sinkhorn_sweeps(problem, outcome.f, outcome.g, tol=tol, max_iter=max_iter - record.n_iter, record=record)
+    return sinkhorn_sweeps(problem, outcome.f, outcome.g, **options)
 
 
 def _promising(tol, errors):
@@ -191,51 +228,49 @@ def _promising(tol, errors):
 _SOLVERS = {"auto": by_either, "sinkhorn": by_sweeps, "newton": by_newton}
 
 
-def _of_positive(masses, whole):
-    """The problem among the positive masses."""
-    cost = whole.cost
-    if masses.rows is not None or masses.columns is not None:
-        rows = np.arange(cost.shape[0]) if masses.rows is None else masses.rows
-        columns = np.arange(cost.shape[1]) if masses.columns is None else masses.columns
-        cost = part_of(cost, rows, columns)
-    return Problem(masses.a, masses.b, cost, whole.reg, whole.n_jobs)
+def _of_positive(masses, cost):
+    """The cost among the positive masses."""
+    if masses.rows is None and masses.columns is None:
+        return cost
+    rows = np.arange(cost.shape[0]) if masses.rows is None else masses.rows
+    columns = np.arange(cost.shape[1]) if masses.columns is None else masses.columns
+    return part_of(cost, rows, columns)
 
 
-def _reachable(tol, cost, reg):
-    """The tolerance, or the smallest that rounding of the potentials allows."""
-    largest = max(map(abs, cost.extent()))
-    floor = 4.0 * 2.0**-53 * largest / reg
-    if tol >= floor:
-        return tol
-    if floor > 0.1:
-        raise ValueError(
-            f"reg is {reg:g}, but costs are as large as {largest:g}: in float64 their quotient leaves the plan no digits; "
-            f"take reg above {4e-15 * largest:.1e}, or an exact solver of the linear program."
+def _announce(result, tol, total):
+    """One `ConvergenceWarning` at most, and what the certificates say beyond the marginal error."""
+    announce(result)
+    if result.tol > tol:
+        warn(
+            f"tol={tol:.1e} is below what float64 reaches with these costs at reg={result.reg:g}; tol={result.tol:.1e} is used. "
+            "Take a larger reg, or scale the costs.",
+            RuntimeWarning,
         )
-    warn(
-        f"tol={tol:.1e} is below what float64 reaches with costs of {largest:g} at reg={reg:g}; tol={floor:.1e} is used. "
-        "Take a larger reg, or scale the costs.",
-        RuntimeWarning,
-    )
-    return floor
+    if result.status.is_success and result.gap > abs(result.dual_value) + result.reg * total:
+        warn(
+            f"the gap of {result.gap:.1e} is above the value itself, which is at least {result.dual_value:.1e}: what is missing of the "
+            "masses pays very large costs. Take a smaller tol, or replace such costs by smaller ones.",
+            RuntimeWarning,
+        )
 
 
-def _finish(whole, problem, masses, outcome, plan, tol, record):
+def _finish(cost, problem, masses, outcome, kind, tol, record):
     """The result in the masses as they were given, and its proof in them."""
     total, reg = masses.total, problem.reg
     given = Problem(total * masses.a, total * masses.b, problem.cost, reg, problem.n_jobs)
-    shift = reg * np.log(total)
-    lift = 0.5 * (masses.b @ outcome.g - masses.a @ outcome.f + shift)  # then <a, f> = <b, g>
-    inner_f, inner_g = outcome.f + lift, outcome.g + (shift - lift)
-    proof = certify(given, inner_f, inner_g)
+    f, g = centred(masses.a, masses.b, outcome.f, outcome.g + reg * np.log(total))
+    proof = certify(given, f, g)
     error = proof.marginal_error / total
     status = _status(outcome, error, tol)
-    f = _spread(inner_f, masses.rows, whole.shape[0])
-    g = _spread(inner_g, masses.columns, whole.shape[1])
+    everywhere = partial(_everywhere, masses=masses, shape=cost.shape)
+    f, g = everywhere(f, g, -np.inf)
+    a, b = everywhere(given.a, given.b, 0.0)
+    (n, m), share = problem.shape, _LEFT_OUT * tol
+    cuts = everywhere(share * proof.row_sums / m, share * proof.column_sums / n, 0.0)
     return TransportResult(
         f=f,
         g=g,
-        plan=make_plan(whole, f, g, plan, _LEFT_OUT * tol * total / (whole.shape[0] * whole.shape[1])),
+        plan=make_plan(Problem(a, b, cost, reg, problem.n_jobs), f, g, kind, cuts),
         value=proof.value,
         dual_value=proof.dual_value,
         gap=proof.gap,
@@ -260,10 +295,14 @@ def _status(outcome, error, tol):
     return Status.STALLED if outcome.stalled else Status.MAX_ITER
 
 
-def _spread(potential, where, size):
-    """A potential of all places, -inf where there is no mass."""
+def _everywhere(left, right, fill, masses, shape):
+    """Values of the sources and of the targets of all places, `fill` where there is no mass."""
+    return _spread(left, masses.rows, shape[0], fill), _spread(right, masses.columns, shape[1], fill)
+
+
+def _spread(values, where, size, fill):
     if where is None:
-        return potential
-    out = np.full(size, -np.inf)
-    out[where] = potential
+        return values
+    out = np.full(size, fill)
+    out[where] = values
     return out

@@ -16,7 +16,7 @@ from benchmarks.jobs._patches import greedy_certificate
 from benchmarks.jobs.iteration import Alternate
 from benchmarks.jobs.kronecker import kronecker_pursuit
 from benchmarks.jobs.lasso import geometric_mean
-from benchmarks.measure import Ask, Certificate, Contest, Row, Setting, compare, race, row_of_ratios
+from benchmarks.measure import Ask, Certificate, Contest, Row, Setting, compare, not_measured, race, row_of_ratios
 
 GOOD = Certificate(0.0, 1.0)
 
@@ -72,6 +72,12 @@ def test_the_figure_is_the_median_of_the_ratios_of_pairs_with_quartiles():
     cost = row_of_ratios(theirs, ours, job="", problem="", peer="A", ask=Ask(2.5, at_least=False), cost=True)
     assert cost.value == row.value
     assert cost.met is False
+
+
+def test_a_peer_that_is_not_installed_is_named_in_the_table():
+    row = not_measured("a job", "a problem", "A", Ask(4.0), "A is not installed")
+    assert report.in_one_line(row.as_dict()) == "a problem | 1 threads | against A: not measured"
+    assert row.ask == "≥ 4×" and row.met is None and "not installed" in row.note
 
 
 def test_a_slow_spell_of_the_machine_does_not_move_the_ratio():

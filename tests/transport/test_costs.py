@@ -1,10 +1,14 @@
 """Lazy costs give the plans of the arrays that they stand for."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
 from sparsecode import Status
-from sparsecode.transport import GridCost, PointCost, solve
+from sparsecode.transport import GridCost, PointCost, _costs, solve
+from sparsecode.transport._costs import ArrayCost, part_of
 
 
 @pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean", "cityblock"])
@@ -68,6 +72,52 @@ def test_zeros_on_a_grid():
     grid = GridCost((4, 5))
     result, whole = solve(p, q, grid, 0.5), solve(p, q, grid.rows(slice(None)), 0.5)
     np.testing.assert_allclose(result.plan.toarray(), whole.plan.toarray(), atol=1e-9)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("reg", [1.0, 1e-2])
+def test_points_of_a_grid_without_mass_leave_its_sums_along_the_axes(monkeypatch, reg):
+    """Whole lines of the grid are empty, others in the sources than in the targets."""
+    monkeypatch.setattr(_costs, "_AN_AXIS", 0)
+    rng = np.random.default_rng(0)
+    p, q = rng.random((5, 4, 3)), rng.random((5, 4, 3))
+    p[1], p[:, 2], q[3:], q[0, 0] = 0.0, 0.0, 0.0, 0.0
+    p, q = p.ravel() / p.sum(), q.ravel() / q.sum()
+    grid = GridCost((5, 4, 3), scale=0.1)
+    part = part_of(grid, np.flatnonzero(p), np.flatnonzero(q))
+    assert hasattr(part, "softmin_rows") and part.shape == (36, 33)
+    for n_jobs in (1, 2):
+        result = solve(p, q, grid, reg, tol=1e-11, n_jobs=n_jobs)
+        whole = solve(p, q, grid.rows(slice(None)), reg, tol=1e-11)
+        np.testing.assert_allclose(result.plan.toarray(), whole.plan.toarray(), atol=1e-10)
+
+
+def test_sums_along_the_axes_are_taken_where_they_are_fewer():
+    every = np.arange(72 * 72)
+    grid = GridCost((72, 72))
+    assert hasattr(part_of(grid, every[1:], every), "softmin_rows")
+    assert not hasattr(part_of(grid, every[:40], every[40:80]), "softmin_rows")
+
+
+def test_the_extent_of_a_part_is_its_own():
+    rng = np.random.default_rng(0)
+    X, Y = rng.random((30, 2)), rng.random((20, 2))
+    X[3], Y[5] = 1e6, -1e6
+    rows, columns = np.delete(np.arange(30), 3), np.delete(np.arange(20), 5)
+    cost = PointCost(X, Y)
+    inside = cost.rows(slice(None))[np.ix_(rows, columns)]
+    for whole in (cost, ArrayCost(cost.rows(slice(None)))):
+        assert part_of(whole, rows, columns).extent() == pytest.approx((inside.min(), inside.max()))
+
+
+@pytest.mark.parametrize("solver", ["sinkhorn", "newton"])
+def test_a_cost_is_forgotten_after_the_solve(solver):
+    array = np.random.default_rng(0).random((30, 20))
+    alive = weakref.ref(array)
+    solve(None, None, array, 0.5, solver=solver)
+    del array
+    gc.collect()
+    assert alive() is None
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,11 @@ def test_compressed_rows_keep_what_exceeds_the_cut():
     a, b, cost = naive.problem(30, 17)
     f, g = naive.sinkhorn(a, b, cost, 1e-2)
     dense = naive.plan(f, g, cost, 1e-2)
-    made = make_plan(Problem(a, b, ArrayCost(cost), 1e-2), f, g, "csr", 1e-4)
-    np.testing.assert_allclose(made.toarray(), np.where(dense > 1e-4, dense, 0.0), rtol=1e-12)
+    rng = np.random.default_rng(0)
+    rows, columns = 10.0 ** rng.uniform(-8, -2, 30), 10.0 ** rng.uniform(-8, -2, 17)
+    rows[0] = 0.0
+    made = make_plan(Problem(a, b, ArrayCost(cost), 1e-2), f, g, "csr", (rows, columns))
+    kept = dense > np.minimum(rows[:, None], columns)
+    assert 0 < kept[1:].sum() < kept[1:].size
+    np.testing.assert_allclose(made.toarray(), np.where(kept, dense, 0.0), rtol=1e-12)
     assert made.has_canonical_format and made.indices.dtype == np.int32

@@ -10,6 +10,7 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
+from sklearn.utils._param_validation import InvalidParameterError
 
 from sparsecode import SparseMongeMap
 from sparsecode.transport import elastic_cost
@@ -204,6 +205,11 @@ def test_compressed_rows_give_the_same_map(case, kinds):
         np.testing.assert_allclose(getattr(model, method)(X), expected, atol=1e-8)
     assert model.displacement(sp.csr_array(X)).nnz == np.count_nonzero(reference.displacement(X))
     assert model.score(sp.csr_array(X), sp.csr_array(Y)) == pytest.approx(reference.score(X, Y), abs=1e-8)
+
+
+def test_a_tolerance_of_zero_is_refused_by_its_own_name():
+    with pytest.raises(InvalidParameterError, match="'tol' parameter of SparseMongeMap"):
+        SparseMongeMap(tol=0).fit(*samples())
 
 
 @every_case

@@ -137,6 +137,17 @@ def test_multiplying_the_whole_plan_or_the_kept_entries_gives_one_answer(monkeyp
     np.testing.assert_allclose(*plans, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("globalization", ["line_search", "trust"])
+@pytest.mark.parametrize("power", [-530, 530])
+def test_units_whose_squares_no_number_holds_change_no_step(power, globalization):
+    a, b, cost = naive.problem(20, 15)
+    options = {"globalization": globalization, "plan": "dense"}
+    plain, scaled = (sinkhorn_newton_sparse(a, b, s * cost, s * 1e-2, **options) for s in (1.0, 2.0**power))
+    assert scaled.n_iter == plain.n_iter
+    np.testing.assert_allclose(scaled.plan, plain.plan, atol=1e-12)
+
+
 @pytest.mark.parametrize("reg", [1e-3, 1e-4])
 def test_without_entropy_in_the_limit(reg):
     a, b, cost = naive.problem(20, 15)

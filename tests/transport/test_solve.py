@@ -215,6 +215,139 @@ def test_a_tolerance_below_rounding_is_clipped():
     assert 1e-15 < result.tol < 1e-12 and result.status is Status.CONVERGED
 
 
+@pytest.mark.parametrize("solver", ["auto", "sinkhorn", "newton"])
+@pytest.mark.parametrize("constant", [1e6, -1e9])
+def test_a_start_in_another_gauge_ends_as_well(solver, constant):
+    a, b, cost = naive.problem()
+    first = solve(a, b, cost, 1e-2, solver=solver)
+    again = solve(a, b, cost, 1e-2, solver=solver, initial=(first.f + constant, first.g - constant))
+    assert again.status is Status.CONVERGED
+    assert again.dual_value == pytest.approx(first.dual_value, abs=1e-9)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("solver", ["auto", "sinkhorn", "newton"])
+def test_a_start_beyond_all_numbers_is_none(solver):
+    a, b, cost = naive.problem()
+    rng = np.random.default_rng(0)
+    start = 1e300 * rng.standard_normal(9), 1e305 * rng.standard_normal(7)
+    result = solve(a, b, cost, 1e-2, solver=solver, initial=start)
+    value, _ = naive.linear_program(a, b, cost)
+    assert result.status is Status.CONVERGED
+    assert result.lower_bound <= value + 1e-12 and value <= result.upper_bound + 1e-12
+
+
+@pytest.mark.parametrize("tol", [1e-15, 1e-16])
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_sums_have_a_floor_of_their_own(tol, scale):
+    """However small the costs are beside reg."""
+    rng = np.random.default_rng(0)
+    a, b = rng.random(300), rng.random(300)
+    with pytest.warns(RuntimeWarning, match="below what float64 reaches"):
+        result = solve(a / a.sum(), b / b.sum(), scale * rng.random((300, 300)), 1.0, tol=tol)
+    assert result.tol < 3e-15 and result.n_iter < 100
+    assert result.status is Status.CONVERGED
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::sklearn.exceptions.ConvergenceWarning")
+def test_more_iterations_are_not_advised_where_rounding_is_the_limit():
+    a, b, cost = naive.problem(30, 25)
+    for solver in ("auto", "sinkhorn", "newton"):
+        result = solve(a, b, cost + 1e8, 1e-2, solver=solver)
+        assert result.n_iter < 10_000
+        assert result.status in (Status.CONVERGED, Status.STALLED)
+        assert "max_iter" not in result.reason
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("max_iter, status", [(1, Status.MAX_ITER), (2, Status.STALLED)])
+def test_a_proof_that_fails_before_the_limit_is_no_matter_of_iterations(max_iter, status):
+    """A method that takes wrong potentials for right ones, after one iteration."""
+    from sparsecode.transport._problem import Outcome
+    from sparsecode.transport._solve import solved
+
+    def mistaken(problem, f, g, *, record, **_):
+        record("sinkhorn", problem.reg, 0.0)
+        return Outcome(f, g, 0.0)
+
+    options = {"tol": 1e-9, "max_iter": max_iter, "initial": None, "plan": "csr", "n_jobs": None, "callback": None}
+    result = solved(*naive.problem(), 1e-2, mistaken, **options)
+    assert result.marginal_error > 0.1 and result.status is status
+    assert ("max_iter" in result.reason) == (status is Status.MAX_ITER)
+
+
+def forbidding(huge=1e9):
+    """A row that all targets but the one of most mass, which can take it in, charge very much."""
+    a, b, cost = naive.problem(30, 25)
+    free = int(np.argmax(b))
+    cost[0, np.arange(25) != free] = huge
+    a[0] = 0.2 * b[free]
+    return a / a.sum(), b, cost
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("solver", ["auto", "sinkhorn", "newton"])
+def test_costs_that_forbid_pairs_take_no_digits_from_the_others(solver):
+    a, b, cost = forbidding()
+    result = solve(a, b, cost, 1e-2, solver=solver, tol=1e-11)
+    assert result.status is Status.CONVERGED and result.tol == 1e-11
+    plan = naive.plan(*naive.sinkhorn(a, b, cost, 1e-2), cost, 1e-2)
+    np.testing.assert_allclose(result.plan.toarray(), plan, atol=1e-10)
+    assert result.gap < 0.1 * result.dual_value
+
+
+def test_a_gap_above_the_value_is_spoken_of():
+    a, b, cost = forbidding(1e7)
+    with pytest.warns(RuntimeWarning, match="the gap of .* is above the value"):
+        result = solve(a, b, cost, 1e-2, tol=1e-3)
+    assert result.gap > 10 * result.dual_value
+
+
+@pytest.mark.parametrize("huge", [1e9, 1e16])
+def test_costs_of_places_without_mass_count_nothing(huge):
+    a, b, cost = naive.problem()
+    cost[0], a[0] = huge, 0.0
+    a = a / a.sum()
+    result, inner = solve(a, b, cost, 1e-2), solve(a[1:], b, cost[1:], 1e-2)
+    assert result.tol == inner.tol == 1e-9
+    np.testing.assert_array_equal(result.f[1:], inner.f)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("solver", ["auto", "sinkhorn"])
+def test_masses_near_the_end_of_the_numbers_raise_no_warning(solver):
+    _, b, cost = naive.problem(30, 25)
+    a = np.r_[1e-300, np.full(29, 1 / 29)]
+    assert solve(a, b, cost, 1e-2, solver=solver).status is Status.CONVERGED
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-6, 1e-9])
+def test_compressed_rows_leave_no_mass_out_however_small(tol):
+    _, _, cost = naive.problem(20, 20)
+    a, b = np.r_[1e-13, np.ones(19)], np.ones(20)
+    b[4] = 1e-10
+    a, b = a / a.sum(), b / b.sum()
+    rows, dense = (solve(a, b, cost, 1e-2, tol=tol, plan=form) for form in ("csr", "dense"))
+    np.testing.assert_allclose(rows.plan.sum(axis=1), dense.plan.sum(1), rtol=0.01 * tol)
+    np.testing.assert_allclose(rows.plan.sum(axis=0), dense.plan.sum(0), rtol=0.01 * tol)
+    assert rows.plan.nnz < dense.plan.size
+    assert naive.marginal_error(rows.plan.toarray(), a, b) <= rows.marginal_error + 0.02 * tol
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("max_iter", [2, 1000])
+def test_a_feasible_plan_has_the_masses_and_the_certified_objective(max_iter):
+    a, b, cost = naive.problem(12, 10)
+    a[[2, 5]], b[3] = 0.0, 0.0
+    a, b = 3 * a / a.sum(), 3 * b / b.sum()
+    result = solve(a, b, cost, 1e-2, max_iter=max_iter, plan="feasible")
+    np.testing.assert_allclose(result.plan.sum(1), a, atol=1e-14)
+    np.testing.assert_allclose(result.plan.sum(0), b, atol=1e-14)
+    assert result.plan.min() >= 0.0
+    assert np.sum(result.plan * cost) == pytest.approx(result.upper_bound, abs=1e-13)
+    assert naive.primal(result.plan, cost, 1e-2) == pytest.approx(result.value, abs=1e-13)
+
+
 @pytest.mark.parametrize("namespace", ["torch", "array_api_strict"])
 def test_arrays_of_any_namespace_come_in(namespace):
     xp = pytest.importorskip(namespace)
