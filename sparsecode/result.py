@@ -12,7 +12,9 @@ from sklearn.exceptions import ConvergenceWarning
 from ._array import array_namespace
 from ._warnings import warn
 
-__all__ = ["PosteriorResult", "SolveResult", "Status", "announce"]
+__all__ = ["OUT_OF_ITERATIONS", "PosteriorResult", "SolveResult", "Status", "announce"]
+
+OUT_OF_ITERATIONS = "the iteration limit was reached; raise max_iter, or loosen tol"  # without columns to scale
 
 
 class Status(enum.Enum):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from .._warnings import warn
-from ..result import SolveResult, Status, announce
+from ..result import OUT_OF_ITERATIONS, SolveResult, Status, announce
 
 __all__ = ["announce_solve", "scaling_advice", "warn_without_penalty"]
 
@@ -27,7 +27,7 @@ def announce_solve(problem, result) -> SolveResult:
     advice = scaling_advice(problem.design) if result.status is Status.MAX_ITER and not result.reason else ""
     if not advice:
         return announce(result)
-    announce(replace(result, reason=f"the iteration limit was reached; raise max_iter, or loosen tol. {advice}"))
+    announce(replace(result, reason=f"{OUT_OF_ITERATIONS}. {advice}"))
     return result
 
 

@@ -23,7 +23,7 @@ from sklearn.utils import check_random_state
 
 from ..._parallel import single_threaded_blas
 from ..._validation import as_count, as_number
-from ...result import SolveResult, Status, announce
+from ...result import OUT_OF_ITERATIONS, SolveResult, Status, announce
 from ..greedy.batch import compiled_omp
 from .alternating import AlternatingLearner, Codes
 from .start import initial_atoms
@@ -192,6 +192,7 @@ def solve_compression(
         certificate_name="movement of the dictionary",
         tol=tol,
         history={**history, "objective": [value * scale**2 for value in history["objective"]]},
+        reason="" if certificate <= tol else OUT_OF_ITERATIONS,
         codes=matrix,
         storage=storage_of(weight.shape, n_atoms, n_nonzero, bits),
         output_error=output_error(weight, dictionary @ matrix, gram),

@@ -36,7 +36,7 @@ from ..._array import (
 from ..._parallel import single_threaded_blas
 from ..._validation import as_count, as_design, as_number, check_range
 from ...designs import DenseDesign
-from ...result import SolveResult, Status, announce
+from ...result import OUT_OF_ITERATIONS, SolveResult, Status, announce
 from ..certificates import Certificate
 from ..driver import State, drive
 from .row_sums import second_moments, summed_over_rows
@@ -394,7 +394,7 @@ def _with_atoms(result, samples, whitener):
     norms = xp.astype(norms, atoms.dtype)
     filters = whitener.filters(result.coef) * norms
     dtype = samples.X.dtype
-    fields = {name: getattr(result, name) for name in result.__dataclass_fields__} | {
-        "coef": xp.astype(atoms / norms[:, None], dtype, copy=False)
-    }
+    fields = {name: getattr(result, name) for name in result.__dataclass_fields__}
+    fields["coef"] = xp.astype(atoms / norms[:, None], dtype, copy=False)
+    fields["reason"] = OUT_OF_ITERATIONS if result.status is Status.MAX_ITER else result.reason
     return LpDictionary(**fields, filters=xp.astype(filters, dtype, copy=False))
