@@ -153,7 +153,9 @@ def shortfall(estimator, of="passes"):
     if estimator.tol_ is not None and estimator.status_ is Status.MAX_ITER:
         count, more = (
             estimator.n_iter_,
-            "raise max_iter or batch_size" if estimator.method == "online" else "raise max_iter",
+            "raise batch_size, or max_iter where history_ still falls"
+            if estimator.method == "online"
+            else "raise max_iter",
         )
         if of == "batches":
             count, more = estimator.n_steps_, "give more batches, or larger ones"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from functools import update_wrapper
 from types import MethodType
 
 import numpy as np
@@ -25,8 +24,7 @@ class OnlineOnly:
     """
 
     def __init__(self, function):
-        self.function = function
-        update_wrapper(self, function)
+        self.function, self.__doc__ = function, function.__doc__
 
     def __get__(self, estimator, owner=None):
         if estimator is None:
