@@ -11,6 +11,7 @@ from .._validation import refuse_lazy
 from ..solvers.probabilistic.inference import posterior
 from ..solvers.probabilistic.states import Truncation
 from ._rows import CompressedRows, DenseRows
+from ._signals import refusing
 from ._transform import rows_dtype
 
 __all__ = ["CausesTransformer"]
@@ -130,7 +131,8 @@ class CausesTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def _signals(self, X, reset=False):
         refuse_lazy(X, "X")
-        return validate_data(self, X, dtype="numeric", ensure_all_finite="allow-nan", reset=reset)
+        with refusing(self):
+            return validate_data(self, X, dtype="numeric", ensure_all_finite="allow-nan", reset=reset)
 
     def _posteriors(self, X):
         """Posteriors of the rows of X, some thousands at a time."""

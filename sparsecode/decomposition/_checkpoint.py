@@ -61,15 +61,19 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            with np.load(self.path, allow_pickle=False) as stored:
+            with open(self.path, "rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             header = json.loads(str(arrays.pop(_HEADER)))
-            identity, numbers = header["identity"], header["numbers"]
-            self._compare(identity)
-        except _Differs:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+            identity = {topic: dict(details) for topic, details in header["identity"].items()}
+            numbers = header["numbers"]
+        except OSError as error:
             raise ValueError(f"{self._name()} cannot be read ({error}); give another path, or remove it.") from error
+        except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+            raise ValueError(
+                f"{self._name()} cannot be read: the file there is no checkpoint of a learner, or was cut short; give another path, or "
+                "remove it."
+            ) from None  # NumPy would have it opened unsafely
+        self._compare(identity)
         return numbers, arrays
 
     def _compare(self, identity):
@@ -77,16 +81,16 @@ class Checkpoint:
             stored, now = identity.get(topic, {}), self.identity.get(topic, {})
             for name in {**now, **stored}:
                 if stored.get(name) != now.get(name):
-                    raise _Differs(
+                    raise ValueError(
                         f"{self._name()} is of another run: {topic} {name} was {stored.get(name)!r}, and is now "
                         f"{now.get(name)!r}; make it what it was, or give another path to begin anew."
                     )
 
-    def within(self, epoch, max_iter):
+    def within(self, epoch, max_iter, what="passes"):
         """Refuse a run of fewer epochs than the file has behind it: what it was like after them is not known any more."""
         if epoch > max_iter:
             raise ValueError(
-                f"{self._name()} has {epoch} passes behind it, but max_iter={max_iter}; raise max_iter, or give another path to begin "
+                f"{self._name()} has {epoch} {what} behind it, but max_iter={max_iter}; raise max_iter, or give another path to begin "
                 "anew."
             )
 
@@ -106,10 +110,6 @@ class Checkpoint:
 
     def _name(self):
         return f"the checkpoint {str(self.path)!r}"
-
-
-class _Differs(ValueError):
-    """A checkpoint of another run; a ValueError, which no reader of files swallows."""
 
 
 def describe_parameters(estimator, free):

@@ -24,7 +24,7 @@ from ._convolutional_transform import SOLVERS, ConvolutionalTransformer
 
 __all__ = ["ConvolutionalDictionaryLearning"]
 
-_FREE = ("tol", "callback", "n_jobs", "checkpoint", "sparse_output")  # may change on the way
+_FREE = ("max_iter", "tol", "callback", "n_jobs", "checkpoint", "sparse_output")  # may change on the way
 
 
 class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransformer):
@@ -65,8 +65,8 @@ class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransfo
     n_sweeps : int, default=10
         Updates of every atom, at most, in an iteration.
     replace_dead : bool, default=True
-        Whether, in the first half of the iterations, an atom that no signal uses, or that equals another up to a shift, becomes
-        what the codes represent worst.
+        Whether, in the first 25 iterations, an atom that no signal uses, or that equals another up to a shift, becomes what the codes
+        represent worst.
     dict_init : array of shape ``(n_components, *atom_shape)``, optional
         Where to start (atoms longer than 1 are scaled to 1), for example `log_gabor_bank`; by default windows of the signals
         drawn at random, the likelier the more energy they hold.
@@ -74,8 +74,8 @@ class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransfo
         For the first atoms. The answer has the same bits for any `n_jobs`.
     checkpoint : str or path-like, optional
         File in which `fit` keeps the last complete iteration, and from which it goes on if the file is there: with the same bits as a
-        run that was never cut. Only `tol`, `callback`, `n_jobs` and the form of the codes may then differ from those of the first
-        run. Remove the file to begin anew.
+        run that was never cut. Only `max_iter`, `tol`, `callback`, `n_jobs` and the form of the codes may then differ from those of
+        the first run. Remove the file to begin anew.
     callback : callable, optional
         Called with a `ConvolutionalProgress` after each iteration; return True to stop.
     sparse_output : bool, default=False
@@ -210,7 +210,7 @@ class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransfo
         Parameters
         ----------
         X : array of shape (n_samples, length), (n_samples, height, width) or (n_samples, n_channels, length)
-            Signals or images, one an entry of the first axis.
+            Real signals or images, one an entry of the first axis.
         y : None
             Ignored.
 

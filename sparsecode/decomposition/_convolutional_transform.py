@@ -18,6 +18,7 @@ from ..result import SolveResult, Status
 from ..solvers.convolutional.coder import Layout
 from ..solvers.convolutional.coding import CERTIFICATE, make_coder
 from ._rows import CompressedRows, DenseRows
+from ._signals import refusing
 from ._transform import floating, rows_dtype
 
 __all__ = ["SOLVERS", "ConvolutionalTransformer"]
@@ -110,7 +111,8 @@ class ConvolutionalTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin
     def _signals(self, X, *, reset):
         """Validated signals in single or double precision."""
         refuse_lazy(X, "X")
-        X = validate_data(self, X, dtype="numeric", allow_nd=True, reset=reset)
+        with refusing(self):
+            X = validate_data(self, X, dtype="numeric", allow_nd=True, reset=reset)
         if not reset and tuple(X.shape[1:]) != self._signal_shape:
             raise ValueError(
                 f"X holds signals of shape {tuple(X.shape[1:])}, but {type(self).__name__} was fitted to {self._signal_shape}; "

@@ -15,6 +15,7 @@ from .._validation import check_range, refuse_lazy
 from ..result import announce
 from ..solvers.dictionary.compression import solve_compression
 from ..solvers.dictionary.row_sums import second_moments
+from ._signals import refusing
 
 __all__ = ["KSparseCompression"]
 
@@ -168,7 +169,7 @@ class KSparseCompression(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            Calibration inputs, one a row; a memory-map is read block by block.
+            Real calibration inputs, one a row; a memory-map is read block by block.
         y : None
             Ignored.
 
@@ -189,7 +190,8 @@ class KSparseCompression(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def partial_fit(self, X, y=None):
         """Add calibration inputs to those before, and improve the factors by one pass.
 
-        The number of atoms stays as it was.
+        The number of atoms stays as it was. One pass is far less than `fit` does: call it again, with the same inputs in turn, until
+        ``certificate_`` is small. Inputs that come again count again, which changes nothing where all do so equally often.
 
         Parameters
         ----------
@@ -266,7 +268,8 @@ class KSparseCompression(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _inputs(self, X, reset):
         refuse_lazy(X, "X")
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
+        with refusing(self):
+            return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
 
     def _gram_of(self, X):
         gram = second_moments(X, self.n_jobs)

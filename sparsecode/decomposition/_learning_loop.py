@@ -150,15 +150,17 @@ def shortfall(estimator, of="passes"):
     """What to warn of after a fit, or a stream of batches: atoms that are not stationary, or closer than was asked for, codes that miss
     their certificate or have no entry at all; else nothing."""
     found, learner = [], estimator._learner
-    if estimator.tol is not None and estimator.status_ is Status.MAX_ITER:
+    if estimator.tol_ is not None and estimator.status_ is Status.MAX_ITER:
         count, more = (
             estimator.n_iter_,
-            "raise max_iter or batch_size" if estimator.method == "online" else "raise max_iter",
+            "raise batch_size, or max_iter where history_ still falls"
+            if estimator.method == "online"
+            else "raise max_iter",
         )
         if of == "batches":
             count, more = estimator.n_steps_, "give more batches, or larger ones"
         found.append(
-            f"relative stationarity {estimator.certificate_:.3e} after {count} {of}, tolerance {estimator.tol:.1e}: "
+            f"relative stationarity {estimator.certificate_:.3e} after {count} {of}, tolerance {estimator.tol_:.1e}: "
             f"{more}, loosen tol, or pass tol=None if the number of {of} is what you want."
         )
     bound = estimator.max_coherence

@@ -25,6 +25,7 @@ __all__ = [
     "make_learner",
     "mean_square",
     "strength",
+    "tolerance",
 ]
 
 METHODS = ("online", "mod", "ksvd", "aksvd")
@@ -32,6 +33,7 @@ BY_NAME = tuple(name for name in ALGORITHMS if name != "penalty")  # a penalty c
 _ALPHA_OVER_RMS = 1.2  # about the strength at which an atom must beat white noise as strong as the data
 _MEASURED = ("lasso", "threshold")  # not the elastic net, whose ridge does not scale with the data
 _BLOCK = 1 << 14  # signals read at a time where X is only measured
+_ONLINE_TOL, _WHOLE_TOL = 1e-2, 1e-3  # batches leave a floor
 _OF_TRANSFORM = {"n_components": None, "split_sign": False, "sparse_output": False, "n_jobs": None}
 _ONLINE_ONLY = {"batch_size": None, "forgetting": 3.0, "n_sweeps": 1, "shuffle": True}
 
@@ -46,6 +48,13 @@ def check_parameters(estimator, n_atoms, n_features):
                     f"signals at once; leave it at {default!r}, or use method='online'."
                 )
     refuse_coherence(estimator.max_coherence, n_atoms, n_features, estimator.positive_dict)
+
+
+def tolerance(estimator):
+    """What the certificate is held against: what is asked for, or by default what passes of the method reach."""
+    if estimator.tol != "auto":
+        return estimator.tol
+    return _ONLINE_TOL if estimator.method == "online" else _WHOLE_TOL
 
 
 def make_learner(estimator, X, random):

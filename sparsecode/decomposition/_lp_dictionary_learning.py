@@ -14,6 +14,7 @@ from .._estimators import all_or_nothing
 from .._validation import refuse_lazy
 from ..result import announce
 from ..solvers.dictionary.lp import dense_array, solve_lp
+from ._signals import refusing
 
 __all__ = ["LpDictionaryLearning"]
 
@@ -238,7 +239,8 @@ class LpDictionaryLearning(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         refuse_lazy(X, "X")
         foreign = is_array_api_obj(X) and not isinstance(X, np.ndarray)
         if not foreign and not str(getattr(X, "dtype", "")).startswith("complex"):
-            return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
+            with refusing(self):
+                return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
         X = dense_array(X, "X")
         if reset:
             self.n_features_in_ = X.shape[1]

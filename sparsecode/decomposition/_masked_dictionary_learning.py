@@ -26,6 +26,7 @@ from ._coders import make_coder
 from ._learning_loop import Learned, learn
 from ._masked_coder import MaskedCoder
 from ._masked_loop import Pace, masked_pass, measure
+from ._signals import refusing
 from ._transform import CodingTransformer, as_dictionary, rows_dtype
 
 __all__ = ["MaskedDictionaryLearning"]
@@ -219,7 +220,7 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            Signals, one a row, NaN where an entry is missing; a memory-map is read batch by batch.
+            Real signals, one a row, NaN where an entry is missing; a memory-map is read batch by batch.
         y : None
             Ignored.
 
@@ -299,14 +300,15 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
             return None
         identity = {
             "estimator": {"class": type(self).__name__},
-            "parameters": describe_parameters(self, _FREE),
+            "parameter": describe_parameters(self, _FREE),
             "data": describe_data(X),
         }
         return Checkpoint(self.checkpoint, identity)
 
     def _signals(self, X, reset):
         refuse_lazy(X, "X")
-        return validate_data(self, X, dtype="numeric", reset=reset, ensure_all_finite=self._finite_signals)
+        with refusing(self):
+            return validate_data(self, X, dtype="numeric", reset=reset, ensure_all_finite=self._finite_signals)
 
     def _learner_for(self, X, random):
         """A learner that has seen nothing yet, for signals like those of X."""

@@ -239,7 +239,7 @@ class ProbabilisticSparseCoding(CausesTransformer):
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            Signals, one a row; NaN where an entry is missing. A memory-map is read block by block.
+            Real signals, one a row; NaN where an entry is missing. A memory-map is read block by block.
         y : None
             Ignored.
 

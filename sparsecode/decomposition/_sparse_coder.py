@@ -11,6 +11,7 @@ from .._estimators import all_or_nothing
 from .._validation import as_count, refuse_lazy
 from ._coders import ALGORITHMS, DYNAMICS, make_coder
 from ._dct import overcomplete_dct
+from ._signals import refusing
 from ._transform import CodingTransformer, as_dictionary
 
 __all__ = ["SparseCoder"]
@@ -182,7 +183,7 @@ class SparseCoder(CodingTransformer):
         Parameters
         ----------
         X : array or CSR matrix of shape (n_samples, n_features)
-            Signals, one a row; only their width is used.
+            Real signals, one a row; only their width is used.
         y : None
             Ignored.
 
@@ -194,7 +195,8 @@ class SparseCoder(CodingTransformer):
         with all_or_nothing(self):
             self._validate_params()
             refuse_lazy(X, "X")
-            X = validate_data(self, X, accept_sparse="csr", dtype="numeric")
+            with refusing(self):
+                X = validate_data(self, X, accept_sparse="csr", dtype="numeric")
             self.components_ = self._dictionary(X.shape[1])
             self._coder(X.shape[1], self.components_.shape[0])
         return self

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from types import MethodType
 
 import numpy as np
 
@@ -10,9 +12,28 @@ from ..result import Status
 from ..solvers.dictionary.alternating import Pass
 from ._checkpoint import chained, describe_data
 from ._learning_loop import HISTORY, Learned, judged, record
-from ._learning_setup import make_learner, repeated
+from ._learning_setup import make_learner, repeated, tolerance
 
-__all__ = ["follow"]
+__all__ = ["OnlineOnly", "follow"]
+
+
+class OnlineOnly:
+    """A method for batches, which the method that keeps statistics has; for the others the error says what to do.
+
+    As `available_if` of scikit-learn, whose error has no room for that.
+    """
+
+    def __init__(self, function):
+        self.function, self.__doc__ = function, function.__doc__
+
+    def __get__(self, estimator, owner=None):
+        if estimator is None:
+            return self.function
+        if estimator.method != "online":
+            raise AttributeError(
+                f"{self.function.__name__} is for method='online'; method={estimator.method!r} takes all signals at once: use fit."
+            )
+        return MethodType(self.function, estimator)
 
 
 def follow(estimator, batches, task):
@@ -23,8 +44,7 @@ def follow(estimator, batches, task):
     checkpoint, seen, known = None, 0, ""
     learned, history = None, {name: [] for name in HISTORY}
     began = time.perf_counter()
-    for count, batch in enumerate(batches, 1):
-        X = estimator._signals(batch, reset=count == 1)
+    for count, (place, X) in enumerate(_filled(estimator, batches), 1):
         if count == 1 and estimator.checkpoint is not None:
             checkpoint = estimator._opened_checkpoint({"n_features": X.shape[1], "dtype": str(X.dtype)})
             if checkpoint.saved is not None:
@@ -37,7 +57,8 @@ def follow(estimator, batches, task):
                 _same_stream(checkpoint, known, count, seen)
             continue
         part = task.part("batch")
-        learned = estimator._step(X)
+        with _in_batch(place):
+            learned = estimator._step(X)
         progress = record(history, count, learned.last, time.perf_counter() - began, estimator._learner)
         if checkpoint is not None:
             _save(checkpoint, estimator, learned.last, history, known)
@@ -46,10 +67,36 @@ def follow(estimator, batches, task):
             learned = learned._replace(status=Status.INTERRUPTED)
             break
     if learned is None:
-        raise ValueError("batches is empty: a stream needs at least one batch of signals.")
+        raise ValueError("batches is empty: a stream needs at least one batch that holds a signal.")
     if count < seen:
         _same_stream(checkpoint, known, count, seen)
     return learned, history
+
+
+def _filled(estimator, batches):
+    """The place and the signals of every batch that holds any."""
+    if getattr(batches, "ndim", 0) == 2:
+        raise ValueError(
+            f"batches is one array of signals, of shape {tuple(batches.shape)}: pass its rows in batches, for example "
+            "np.array_split(X, 10), or use fit."
+        )
+    first = True
+    for place, batch in enumerate(batches, 1):
+        with _in_batch(place):
+            if np.shape(batch)[:1] == (0,):
+                continue
+            X = estimator._signals(batch, reset=first)
+        first = False
+        yield place, X
+
+
+@contextmanager
+def _in_batch(place):
+    """Say of errors which batch they are about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"batch {place} of batches: {error}") from error
 
 
 def _save(checkpoint, estimator, last, history, known):
@@ -76,6 +123,6 @@ def _back_in_stream(estimator, X, numbers, arrays):
     estimator.alpha_ = run["alpha"]
     learner.coder = repeated(estimator._coder(*learner.atoms.shape[::-1]))
     learner.restore(numbers["learner"], arrays)
-    learned = Learned(judged(Pass(**run["last"]), estimator.tol), 1, Pass(**run["last"]), {})
+    learned = Learned(judged(Pass(**run["last"]), tolerance(estimator)), 1, Pass(**run["last"]), {})
     estimator._store(learner, X, learned)
     return learned, run["history"], run["epoch"]

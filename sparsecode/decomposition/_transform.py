@@ -14,6 +14,7 @@ from .._warnings import warn
 from ..result import SolveResult, Status
 from ..solvers.dictionary.signals import dense_rows
 from ._rows import CompressedRows, DenseRows
+from ._signals import refusing
 
 __all__ = ["CodingTransformer", "as_dictionary", "floating"]
 
@@ -145,17 +146,12 @@ class CodingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def _atoms_and_signals(self, X):
         atoms = self._fitted_atoms()
         refuse_lazy(X, "X")
-        if hasattr(self, "n_features_in_"):
-            X = validate_data(
-                self,
-                X,
-                accept_sparse=self._sparse_signals,
-                dtype="numeric",
-                reset=False,
-                ensure_all_finite=self._finite_signals,
-            )
-        else:
-            X = check_array(X, accept_sparse=self._sparse_signals, input_name="X", estimator=self)
+        rules = {"accept_sparse": self._sparse_signals, "dtype": "numeric", "ensure_all_finite": self._finite_signals}
+        with refusing(self):
+            if hasattr(self, "n_features_in_"):
+                X = validate_data(self, X, reset=False, **rules)
+            else:
+                X = check_array(X, input_name="X", estimator=self, **rules)
         if X.shape[1] != atoms.shape[1]:
             raise ValueError(
                 f"X has {X.shape[1]} features, but the atoms of {type(self).__name__} have {atoms.shape[1]}: "

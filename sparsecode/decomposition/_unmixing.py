@@ -17,6 +17,7 @@ from .._validation import check_range, refuse_lazy
 from .._warnings import warn
 from ..result import Status
 from ..solvers.unmixing import LOSSES, abundances, band_scale, first_endmembers, unmix
+from ._signals import refusing
 from ._transform import floating
 
 __all__ = ["RobustUnmixing", "UnmixingProgress"]
@@ -53,7 +54,8 @@ class RobustUnmixing(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tran
 
     where ``rho(e)`` is ``e / 2`` (least squares), ``c^2 (1 - exp(-e / (2 c^2)))`` (correntropy), which stops to grow where a band
     is nothing but noise, or ``c sqrt(e)`` (the l2,1 norm of the residual), which grows more slowly. The scale c is the median of the
-    bands' errors; it is frozen before the fit ends, and from then on the objective never rises.
+    bands' errors, for correntropy no less than a hundredth of the size of the bands; it is frozen before the fit ends, and from then
+    on the objective never rises.
 
     Parameters
     ----------
@@ -119,6 +121,9 @@ class RobustUnmixing(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tran
     X may have negative entries, which noise makes; endmembers and abundances have none. The factorisation is known up to the order of
     endmembers, and not unique in general: pure pixels, and sparse abundances, make it so. The weight of a band plays no part in
     its own row of endmembers, so useless bands hold noise there too.
+
+    On clean data the bands' errors are those of the abundances alone, and would vanish with them. A scale that followed them would tell
+    bands apart by nothing but the order in which they fall; hence its floor, below which no band is distrusted.
 
     References
     ----------
@@ -187,7 +192,7 @@ class RobustUnmixing(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tran
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            Pixels, one a row; bands are columns.
+            Real pixels, one a row; bands are columns.
         y : None
             Ignored.
 
@@ -204,7 +209,8 @@ class RobustUnmixing(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tran
         task = FitTask.of_fit(self, self.max_iter)
         with all_or_nothing(self), worker_pool(self.n_jobs):
             refuse_lazy(X, "X")
-            X = floating(validate_data(self, X, dtype="numeric"))
+            with refusing(self):
+                X = floating(validate_data(self, X, dtype="numeric"))
             if X.shape[0] < self.n_components:
                 raise ValueError(
                     f"X has n_samples={X.shape[0]} pixels, too few for n_components={self.n_components} endmembers; lower n_components."
@@ -253,7 +259,8 @@ class RobustUnmixing(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tran
         """
         check_is_fitted(self)
         refuse_lazy(X, "X")
-        X = floating(validate_data(self, X, dtype="numeric", reset=False))
+        with refusing(self):
+            X = floating(validate_data(self, X, dtype="numeric", reset=False))
         with worker_pool(self.n_jobs):
             found = abundances(
                 np.ascontiguousarray(X, dtype=np.float64) / self._size,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from .._array import is_array_api_obj, to_numpy
 from .._validation import as_count
@@ -94,7 +95,9 @@ class DictionaryDisplay:
         Raises
         ------
         NotFittedError
-            If the estimator has no `components_` yet.
+            If the estimator is not fitted yet.
+        ValueError
+            If it has no `components_` even so: `from_components` draws any atoms.
 
         Examples
         --------
@@ -104,9 +107,13 @@ class DictionaryDisplay:
         >>> pca = PCA(16).fit(load_patches(n_patches=500, random_state=0))
         >>> display = DictionaryDisplay.from_estimator(pca)
         """
-        from sklearn.utils.validation import check_is_fitted
-
-        check_is_fitted(estimator, "components_")
+        check_is_fitted(estimator)
+        if not hasattr(estimator, "components_"):
+            atoms = "estimator.dictionary_.T" if hasattr(estimator, "dictionary_") else "atoms"
+            raise ValueError(
+                f"{type(estimator).__name__} has no components_ to draw; pass atoms, one a row, to the other constructor: "
+                f"DictionaryDisplay.from_components({atoms})."
+            )
         moves = hasattr(estimator, "code_shape_")  # kernels, which have a code at each place
         if atom_shape is None and moves:
             atom_shape = estimator.components_.shape[1:]

@@ -10,7 +10,8 @@
 
 Half-quadratic minimisation: each rho lies below a parabola in the residual whose weight, ``w_l = 2 rho'(e_l)``, falls with the error of
 the band. Given the weights, endmembers and abundances follow by coordinate descent. The scale c is the median of ``sqrt(e_l)``; once it
-is frozen, the objective never rises.
+is frozen, the objective never rises. For correntropy it is no less than a hundredth of the size of the bands: a median that vanishes on
+clean data would cut off half of the bands, whichever they are.
 
 Wang, Pan, Xiang and Zhu, "Robust hyperspectral unmixing with correntropy-based metric", 2015.
 Zhu, Wang, Xiang, Fan and Pan, "Effective spectral unmixing via robust representation and learning-based sparsity", 2014
@@ -33,6 +34,7 @@ __all__ = ["LOSSES", "SMOOTHING", "Unmixed", "abundances", "band_scale", "first_
 LOSSES = ("correntropy", "l21", "squared")
 SMOOTHING = 1e-4  # of abundances under a power below one, whose slope at zero would be infinite
 _LEAST = 1e-10  # of the largest weight, and of the energy of a band: floors that keep every system regular
+_CLEAN = 1e-4  # of the energy of the median band: errors that say nothing against a band
 _SETTLING = 50  # iterations, at most, in which scale and powers may change
 _REFRESH = 20  # iterations between two estimates of the powers
 _POWERS = 0.3, 1.0
@@ -121,7 +123,7 @@ def unmix(X, endmembers, *, loss, alpha, power, delta, max_iter, tol, n_jobs=Non
         gram, mixed = _moments(A, X, n_jobs)
         errors = _band_errors(energy, M, gram, mixed)
         if iteration <= settling:
-            scale = _scale(errors, energy)
+            scale = _scale(loss, errors, energy)
             if power is None and iteration % _REFRESH == 0:
                 powers = learned_powers(A)
         weights = _weights(loss, errors, scale)
@@ -188,9 +190,12 @@ def _band_errors(energy, M, gram, mixed):
     return np.maximum(errors, 0.0)
 
 
-def _scale(errors, energy):
-    """``c^2``, the median of the errors, but no less than rounding."""
-    return max(float(np.median(errors)), _LEAST * float(np.mean(energy)), np.finfo(float).tiny)
+def _scale(loss, errors, energy):
+    """``c^2``, the median of the errors, but no less than rounding; for correntropy, whose weights vanish, than clean data have."""
+    least = _LEAST * float(np.mean(energy))
+    if loss == "correntropy" and np.any(energy > 0):
+        least = max(least, _CLEAN * float(np.median(energy[energy > 0])))
+    return max(float(np.median(errors)), least, np.finfo(float).tiny)
 
 
 def _rho(loss, errors, scale):

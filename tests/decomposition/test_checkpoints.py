@@ -1,6 +1,8 @@
 """Laws of checkpoints: a run that was cut and goes on has the bits of one that was not; what does not fit is refused, and nothing lost."""
 
+import gc
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -264,8 +266,9 @@ def test_a_checkpoint_of_another_run_is_refused_and_nothing_is_lost(tmp_path, ch
     model = model_for(RUNS["online"]).fit(X)
     atoms = model.components_.copy()
     model.set_params(checkpoint=path, **parameters)
-    with pytest.raises(ValueError, match=f"checkpoint .*run.* {words}"):
+    with pytest.raises(ValueError, match=f"checkpoint .*run.* {words}") as caught:
         model.fit(data)
+    assert caught.type is ValueError
     assert path.read_bytes() == before
     np.testing.assert_array_equal(model.components_, atoms)
     assert model.n_features_in_ == 8
@@ -275,9 +278,31 @@ def test_a_checkpoint_of_another_run_is_refused_and_nothing_is_lost(tmp_path, ch
 def test_a_file_that_is_no_checkpoint_is_refused_and_left_alone(tmp_path, content):
     path = tmp_path / "notes"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="checkpoint .*notes.* cannot be read"):
+    with pytest.raises(
+        ValueError, match="checkpoint .*notes.* cannot be read: the file there is no checkpoint"
+    ) as caught:
         model_for(RUNS["online"], checkpoint=path).fit(X)
+    assert "unsafely" not in str(caught.value) and caught.value.__suppress_context__
     assert path.read_bytes() == content
+
+
+def test_arrays_of_another_program_are_no_checkpoint(tmp_path):
+    for save, name in ((np.savez, "arrays.npz"), (np.save, "array.npy")):
+        save(tmp_path / name, np.eye(3))
+        with pytest.raises(ValueError, match="the file there is no checkpoint of a learner"):
+            model_for(RUNS["online"], checkpoint=tmp_path / name).fit(X)
+
+
+def test_a_file_that_was_cut_short_is_refused_and_closed(tmp_path):
+    path = tmp_path / "run"
+    model_for(RUNS["online"], checkpoint=path, max_iter=CUT).fit(X)
+    path.write_bytes(path.read_bytes()[:-100])
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with pytest.raises(ValueError, match="or was cut short"):
+            model_for(RUNS["online"], checkpoint=path).fit(X)
+        gc.collect()
+    assert not [warning for warning in seen if issubclass(warning.category, ResourceWarning)]
 
 
 def test_objects_are_never_unpickled(tmp_path):

@@ -305,6 +305,13 @@ def test_a_run_cut_after_any_iteration_goes_on_with_the_same_bits(tmp_path, name
     assert (whole.history_["replaced"][-1] > 0) == (name == "replaced")
 
 
+@convolutional_runs
+def test_a_run_may_be_made_longer_than_it_was_meant_to_be(tmp_path, name):
+    model, X = run_for(name, checkpoint=tmp_path / "run", max_iter=CUT)
+    assert model.fit(X).n_iter_ == CUT
+    assert_same_run(model.set_params(max_iter=8).fit(X), run_for(name)[0].fit(X))
+
+
 def test_ctrl_c_amid_an_iteration_keeps_the_one_before(tmp_path, monkeypatch):
     from sparsecode.solvers.convolutional import learning
 
@@ -350,7 +357,11 @@ def test_a_run_that_converged_is_not_run_again_unless_more_is_asked_for(tmp_path
 
 @pytest.mark.parametrize(
     ("parameters", "factor", "words"),
-    [({"alpha": 0.2}, 1.0, "parameter alpha was"), ({"max_iter": 9}, 1.0, "max_iter was"), ({}, 2.0, "data digest")],
+    [
+        ({"alpha": 0.2}, 1.0, "parameter alpha was"),
+        ({"max_iter": 7}, 1.0, "has 8 iterations behind it, but max_iter=7"),
+        ({}, 2.0, "data digest"),
+    ],
 )
 def test_a_checkpoint_of_another_convolutional_run_is_refused(tmp_path, parameters, factor, words):
     model, X = run_for("windows", checkpoint=tmp_path / "run")

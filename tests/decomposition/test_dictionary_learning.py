@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -562,6 +563,41 @@ def test_a_stream_says_what_it_falls_short_of():
         DictionaryLearning(10, tol=1e-9, random_state=0).fit_stream([X[:40], X[40:]])
     with pytest.warns(ConvergenceWarning, match="no code has an entry"):
         DictionaryLearning(10, alpha=1e6, tol=None, random_state=0).fit_stream([X])
+
+
+def test_a_bad_batch_is_named_by_its_place():
+    X, _ = planted(90)
+    bad, far = X[40:].copy(), X[40:].copy()
+    bad[3, 2], far[5] = np.nan, 1e200
+    for batches, words in (
+        ([X[:40], bad], "batch 2 of batches: Input X contains NaN"),
+        ([X[:40], X[:0], X[40:, :19]], "batch 3 of batches: X has 19 features"),
+        ([X[:40], X[40:], far], r"batch 3 of batches: X has a row \(5\)"),
+        ([X[0], X[1]], "batch 1 of batches: Expected 2D array"),
+    ):
+        model = DictionaryLearning(10, tol=None, random_state=0)
+        with pytest.raises(ValueError, match=words):
+            model.fit_stream(batches)
+        assert not hasattr(model, "components_")
+
+
+def test_one_array_is_no_stream_of_batches():
+    X, _ = planted(90)
+    for data in (X, sp.csr_matrix(X)):
+        with pytest.raises(ValueError, match=r"of shape \(90, 20\): pass its rows in batches, .*array_split"):
+            DictionaryLearning(10).fit_stream(data)
+    stacked = DictionaryLearning(10, tol=None, random_state=0).fit_stream(X.reshape(2, 45, 20))
+    assert stacked.n_steps_ == 2
+
+
+def test_batches_without_a_signal_are_passed_over():
+    X, _ = planted(90)
+    model, plain = (DictionaryLearning(10, tol=None, random_state=0) for _ in range(2))
+    model.fit_stream([X[:0], X[:40], [], X[40:], sp.csr_matrix((0, 20))])
+    np.testing.assert_array_equal(model.components_, plain.fit_stream([X[:40], X[40:]]).components_)
+    assert model.history_["epoch"] == [1, 2]
+    with pytest.raises(ValueError, match="batches is empty"):
+        model.fit_stream([X[:0]])
 
 
 def test_an_atom_that_a_stream_never_uses_becomes_a_signal():

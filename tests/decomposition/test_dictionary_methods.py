@@ -110,14 +110,30 @@ def test_scaling_the_signals_leaves_the_atoms(method, scale):
         assert scaled.certificate_ == pytest.approx(model.certificate_, rel=1e-5)
 
 
+@every_method
+def test_the_default_tolerance_ends_no_fit_far_from_where_it_leads(method):
+    problem = make_dictionary_problem(1500, 20, 50, 3, random_state=1)
+    settings = {"method": method, "coder": "omp", "n_nonzero_coefs": 3, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = DictionaryLearning(50, **settings).fit(problem.data)
+    longest = DictionaryLearning(50, tol=None, **settings).fit(problem.data)
+    assert model.tol_ == (1e-2 if method == "online" else 1e-3)
+    assert longest.tol_ is None
+    found, most = (dictionary_recovery(problem.dictionary, each.components_) for each in (model, longest))
+    assert found >= most - 0.02
+    assert model.objective_ <= 1.2 * longest.objective_
+
+
 @alternating
 def test_a_stream_can_go_on_where_a_whole_data_set_ended(method):
     model = model_for(method).fit(X)
     before = model.components_
     assert not hasattr(model, "partial_fit")
-    with pytest.raises(AttributeError, match="partial_fit") as caught:
-        model.partial_fit(X)
-    assert "takes all signals at once: use fit" in str(caught.value.__cause__)
+    for name in ("partial_fit", "fit_stream"):
+        words = f"{name} is for method='online'; method='{method}' takes all signals at once: use fit"
+        with pytest.raises(AttributeError, match=words):
+            getattr(model, name)(X)
     pickle.loads(pickle.dumps(model)).set_params(method="online").partial_fit(X[:100])
     model.set_params(method="online").partial_fit(X[:100])
     assert 0 < np.abs(model.components_ - before).max() < 0.5

@@ -8,7 +8,7 @@ import scipy.linalg
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sparsecode import LpDictionaryLearning, Status
+from sparsecode import KSparseCompression, LpDictionaryLearning, Status
 from sparsecode.metrics import dictionary_distance, dictionary_recovery
 from sparsecode.solvers.dictionary import lp_dictionary
 from tests._backends import FOREIGN, get, put
@@ -321,3 +321,16 @@ def test_names_of_features_do_not_outlive_their_data():
     learner = LpDictionaryLearning(max_iter=1000, random_state=0).fit(pandas.DataFrame(X, columns=list("abc")))
     learner.fit((X + 1j)[:, :2])
     assert learner.n_features_in_ == 2 and not hasattr(learner, "feature_names_in_")
+
+
+def test_a_run_that_is_too_short_is_told_what_helps_a_dictionary():
+    X, _ = planted(n=6, n_signals=500)
+    short = [
+        (LpDictionaryLearning(max_iter=2, random_state=0), X),
+        (KSparseCompression(np.eye(6), n_components=4, n_nonzero_coefs=2, max_iter=1, tol=0.0, random_state=0), X),
+    ]
+    for learner, data in short:
+        with pytest.warns(ConvergenceWarning, match="raise max_iter, or loosen tol.$") as caught:
+            learner.fit(data)
+        assert learner.status_ is Status.MAX_ITER
+        assert "design" not in str(caught[0].message)

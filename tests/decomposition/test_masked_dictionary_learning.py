@@ -252,7 +252,7 @@ def test_a_run_that_was_cut_and_resumed_has_the_bits_of_one_that_was_not(tmp_pat
     assert (resumed.objective_, resumed.certificate_) == (whole.objective_, whole.certificate_)
     assert resumed.history_["objective"] == whole.history_["objective"]
     assert resumed.n_steps_ == whole.n_steps_ == 30
-    with pytest.raises(ValueError, match="max_iter was 6, and is now 7"):
+    with pytest.raises(ValueError, match="parameter max_iter was 6, and is now 7"):
         MaskedDictionaryLearning(20, checkpoint=path, **{**settings, "max_iter": 7}).fit(X)
 
 

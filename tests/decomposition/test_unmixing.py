@@ -85,6 +85,19 @@ def test_a_clean_scene_is_unmixed():
     assert angle < 3
 
 
+@pytest.mark.parametrize("factor", [1.0, 1e-6])
+def test_no_band_of_exact_data_is_distrusted(factor):
+    rng = np.random.default_rng(5)
+    endmembers = rng.random((3, 20))
+    X = factor * rng.dirichlet([0.3] * 3, 300) @ endmembers
+    model = RobustUnmixing(3).fit(X)
+    plain = RobustUnmixing(3, loss="squared").fit(X)
+    missed, least = (np.linalg.norm(X - each.inverse_transform(each.transform(X))) for each in (model, plain))
+    assert model.band_weights_.min() > 0.9
+    assert missed < 1.5 * least < 5e-3 * np.linalg.norm(X)
+    assert model.scale_ == pytest.approx(0.01 * band_scale(X), rel=1e-3)
+
+
 # ---------------------------------------------------------------- objective, step by step
 
 

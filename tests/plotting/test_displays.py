@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
-from sparsecode import SparseCoder, iht
+from sparsecode import KSparseCompression, Lasso, SparseCoder, iht
 from sparsecode.datasets import make_sparse_recovery
 from sparsecode.metrics import PhaseTransitionResult, l1_weak_threshold
 from sparsecode.plotting import DictionaryDisplay, PhaseTransitionDisplay, RecoveryDisplay
@@ -129,6 +129,18 @@ def test_an_estimator_shows_its_components():
     np.testing.assert_array_equal(DictionaryDisplay.from_estimator(pca).components, pca.components_)
     with pytest.raises(NotFittedError):
         DictionaryDisplay.from_estimator(PCA(4))
+
+
+def test_a_fitted_estimator_without_components_is_told_how_to_draw_its_atoms():
+    X = np.random.default_rng(0).standard_normal((60, 16))
+    layer = KSparseCompression(n_components=8, n_nonzero_coefs=4, tol=1.0).fit(X)
+    with pytest.raises(ValueError, match=r"KSparseCompression has no .*from_components\(estimator\.dictionary_\.T\)"):
+        DictionaryDisplay.from_estimator(layer)
+    assert DictionaryDisplay.from_components(layer.dictionary_.T).components.shape == (8, 16)
+    with pytest.raises(ValueError, match=r"Lasso has no components_ .*from_components\(atoms\)"):
+        DictionaryDisplay.from_estimator(Lasso(0.1).fit(X[:, 1:], X[:, 0]))
+    with pytest.raises(NotFittedError):
+        DictionaryDisplay.from_estimator(KSparseCompression())
 
 
 def test_order_by_usage_puts_the_atoms_first_that_codes_use_most():

@@ -22,6 +22,7 @@ from .coding import make_coder
 __all__ = ["ConvolutionalProgress", "LearnedAtoms", "centred_windows", "learn_atoms"]
 
 _SAME = 0.99  # cosine, at the best shift, from which two atoms are one
+_WATCHED = 25  # iterations; atoms that are of no use by then are left in peace
 _BLOCKS = 16  # of signals, each with statistics of its own
 _DRAWN = 32  # windows looked at for each atom that starts
 
@@ -101,11 +102,12 @@ def learn_atoms(
     run = _Run(signals, atoms, layout, lambda atoms: make_coder(solver, atoms, layout, alpha, **coding))
     if checkpoint is not None and checkpoint.saved is not None:
         run.restore(*checkpoint.saved)
+        checkpoint.within(run.iteration, max_iter, "iterations")
     began = time.perf_counter() - (run.history["seconds"][-1] if run.iteration else 0.0)
     stopped = False
     while True:
         if run.iteration:
-            watched = replace_dead and run.iteration <= max_iter // 2  # what nothing uses by then is left in peace
+            watched = replace_dead and run.iteration <= _WATCHED
             useless = _useless(run.coder, run.statistics) if watched else np.empty(0, dtype=np.int64)
             status = Status.INTERRUPTED if stopped else Status.MAX_ITER
             if tol is not None and run.certificate <= tol and useless.size == 0:

@@ -394,7 +394,6 @@ def _with_atoms(result, samples, whitener):
     norms = xp.astype(norms, atoms.dtype)
     filters = whitener.filters(result.coef) * norms
     dtype = samples.X.dtype
-    fields = {name: getattr(result, name) for name in result.__dataclass_fields__} | {
-        "coef": xp.astype(atoms / norms[:, None], dtype, copy=False)
-    }
+    fields = {name: getattr(result, name) for name in result.__dataclass_fields__}
+    fields["coef"] = xp.astype(atoms / norms[:, None], dtype, copy=False)
     return LpDictionary(**fields, filters=xp.astype(filters, dtype, copy=False))
