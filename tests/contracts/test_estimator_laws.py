@@ -272,11 +272,16 @@ def test_tables_of_pandas_give_numpys_fit_predictions_and_score(case):
     X, *y = case.data()
     rows = [f"sample {i}" for i in range(len(X))]
     frame = pd.DataFrame(X, index=rows, columns=[f"x{j}" for j in range(X.shape[1])])
-    series = [pd.Series(values, index=rows[::-1]) for values in y]
+    series = [
+        pd.Series(values, index=rows[::-1])
+        if np.ndim(values) == 1
+        else pd.DataFrame(values).set_axis(frame.columns[: values.shape[1]], axis=1)
+        for values in y
+    ]
     reference, model = clone(case.estimator).fit(X, *y), clone(case.estimator).fit(frame, *series)
     if not case.stateless:
         assert list(model.feature_names_in_) == list(frame.columns)
-    np.testing.assert_allclose(case.outcome(model, (frame,)), case.outcome(reference, (X,)), atol=1e-5)
+    np.testing.assert_allclose(case.outcome(model, (frame, *series)), case.outcome(reference, (X, *y)), atol=1e-5)
     if case.predicts:
         weights = np.arange(1.0, len(X) + 1)
         np.testing.assert_allclose(model.predict(frame), reference.predict(X), atol=1e-4)
