@@ -47,7 +47,7 @@ X = np.array(
 # Non-negative factorisations in least squares and in Kullback-Leibler divergence, and the one in Wasserstein distance, whose atoms are
 # products of distributions by construction.
 
-model = WassersteinDictionary(3, shape=(side, side), reg=0.01, random_state=0, max_iter=25, tol=0.05).fit(X)
+model = WassersteinDictionary(3, shape=(side, side), reg=0.01, random_state=0, tol=5e-3).fit(X)
 print(f"{model.status_.name} after {model.n_iter_} sweeps, {model.excess_ / n_images:.4f} above the least distance")
 found = {"transport": (model.components_, model.codes_)}
 for name, options in (

@@ -1,15 +1,17 @@
 """Class-based transport: sources of one class are sent to the same places.
 
-    minimise over plans P in U(a, b)   <C, P> + sum_(l,k) R_lk |P_l. / (n a_l) - P_k. / (n a_k)|_2 + the same for columns
+    minimise over plans P in U(a, b)   <C, P> + sum_(l,k) R_lk mean(a) |P_l. / a_l - P_k. / a_k|_2 + the same for columns
 
-over the edges of a graph on the sources and of one on the targets (with equal masses the rows are compared as they are). It is
-solved by the primal-dual hybrid gradient method with restarts,
+over the edges of a graph on the sources and of one on the targets, with the mean of the positive masses (with equal masses the rows
+are compared as they are). It is solved by the primal-dual hybrid gradient method with restarts,
 
     P  <- max(0, P - t (C + Dr'Z + (Dc'Y)' - f 1' - 1 g')),         B = 2 P_new - P_old
     Z  <- Z + s Dr B, each row cut to norm R_lk (Y likewise),       f <- f + s (a - B 1),   g <- g + s (b - B'1)
 
 and proved by linear programming duality: for Z and Y within their bounds the reduced cost ``C + Dr'Z + (Dc'Y)'`` has potentials (a hard
-c-transform of g) whose value is a lower bound of the minimum; the plan, rounded to the exact marginals, gives the upper one.
+c-transform of g) whose value is a lower bound of the minimum; the plan, rounded to the exact marginals, gives the upper one. Costs of
+a row or of a column alone move no plan: they are taken out first, so that the least entry of each is zero and so is a bound on the
+minimum, and the gap is relative to what the plan costs above that.
 
 The program is that of Rahbar, Panahi, Chehreghani, Dubhashi and Krim, "Recovery bounds on class-based optimal transport: a
 sum-of-norms regularization framework", 2023 (arXiv 1903.03850).
@@ -38,7 +40,9 @@ _NAME = "relative duality gap"
 _CHECK = 50  # steps between certificates
 _RESTART = 0.3  # share of the gap at the last restart at which the next is due
 _DENSE = 1500  # nodes of a graph whose largest eigenvalue is computed densely
-_ROUNDING = 1e-14
+_ROUNDING = 1e-15
+_LOW = 0.1  # quantile of the positive costs that is their unit: of pairs that a plan might use, not of those that none does
+_HIGH = 100.0  # costs above it, in this unit, do not set the first steps
 
 
 class Edges(NamedTuple):
@@ -81,15 +85,20 @@ class _State(NamedTuple):
 
 
 class ClassProblem:
-    """The program with costs between 0 and 1, for positive masses of total one."""
+    """The program for positive masses of total one and costs whose least entry in every row and column is zero."""
 
     def __init__(self, cost, masses: Masses, rows: Edges, columns: Edges, shape):
         self.masses, self.shape, self.a, self.b = masses, shape, masses.a, masses.b
-        self.least, self.unit = float(np.min(cost)), float(np.ptp(cost))
-        self.unit = self.unit if self.unit > 0 else 1.0
-        self.cost = (cost - self.least) / self.unit
+        above = cost.min(axis=1)
+        beside = (cost - above[:, None]).min(axis=0)
+        centred = cost - above[:, None] - beside
+        rounding = 4.0 * np.finfo(np.float64).eps * (np.abs(cost) + np.abs(above)[:, None] + np.abs(beside))
+        centred[centred <= rounding] = 0.0
+        positive = centred[centred > 0]
+        self.unit = float(np.quantile(positive, _LOW)) if positive.size else 1.0
+        self.cost, self.least = centred / self.unit, float(self.a @ above + self.b @ beside)
         self.rows, self.columns = (Edges(edges.differences, edges.weights / self.unit) for edges in (rows, columns))
-        self.scale = float(self.a @ self.cost @ self.b)
+        self.blur = sum(float(np.sum(part.weights)) / part.differences.shape[1] for part in (self.rows, self.columns))
         self._known: list[Any] = []
 
     def reduced(self, Z, Y):
@@ -106,10 +115,9 @@ class ClassProblem:
         g = np.min(reduced - f[:, None], axis=0)
         objective = self.objective(plan)
         gap = objective - float(self.a @ f + self.b @ g)
-        gap = gap if gap > _ROUNDING * reduced.size**0.5 else 0.0
-        proof = Certificate(
-            relative(gap, self.scale), np.asarray(self.masses.total * (self.unit * objective + self.least)), _NAME, plan
-        )
+        terms = objective + float(self.a @ np.abs(f) + self.b @ np.abs(g)) + self.blur
+        value = relative(gap if gap > _ROUNDING * terms else 0.0, max(objective, 1.0))
+        proof = Certificate(value, np.asarray(self.masses.total * (self.unit * objective + self.least)), _NAME, plan)
         self._known = [*self._known[-1:], proof]
         return proof
 
@@ -149,9 +157,9 @@ def class_transport(
 ) -> SolveResult:
     """Find the cheapest plan that pays for differences between chosen pairs of rows, or of columns.
 
-    The problem is ``minimise over P in U(a, b): <C, P> + sum_(l,k) R_lk |P_l. / (n a_l) - P_k. / (n a_k)|`` with the Euclidean
-    norm, and the same for columns with S and b. Norms are not squared: rows coincide exactly from some strength on. It is convex,
-    solved by a restarted primal-dual method, and certified by linear programming duality.
+    The problem is ``minimise over P in U(a, b): <C, P> + sum_(l,k) R_lk mean(a) |P_l. / a_l - P_k. / a_k|`` with the Euclidean
+    norm and the mean of the positive masses, and the same for columns with S and b. Norms are not squared: rows coincide exactly from
+    some strength on. It is convex, solved by a restarted primal-dual method, and certified by linear programming duality.
 
     Parameters
     ----------
@@ -166,7 +174,8 @@ def class_transport(
     max_iter : int, default=20_000
         Steps, each of a few passes over the plan and over the rows and columns that are joined.
     tol : float, default=1e-6
-        Tolerance of the duality gap, relative to the cost (above its smallest entry) of the independent plan.
+        Tolerance of the duality gap, relative to the objective above what all plans pay (the least entry of each row, then of each
+        column), or to the tenth percentile of the costs above that where it is larger.
     callback : callable, optional
         Called with a `Progress` at each certificate; return True to stop.
 
@@ -266,7 +275,8 @@ def _steps(problem):
     rows, columns = problem.rows.curvature(), problem.columns.curvature()
     size = np.sqrt(n + m + rows + columns)
     state = anchor = average = problem.start()
-    weight = np.sqrt(np.linalg.norm(problem.cost) / (np.linalg.norm(problem.a) + np.linalg.norm(problem.b))) or 1.0
+    costs, masses = np.minimum(problem.cost, _HIGH), np.linalg.norm(problem.a) + np.linalg.norm(problem.b)
+    weight = np.sqrt(np.linalg.norm(costs) / masses) or 1.0
     best = problem.judge(state)
     reached, count = float(best.value), 0
     yield State(best.point)

@@ -52,7 +52,7 @@ class ClassTransport(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Attributes
     ----------
     plan_ : ndarray of shape (n, m)
-        The plan, of total mass one, with exact marginals.
+        The plan, of total mass one, in float64: with exact marginals.
     sources_ : ndarray of shape (n, n_features)
         The source points.
     images_ : ndarray of shape (n, n_features)
@@ -62,7 +62,7 @@ class ClassTransport(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     objective_ : float
         The minimum.
     certificate_ : float
-        Duality gap, relative to the cost of the independent plan above the smallest cost.
+        Duality gap, relative to the objective above what all plans pay; see `sparsecode.transport.class_transport`.
     status_ : Status
         How `fit` ended.
     history_ : dict of str to list
@@ -141,7 +141,7 @@ class ClassTransport(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Y : array of shape (m, n_features)
             Targets, one a row.
         labels : array of shape (n,), optional
-            Classes of the sources, of any kind; -1 and None stand for unknown.
+            Classes of the sources, of any one kind; -1, None and NaN stand for unknown.
         target_labels : array of shape (m,), optional
             Classes of the targets.
 
@@ -199,14 +199,20 @@ class ClassTransport(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         size = points.shape[0]
         if labels is None:
             return sp.csr_array((size, size))
-        labels = column_or_1d(labels, warn=False)
+        labels = column_or_1d(labels if hasattr(labels, "dtype") else np.array(labels, dtype=object), warn=False)
         if labels.size != size:
             raise ValueError(f"{name} has {labels.size} entries; it needs one for each of {size} points.")
-        unknown = np.array([label is None or label == -1 for label in labels.tolist()])
-        _, codes = np.unique(np.where(unknown, "", labels.astype(str)), return_inverse=True)
+        unknown = np.array([label is None or label == -1 or label != label for label in labels.tolist()])
+        codes = np.full(size, -1)
+        try:
+            codes[~unknown] = np.unique(labels[~unknown], return_inverse=True)[1]
+        except TypeError as error:
+            raise ValueError(
+                f"{name} mixes kinds of labels that have no order ({error}); make them all strings."
+            ) from error
         if self.n_neighbors is None:
             known = np.flatnonzero(~unknown)
-            members = sp.csr_array((np.ones(known.size), (known, codes[known])), shape=(size, codes.max() + 1))
+            members = sp.csr_array((np.ones(known.size), (known, codes[known])), shape=(size, 1 + codes.max(initial=0)))
             return sp.csr_array(members @ members.T)
         graph = sp.lil_array((size, size))
         for code in np.unique(codes[~unknown]):

@@ -9,7 +9,10 @@ descent with proximal regularisation solves ``min over V: sum_j W_reg(x_j, A(V)_
     min over G    sum_j H_j(g_j) + R(-A'G),      H_x(g) = reg <x, log(K exp(g / reg))> + const,   K = exp(-C / reg)
     V(G) = projection of V_old - A'G / rho on simplices,       gradient   exp(g / reg) K'(x / K exp(g / reg)) - A(V(G))
 
-which ends when a rigorous bound on the duality gap is small beside ``rho |V - V_old|^2``.
+which ends when a rigorous bound on the duality gap is small beside ``rho |V - V_old|^2``. Strengths are given for the mean of the
+distances over signals, so that more signals of the same kind change nothing. The certificate of factors and codes takes one such step of
+every block from that very point, with a strength of its own: ``rho |V - V_old|``, a bound on the gap included, is zero only where no
+block has a direction of descent.
 
 Kwon and Lyu, "Complexity of block coordinate descent with proximal regularization and applications to Wasserstein CP-dictionary
 learning", 2023 (arXiv 2306.02420).
@@ -18,6 +21,7 @@ learning", 2023 (arXiv 2306.02420).
 from __future__ import annotations
 
 from functools import reduce
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +44,7 @@ __all__ = [
     "learn_factors",
     "on_simplex",
     "product_atoms",
+    "stationarity",
 ]
 
 _SHARE = 0.1  # of rho |V - V_old|^2 that the duality gap of a block may be
@@ -50,6 +55,8 @@ _STEPS, _SOON, _LATER = (
 )  # of L-BFGS in a block; between looks at the gap, and after a look that cost a proof
 _SWEEPS = 20  # that may polish a plan for the proof of a gap
 _TINY = 1e-300
+_REFERENCE = 1.0  # strength of the certificate's steps: the largest cost, so that no point is near by its weakness
+_NEAR, _OFTEN = 2.0, 10  # a certificate is due where a sweep moves less than so many tolerances, and after so many
 
 
 def on_simplex(block):
@@ -160,6 +167,10 @@ class Codes(NamedTuple):
     def adjoint(self, G):
         return self.atoms @ G.T
 
+    def units(self, n_signals):
+        """Strength and length of steps in the sum over signals for those in the mean; each signal has codes of its own."""
+        return 1.0, float(np.sqrt(n_signals))
+
 
 class Factor(NamedTuple):
     """The signals as a function of one factor (I_k, R)."""
@@ -178,6 +189,10 @@ class Factor(NamedTuple):
         tensor = tensor.reshape(G.shape[0], self.grid[self.k], -1)
         beside = product_atoms(self.others).T if self.others else np.ones((1, self.codes.shape[0]))
         return np.einsum("nir,rn->ir", tensor @ beside, self.codes)
+
+    def units(self, n_signals):
+        """Strength and length of steps in the sum over signals for those in the mean."""
+        return float(n_signals), float(n_signals)
 
 
 class Block(NamedTuple):
@@ -229,46 +244,61 @@ def block_step(distance, linear, block, G, rho, tol) -> Block:
 
 
 class Fit(NamedTuple):
-    """Where the sweeps are; `moved` bounds how far the last one, solved exactly, would have moved a block, times rho."""
+    """Where the sweeps are, and potentials from which those of this place are near."""
 
     factors: list
     codes: np.ndarray  # (R, N)
     G: np.ndarray
-    moved: float
     objective: float  # an upper bound, by a plan
 
 
-def _moved(rho, step, old):
-    """The block is strongly convex: its gap says how far the exact minimiser can be."""
-    return rho * float(np.linalg.norm(step.block - old)) + float(np.sqrt(2.0 * rho * step.gap))
+def _proximal(distance, linear, block, G, rho, tol):
+    """A block's step, and a bound on rho times the length of the exact one, whose distance its gap bounds."""
+    strength, size = linear.units(distance.X.shape[0])
+    rho = rho * strength
+    step = block_step(distance, linear, block, G, rho, tol * size)
+    length = rho * float(np.linalg.norm(step.block - block)) + float(np.sqrt(2.0 * rho * step.gap))
+    return step, length / size
+
+
+def _factor(k, factors, codes, grid):
+    return Factor(k, [*factors[:k], *factors[k + 1 :]], codes, grid)
+
+
+def stationarity(distance, fit, tol) -> Certificate:
+    """The longest step of any block from these factors and codes, none of which moves before the others."""
+    blocks = [(_factor(k, fit.factors, fit.codes, distance.grid), factor) for k, factor in enumerate(fit.factors)]
+    blocks.append((Codes(product_atoms(fit.factors)), fit.codes))
+    lengths = [_proximal(distance, linear, block, fit.G, _REFERENCE, tol)[1] for linear, block in blocks]
+    return Certificate(np.asarray(max(lengths)), np.asarray(fit.objective), "stationarity", fit)
 
 
 def _sweeps(distance, factors, codes, rho, tol):
     """Yield one state after another: a sweep takes every factor in turn, then the codes."""
-    G = np.zeros_like(distance.X)
-    yield State(Fit(list(factors), codes, G, np.inf, np.inf), chosen=True)
-    factors = list(factors)
-    while True:
-        moved = 0.0
+    factors, G = list(factors), np.zeros_like(distance.X)
+    yield State(Fit(list(factors), codes, G, np.inf), certify=False)
+    for sweep in count(1):
+        longest = 0.0
         for k, factor in enumerate(factors):
-            linear = Factor(k, [*factors[:k], *factors[k + 1 :]], codes, distance.grid)
-            step = block_step(distance, linear, factor, G, rho, tol)
-            factors[k], G = step.block, step.G
-            moved = max(moved, _moved(rho, step, factor))
+            step, length = _proximal(distance, _factor(k, factors, codes, distance.grid), factor, G, rho, tol)
+            factors[k], G, longest = step.block, step.G, max(longest, length)
         over = Codes(product_atoms(factors))
-        step = block_step(distance, over, codes, G, rho, tol)
-        moved, codes, G = max(moved, _moved(rho, step, codes)), step.block, step.G
+        step, length = _proximal(distance, over, codes, G, rho, tol)
+        codes, G, longest = step.block, step.G, max(longest, length)
         Y = over.apply(codes)
         objective = float(np.sum(G * Y)) - distance.conjugate(G)[0] + step.gap
-        yield State(Fit(list(factors), codes, G, moved, objective), chosen=True)
+        near = (
+            min(1.0, _REFERENCE / rho) * longest <= _NEAR * tol
+        )  # lengths rise with the strength, and steps become shorter
+        yield State(Fit(list(factors), codes, G, objective), certify=near or sweep % _OFTEN == 0, chosen=True)
 
 
 def learn_factors(distance, factors, codes, rho, *, max_iter, tol, callback=None) -> SolveResult:
-    """A `Fit` in `coef`; the certificate is the distance from a stationary point that the proximal terms prove."""
+    """A `Fit` in `coef`, with its stationarity for a certificate."""
     with single_threaded_blas():
         return drive(
             _sweeps(distance, factors, codes, rho, tol),
-            lambda fit: Certificate(np.asarray(fit.moved), np.asarray(fit.objective), "stationarity", fit),
+            lambda fit: stationarity(distance, fit, tol),
             max_iter=max_iter,
             tol=tol,
             callback=callback,
@@ -279,11 +309,11 @@ def codes_of(distance, atoms, rho, *, max_iter, tol):
     """Codes (R, N) over fixed atoms by proximal points, and how far from stationary they are."""
     linear, G = Codes(atoms), np.zeros_like(distance.X)
     codes = np.full((atoms.shape[0], distance.X.shape[0]), 1.0 / atoms.shape[0])
-    moved = np.inf
+    length = np.inf
     with single_threaded_blas():
         for _ in range(max_iter):
-            step = block_step(distance, linear, codes, G, rho, tol)
-            moved, codes, G = _moved(rho, step, codes), step.block, step.G
-            if moved <= tol:
+            step, length = _proximal(distance, linear, codes, G, rho, tol)
+            codes, G = step.block, step.G
+            if length <= tol:
                 break
-    return codes, moved
+    return codes, length

@@ -48,6 +48,9 @@ class Bilinear(NamedTuple):
     def moments(self, plan):
         return -self.X.T @ (plan @ self.Y)
 
+    def squares(self, rows, columns):
+        return np.outer(rows @ self.X**2, columns @ self.Y**2)
+
 
 class Mixture(NamedTuple):
     """Costs that were given, one matrix for each coefficient."""
@@ -63,6 +66,15 @@ class Mixture(NamedTuple):
 
     def moments(self, plan):
         return np.tensordot(self.costs, plan, axes=2)
+
+    def squares(self, rows, columns):
+        """Without the parts of the source alone and of the target alone, which move no plan."""
+        made = np.empty(self.shape)
+        for k, cost in enumerate(self.costs):
+            centred = cost - (cost @ columns)[:, None]
+            centred -= rows @ centred
+            made[k] = rows @ centred**2 @ columns
+        return made
 
 
 class Evaluation(NamedTuple):
@@ -83,6 +95,7 @@ class InverseProblem:
         self.observed = family.moments(coupling)
         self.entropy = reg * float(np.sum(xlogy(coupling, coupling)))
         self.independent = np.outer(rows, columns)
+        self.metric = _metric(family, rows, columns)
         self.at_zero = self.entropy - reg * float(np.sum(xlogy(self.independent, self.independent)))
         self.inner = _LOOSE
         self._inner_plan = WarmPlan(rows, columns, reg)
@@ -190,8 +203,8 @@ def inverse_transport(
     Notes
     -----
     Parts of a cost that depend on the source alone, or on the target alone, move no plan: points are centred, and
-    ``sum_k q_k (x_k - y_k)^2`` is the same as the diagonal ``theta = 2 diag(q)``. Columns of very different size make FISTA slow;
-    scale them first.
+    ``sum_k q_k (x_k - y_k)^2`` is the same as the diagonal ``theta = 2 diag(q)``. Units do not matter to the method: costs s times
+    as large, at a strength s times as large, take the same steps. They matter to the penalty, which favours large features.
 
     References
     ----------
@@ -241,28 +254,40 @@ def inverse_path(problem, alphas, **options) -> RegularizationPath:
 
 
 def _steps(problem, alpha, start):
-    """FISTA: yield one theta after another; the step is found by trying, the momentum dropped when it leads uphill."""
+    """FISTA: yield one theta after another; the step is found by trying, the momentum dropped when it leads uphill.
+
+    Lengths are measured in the metric of the problem, in which no unit of a feature or of a cost is left.
+    """
     theta = ahead = start
-    momentum, curvature = 1.0, 1.0 / problem.reg
+    metric, momentum, curvature = problem.metric, 1.0, 1.0 / problem.reg
     yield State(theta)
     while True:
         here = problem.at(ahead)
         while True:
-            forward = ahead - here.gradient / curvature
-            forward = np.sign(forward) * np.maximum(np.abs(forward) - alpha / curvature * problem.weights, 0.0) + 0.0
+            step = 1.0 / (curvature * metric)
+            forward = ahead - step * here.gradient
+            forward = np.sign(forward) * np.maximum(np.abs(forward) - alpha * step * problem.weights, 0.0) + 0.0
             move = forward - ahead
-            bound = here.loss + np.sum(here.gradient * move) + 0.5 * curvature * np.sum(move**2)
+            length = 0.5 * curvature * np.sum(metric * move**2)
+            bound = here.loss + np.sum(here.gradient * move) + length
             if problem.at(forward).loss <= bound + problem.blur() or curvature > 1e300:
                 break
             curvature *= 2.0
-        if 0.5 * curvature * np.sum(move**2) > 10.0 * problem.blur():  # else the test says nothing of the curvature
+        if length > 10.0 * problem.blur():  # else the test says nothing of the curvature
             curvature *= 0.9
-        if np.sum((ahead - forward) * (forward - theta)) > 0:
+        if np.sum(metric * (ahead - forward) * (forward - theta)) > 0:
             momentum = 1.0
         following = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * momentum**2))
         ahead = forward if momentum == 1.0 else forward + (momentum - 1.0) / following * (forward - theta)
         theta, momentum = forward, following
         yield State(theta)
+
+
+def _metric(family, rows, columns):
+    """Second moments of the costs under independence: reg times the curvature of each coefficient at zero; one for constant costs."""
+    with np.errstate(over="ignore", under="ignore"):
+        squares = family.squares(rows, columns)
+    return np.where((squares > 0) & np.isfinite(squares), squares, 1.0)
 
 
 def pose_inverse(coupling, costs, reg, penalty_weights) -> InverseProblem:

@@ -246,7 +246,8 @@ class InverseTransport(BaseEstimator):
         -------
         float
             ``max |H[S^c, S] H[S, S]^-1 sign(theta[S])|`` with H the Hessian of the misfit and S the support: below 1 the support is
-            found, above it is not, whatever the number of pairs.
+            found, above it is not, whatever the number of pairs. Infinite where the Hessian on the support is singular: the plan is
+            nearly a matching, and says nothing of it.
         """
         check_is_fitted(self)
         X, Y, _ = self._pairs(X, Y, reset=False)

@@ -20,6 +20,7 @@ from ._neural import NeuralTransport, Settings, adapted, sliced_distance
 
 __all__ = ["NeuralSparseMap"]
 
+_WEAK = 1e-3  # strength that rounds start from where alpha is zero
 _SMALL = 0.1  # of the size of an unpenalised displacement: what counts as moved, unless told
 
 
@@ -39,7 +40,7 @@ class NeuralSparseMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     ----------
     alpha : float, default=0.01
         Strength of the penalty, in units of the pooled variance of the samples (``"l1"``: of their standard deviation); where
-        `n_displaced` is given, the one to start from.
+        `n_displaced` is given, the one to start from (0.001 in place of 0).
     penalty : {"l0", "l1"}, default="l0"
         The smooth count, or the sum of absolute displacements.
     n_displaced : float, optional
@@ -103,9 +104,10 @@ class NeuralSparseMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Notes
     -----
     The saddle point is not convex, and no certificate exists: judge a map by ``sliced_distance_`` and ``n_displaced_``, which come from
-    points that training never saw, and by `score` on more of them. Displacements are small, not zero, where the penalty acts. The network
-    psi enforces the distribution of the targets, and the penalty works against it: asking for many fewer features than really move ends
-    at a large strength and a poor map, which the sliced distance shows.
+    points that no step was trained on. With `n_displaced` they have chosen the strength, and flatter the map: there, judge by `score`
+    on points of your own. Displacements are small, not zero, where the penalty acts. The network psi enforces the distribution of the
+    targets, and the penalty works against it: asking for many fewer features than really move ends at a large strength and a poor map,
+    which the sliced distance shows.
 
     References
     ----------
@@ -213,13 +215,14 @@ class NeuralSparseMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return False
         if self.width is None:
             model.settings = model.settings._replace(width=_SMALL * model.size() or 1.0)
-        if self.alpha == 0:
+        strength = float(self.alpha) or (0.0 if self.n_displaced is None else _WEAK)
+        if not strength:
             return True
         start = model.saved()
-        if not model.train(self.n_steps, float(self.alpha)):
+        if not model.train(self.n_steps, strength):
             model.restore(start)
             return False
-        self.alpha_ = float(self.alpha)
+        self.alpha_ = strength
         if self.n_displaced is not None:
             width = model.settings.width
             self.alpha_, fine = adapted(

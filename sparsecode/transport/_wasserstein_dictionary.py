@@ -20,7 +20,7 @@ from ._cp_dictionary import GridDistance, codes_of, learn_factors, product_atoms
 
 __all__ = ["WassersteinDictionary"]
 
-_CODE_STEPS, _CODE_RHO = 200, 0.1  # proximal points of `transform`, and their strength beside that of the fit
+_CODE_STEPS, _CODE_RHO = 200, 0.05  # proximal points of `transform`, and their strength
 
 
 class WassersteinDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -45,16 +45,16 @@ class WassersteinDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         Strength of the entropy, in units of the largest cost on the grid; at least 0.002.
     ground_cost : {"sqeuclidean", "cityblock"}, default="sqeuclidean"
         Cost of moving mass on the grid, divided by its largest value.
-    rho : float, default=0.5
-        Strength of the proximal terms: larger for surer, smaller steps.
+    rho : float, default=0.05
+        Strength of the proximal terms beside the mean distance of the signals: larger for surer, smaller steps.
     max_iter : int, default=100
         Sweeps over all blocks.
-    tol : float, default=1e-2
+    tol : float, default=1e-3
         Tolerance of ``certificate_``.
     random_state : int, RandomState or None, default=None
         What the first factors are drawn from.
     callback : callable, optional
-        Called with a `Progress` after each sweep; return True to stop.
+        Called with a `Progress` at each certificate, ten sweeps apart or less; return True to stop.
 
     Attributes
     ----------
@@ -72,7 +72,9 @@ class WassersteinDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         The objective above its least value for any dictionary: signals are nearest to blurred copies of themselves, not to
         themselves, and distances to those are below zero.
     certificate_ : float
-        Rho times the most that a sweep with exactly minimised blocks would move one: zero at a stationary point.
+        How far any block, the others as they are, would move against a proximal term of strength one beside the mean distance
+        (of codes the root mean square over signals; the largest cost is one): zero at a stationary point. Where that block goes,
+        the mean distance is at most ``sqrt(2 n_components)`` times as much above the least that it could reach.
     status_ : Status
         How `fit` ended.
     history_ : dict of str to list
@@ -94,8 +96,8 @@ class WassersteinDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     Notes
     -----
     Signals are scaled to a total of one. The problem is not convex: what is found depends on the start, and the certificate proves a
-    stationary point. Entropic distances are least at blurred copies of the signals, so atoms come out blurred by about the square root of
-    `reg` (squared distances, in units of the largest).
+    stationary point of every block, from the factors and codes alone. Entropic distances are least at blurred copies of the signals, so
+    atoms come out blurred by about the square root of `reg` (squared distances, in units of the largest).
 
     References
     ----------
@@ -132,9 +134,9 @@ class WassersteinDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         shape=None,
         reg=0.02,
         ground_cost="sqeuclidean",
-        rho=0.5,
+        rho=0.05,
         max_iter=100,
-        tol=1e-2,
+        tol=1e-3,
         random_state=None,
         callback=None,
     ):
@@ -212,14 +214,13 @@ class WassersteinDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         atoms = self.components_.astype(np.float64)
         codes, worst = np.empty((X.shape[0], atoms.shape[0]), dtype=X.dtype), 0.0
         for j in range(X.shape[0]):
-            rho = _CODE_RHO * float(self.rho)
-            found, moved = codes_of(
-                self._distance(X[j : j + 1]), atoms, rho, max_iter=_CODE_STEPS, tol=0.1 * float(self.tol)
-            )
-            codes[j], worst = found[:, 0], max(worst, moved)
+            distance = self._distance(X[j : j + 1])
+            found, length = codes_of(distance, atoms, _CODE_RHO, max_iter=_CODE_STEPS, tol=0.5 * float(self.tol))
+            codes[j], worst = found[:, 0], max(worst, length)
         if not worst <= self.tol:
             warn(
-                f"codes are {worst:.1e} from stationary, tolerance {self.tol:.1e}: raise tol or rho.",
+                f"codes are {worst:.1e} from stationary after {_CODE_STEPS} steps, tolerance {self.tol:.1e}: "
+                "raise reg, which makes distances smoother.",
                 ConvergenceWarning,
             )
         return codes

@@ -270,13 +270,15 @@ def test_every_kind_of_design_gives_the_same_fit(case, kind, fit_intercept):
 def test_tables_of_pandas_give_numpys_fit_predictions_and_score(case):
     pd = pytest.importorskip("pandas")
 
-    def table(values, **labels):
-        return (pd.Series if values.ndim == 1 else pd.DataFrame)(values, **labels)
+    def table(values, index):
+        if values.ndim == 1:
+            return pd.Series(values, index=index)
+        return pd.DataFrame(values, index=index, columns=columns[: values.shape[1]])
 
     data = case.data()
     rows, columns = [f"sample {i}" for i in range(len(data[0]))], [f"x{j}" for j in range(data[0].shape[1])]
     frame = pd.DataFrame(data[0], index=rows, columns=columns)
-    tables = [frame, *(table(values, index=np.arange(len(values))[::-1]) for values in data[1:])]
+    tables = [frame, *(table(values, np.arange(len(values))[::-1]) for values in data[1:])]
     reference, model = clone(case.estimator).fit(*data), clone(case.estimator).fit(*tables)
     if not case.stateless:
         assert list(model.feature_names_in_) == columns

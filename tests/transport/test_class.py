@@ -32,12 +32,9 @@ def by_cvxpy(cost, rows, columns, a, b):
     plan = cvxpy.Variable(cost.shape, nonneg=True)
     n, m = cost.shape
     terms = [cvxpy.sum(cvxpy.multiply(cost, plan))]
-    terms += [rows[l, k] * cvxpy.norm(plan[l] / (n * a[l]) - plan[k] / (n * a[k])) for l in range(n) for k in range(l)]
-    terms += [
-        columns[l, k] * cvxpy.norm(plan[:, l] / (m * b[l]) - plan[:, k] / (m * b[k]))
-        for l in range(m)
-        for k in range(l)
-    ]
+    A, B = a.mean() / a, b.mean() / b
+    terms += [rows[l, k] * cvxpy.norm(A[l] * plan[l] - A[k] * plan[k]) for l in range(n) for k in range(l)]
+    terms += [columns[l, k] * cvxpy.norm(B[l] * plan[:, l] - B[k] * plan[:, k]) for l in range(m) for k in range(l)]
     marginals = [cvxpy.sum(plan, axis=1) == a, cvxpy.sum(plan, axis=0) == b]
     return cvxpy.Problem(cvxpy.Minimize(sum(terms)), marginals).solve(solver="CLARABEL")
 
@@ -53,6 +50,51 @@ def test_the_minimum_is_that_of_an_interior_point_method(alpha, equal):
     np.testing.assert_allclose(result.coef.sum(axis=1), a, atol=1e-14)
     np.testing.assert_allclose(result.coef.sum(axis=0), b, atol=1e-14)
     assert result.coef.min() >= 0
+
+
+@pytest.mark.parametrize("total", [3.0, 1.0 / 7.0])
+def test_masses_of_any_total_have_the_stated_minimum(total):
+    cost, rows, columns = made()
+    a, b = (total * part for part in masses(8, 7))
+    result = class_transport(cost, 0.02 * rows, 0.01 * columns, a=a, b=b, tol=1e-7)
+    assert result.objective == pytest.approx(by_cvxpy(cost, 0.02 * rows, 0.01 * columns, a, b), abs=1e-6 * total)
+
+
+@pytest.mark.parametrize("height", [1e5, 1e9])
+def test_a_forbidden_pair_does_not_loosen_the_proof(height):
+    a, b, cost = naive.problem(20, 20)
+    forbidden, less = cost.copy(), cost.copy()
+    forbidden[0, 0], less[0, 0] = height, 1e2  # as good as forbidden, and kind to the linear program
+    expected = naive.linear_program(a, b, less)[0]
+    result = class_transport(forbidden, a=a, b=b, tol=1e-5)
+    assert result.status.name == "CONVERGED"
+    assert result.objective == pytest.approx(expected, rel=2e-5)
+
+
+def test_a_source_far_away_does_not_loosen_the_proof():
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((20, 2)), rng.standard_normal((20, 2)) + 1.0
+    X[0] = 1e3
+    cost = ((X[:, None] - Y) ** 2).sum(axis=2)
+    value, plan = naive.linear_program(np.full(20, 0.05), np.full(20, 0.05), cost - cost.min(axis=1)[:, None])
+    found = class_transport(cost, tol=1e-7)
+    assert found.status.name == "CONVERGED"
+    others = (cost * found.coef)[1:].sum()
+    assert others == pytest.approx((cost * plan)[1:].sum(), rel=1e-4)
+    assert found.objective == pytest.approx(value + cost.min(axis=1).mean(), rel=1e-9)
+
+
+def test_costs_of_a_row_or_a_column_alone_change_neither_plan_nor_proof():
+    cost, rows, columns = made()
+    one = class_transport(cost, 0.01 * rows, 0.01 * columns, tol=1e-8)
+    raised = cost + 50.0 * np.arange(8.0)[:, None]
+    other = class_transport(raised, 0.01 * rows, 0.01 * columns, tol=1e-8)
+    assert other.n_iter == one.n_iter
+    assert other.certificate == pytest.approx(one.certificate, rel=1e-3)
+    np.testing.assert_allclose(other.coef, one.coef, atol=1e-9)
+    sides = class_transport(raised - 20.0 * np.arange(7.0), 0.01 * rows, 0.01 * columns, tol=1e-8)
+    assert sides.status.name == "CONVERGED"
+    np.testing.assert_allclose(sides.coef, one.coef, atol=1e-4)
 
 
 def test_without_strengths_it_is_the_linear_program():
@@ -71,7 +113,9 @@ def test_the_gap_of_any_state_bounds_what_is_left_to_gain():
         state = type(problem.start())(*(part + size * rng.standard_normal(part.shape) for part in problem.start()))
         state = state._replace(Z=problem.rows.cut(state.Z), Y=problem.columns.cut(state.Y))
         proof = problem.judge(state)
-        assert proof.objective - best <= proof.value * problem.scale * problem.unit + 1e-12
+        above = proof.objective - problem.least  # in masses of total one
+        assert proof.objective - best <= proof.value * max(above, problem.unit) + 1e-12
+        assert problem.least <= best
 
 
 def test_large_strengths_transport_classes_as_wholes():
@@ -148,6 +192,20 @@ def test_unknown_labels_and_neighbours_join_fewer_points():
     np.testing.assert_array_equal(alone[5:, 5:], labels[5:, None] == labels[5:])
     words = np.array(["a", "b"])[labels]
     np.testing.assert_array_equal(ClassTransport()._graph(X, words, "labels").toarray(), labels[:, None] == labels)
+
+
+def test_labels_are_compared_as_they_are():
+    def joined(labels):
+        return ClassTransport()._graph(np.zeros((3, 1)), labels, "labels").toarray()
+
+    for unknown in (np.nan, None, -1):
+        np.testing.assert_array_equal(joined([0, unknown, unknown]), np.diag([1.0, 0.0, 0.0]))
+    np.testing.assert_array_equal(joined(np.array([np.nan, 2.0, 2.0])), [[0, 0, 0], [0, 1, 1], [0, 1, 1]])
+    np.testing.assert_array_equal(joined(["a", np.nan, "a"]), [[1, 0, 1], [0, 0, 0], [1, 0, 1]])
+    assert not joined([None] * 3).any()
+    for mixed in ([1, "1", 1], np.array([1, "1", 1], dtype=object)):
+        with pytest.raises(ValueError, match="labels mixes kinds of labels"):
+            joined(mixed)
 
 
 def test_points_beside_a_source_move_with_it():

@@ -116,6 +116,34 @@ def test_only_theta_over_reg_matters():
     np.testing.assert_allclose(other.coef / 0.25, one.coef, atol=1e-5)
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1e3, 1e6])
+def test_the_unit_of_the_features_does_not_matter(scale):
+    X, Y, _ = pairs(n=60, d=3)
+    one, other = (inverse_transport(None, (s * X, s * Y), 0.1 * s**2, max_iter=200) for s in (1.0, scale))
+    assert other.status.name == "CONVERGED"
+    assert other.n_iter == one.n_iter
+    np.testing.assert_allclose(scale**2 * other.coef, one.coef, atol=1e-9)
+    costs = np.array([-np.outer(X[:, k], Y[:, k]) for k in range(3)])
+    units, start = np.array([1.0, scale, 1.0 / scale]), 0.3 * np.ones(3)
+    plain = inverse_transport(None, costs, 0.1, max_iter=200, init=start)
+    scaled = inverse_transport(
+        None, units[:, None, None] * costs, 0.1, penalty_weights=units, max_iter=200, init=start / units
+    )
+    assert plain.status.name == scaled.status.name == "CONVERGED"
+    assert plain.n_iter == scaled.n_iter
+    np.testing.assert_allclose(units * scaled.coef, plain.coef, atol=1e-9)
+
+
+def test_constant_features_and_costs_that_move_no_plan_are_left_out():
+    X, Y, _ = pairs(n=40, d=2)
+    one = inverse_transport(None, (X, Y), 0.1)
+    flat = inverse_transport(None, (np.c_[X, np.full(40, 7.3)], np.c_[np.full(40, 1e9), Y]), 0.1)
+    assert flat.status.name == "CONVERGED"
+    assert not flat.coef[2].any()
+    assert not flat.coef[:, 0].any()
+    np.testing.assert_allclose(flat.coef[:2, 1:], one.coef, atol=1e-5)
+
+
 def test_moving_the_points_and_empty_masses_change_nothing():
     coupling, X, Y = made()
     one = inverse_transport(coupling, (X, Y), 0.02, tol=1e-10)
@@ -144,6 +172,8 @@ def test_a_ring_is_found_and_the_path_goes_on_from_where_it_was():
     found = path.coefs[:, :, -1] != 0
     assert found[ring != 0].sum() >= 17
     assert found[ring == 0].sum() <= 6
+    cold = [inverse_transport(None, (X, Y), alpha).n_iter for alpha in path.alphas]
+    assert sum(result.n_iter for result in path.results) < 0.9 * sum(cold)
     alone = inverse_transport(None, (X, Y), path.alphas[-1], tol=1e-9)
     np.testing.assert_allclose(path.coefs[:, :, -1], alone.coef, atol=1e-3)
     assert path.alphas[0] == pytest.approx(model.alpha_max_)
@@ -173,7 +203,35 @@ def test_irrepresentability_is_the_ratio_by_dense_algebra():
     assert irrepresentability_of(X, Y, plan, theta, np.ones((4, 4)), 1.0) == pytest.approx(expected)
     assert irrepresentability_of(X, Y, plan, 0 * theta, np.ones((4, 4)), 1.0) == 0.0
     model = InverseTransport(0.05).fit(X, Y)
-    assert 0 < model.irrepresentability(X, Y) < 1.5
+    own = naive_plan(model.cost(X, Y), np.full(50, 0.02), np.full(50, 0.02), 1.0)
+    expected = irrepresentability_of(X - X.mean(0), Y - Y.mean(0), own, model.coef_, np.ones((4, 4)), 1.0)
+    assert model.irrepresentability(X, Y) == pytest.approx(expected, rel=1e-5)
+
+
+def naive_hessian(X, Y, plan, reg):
+    """Moments, under the plan, of what weighted least squares by functions of one side leaves of each cost."""
+    (n, m), root = plan.shape, np.sqrt(plan.ravel())
+    sides = np.hstack([np.kron(np.eye(n), np.ones((m, 1))), np.kron(np.ones((n, 1)), np.eye(m))])
+    costs = np.array([np.outer(x, y).ravel() for x in X.T for y in Y.T]).T
+    left = root[:, None] * (costs - sides @ np.linalg.lstsq(root[:, None] * sides, root[:, None] * costs)[0])
+    return left.T @ left / reg
+
+
+def test_a_plan_of_two_components_has_the_hessian_of_least_squares():
+    _, X, Y = made(n=8, m=6)
+    plan = np.zeros((8, 6))
+    rng = np.random.default_rng(3)
+    plan[:5, :3], plan[5:, 3:] = rng.random((5, 3)), rng.random((3, 3))
+    plan /= plan.sum()
+    every = hessian_columns(X, Y, plan, list(np.ndindex(3, 2)), 0.7).reshape(6, 6)
+    np.testing.assert_allclose(every, naive_hessian(X, Y, plan, 0.7), atol=1e-10)
+
+
+def test_a_plan_that_is_a_matching_says_nothing_of_supports():
+    X, _, _ = pairs(n=8, d=3)
+    for share in (0.0, 1e-16):
+        plan = (1.0 - share) * np.eye(8) / 8 + share / 64
+        assert irrepresentability_of(X, 5 * X, plan, np.diag([1.0, 1.0, 0.0]), np.ones((3, 3)), 1.0) == np.inf
 
 
 def test_scores_of_fresh_pairs_are_those_of_the_divergence():

@@ -121,6 +121,56 @@ def test_rejected_proposals_put_strength_and_weights_back():
     assert model.weights == 3
 
 
+def trained(seed=0, n_steps=20):
+    random = np.random.RandomState(seed)
+    samples = random.standard_normal((60, 3)), random.standard_normal((60, 3)) + [2.0, 0.3, 0.0]
+    settings = Settings("l0", 0.2, 5e-3, 2, 16)
+    model = NeuralTransport(samples, samples, settings, (8, 2), np.random.RandomState(1))
+    assert model.train(n_steps, 0.1)
+    return model
+
+
+def everything(model):
+    """All numbers that training changes."""
+    counts = [np.array([side.count]) for side in (model.source, model.target)]
+    return counts + [
+        part.copy()
+        for side in (model.source, model.target)
+        for part in (*side.network.parameters, *side.means, *side.squares)
+    ]
+
+
+def test_both_networks_and_optimisers_are_put_back():
+    model = trained()
+    saved, before = model.saved(), everything(model)
+    model.train(5, 0.1)
+    assert sum(not np.array_equal(one, other) for one, other in zip(before, everything(model), strict=True)) > 20
+    model.restore(saved)
+    for one, other in zip(before, everything(model), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_after_rejected_rounds_the_networks_are_those_of_the_last_accepted_one():
+    model, history = trained(), {key: [] for key in KEYS}
+    saved, judge, states = model.saved, model.judge, []
+    model.saved = lambda: states.append(everything(model)) or saved()
+    before = judge(0.2)
+    alpha, fine = adapted(model, 0.1, 3.0, 0.2, 1, history)  # of three features: no number of them is too large
+    assert fine
+    accepted = history["accepted"]
+    assert not all(accepted)
+    assert set(history["stage"]) == {"lower"}
+    standing = before
+    for k, (number, sliced) in enumerate(zip(history["n_displaced"], history["sliced"], strict=True)):
+        assert accepted[k] == (sliced <= standing.sliced)
+        standing = Judgement(number, sliced) if accepted[k] else standing
+        if k + 1 < len(accepted) and not accepted[k]:  # each round begins where the last accepted one ended
+            for one, other in zip(states[k], states[k + 1], strict=True):
+                np.testing.assert_array_equal(one, other)
+    assert judge(0.2) == standing
+    assert alpha == ([0.1] + [a for a, kept in zip(history["alpha"], accepted, strict=True) if kept])[-1]
+
+
 def test_rounds_end_where_the_number_is_not_reached():
     history = {key: [] for key in KEYS}
     alpha, fine = adapted(Scripted([Judgement(5.0, 1.0)]), 1.0, 3.0, 0.1, 1, history)
@@ -171,6 +221,10 @@ def test_a_number_of_features_is_reached_or_announced():
     assert model.n_displaced_ <= 3.0
     assert model.status_.name == "CONVERGED"
     assert len(model.history_["alpha"]) == len(model.history_["accepted"]) > 5
+    unpenalised = NeuralSparseMap(0.0, n_displaced=3.0, **options).fit(X, Y)
+    assert unpenalised.n_displaced_ <= 3.0
+    assert unpenalised.history_["stage"][0] == "raise"
+    assert unpenalised.alpha_ > 0
     with pytest.warns(ConvergenceWarning, match="more than n_displaced=0.0"):
         NeuralSparseMap(1e-9, n_displaced=0.0, **(options | {"round_steps": 1})).fit(X, Y)
 
