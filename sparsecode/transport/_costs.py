@@ -154,7 +154,7 @@ class PointCost(_Ranged):
 class GridCost:
     """Cost between all points of one grid that is a sum over its axes.
 
-        C_ij = scale * sum_k |t_k(i) - t_k(j)|**p,        p = 2 or 1
+        C_ij = scale * sum_k abs(t_k(i) - t_k(j))^p,        p = 2 or 1
 
     A sum of exponentials over all points is then one along each axis in turn: with N points in d axes of length L a sweep costs
     ``N L d`` in place of ``N**2``, and no array of N**2 entries exists.
