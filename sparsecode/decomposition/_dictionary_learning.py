@@ -69,11 +69,11 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
     max_iter : int, default=100
         Passes over X.
     tol : "auto", float or None, default="auto"
-        `fit` ends when the statistics of a whole pass move the atoms by no more than this (see ``certificate_``). "auto": 1e-2 for
-        "online", 1e-3 for the others. Coarser ones end fits on plateaus: at 5e-2 a quarter of planted atoms was missing that more
-        passes found. Online, batches leave a floor, some percent for a few thousand noisy signals: where ``history_`` no longer falls,
-        larger batches help, or a larger `tol`. None: all passes. Signals many times longer than the others slow the atoms that
-        they use, and may end a fit early: scale them first.
+        `fit` ends when the statistics of a whole pass move the atoms by no more than this (see ``certificate_``). "auto": 1e-2
+        for "online", 1e-3 for the others, 5e-2 where `max_coherence` pushes atoms apart. Coarser ones end fits on plateaus: at
+        5e-2 a quarter of planted atoms was missing that more passes found. Online, batches leave a floor, some percent for a few
+        thousand noisy signals: where ``history_`` no longer falls, larger batches help, or a larger `tol`. None: all passes.
+        Signals many times longer than the others slow the atoms that they use, and may end a fit early: scale them first.
     forgetting : float, default=3.0
         Online: batch t counts ``t ** forgetting`` times as much as the first; 0 never forgets. In later passes of `fit` a signal has
         faded by the time it comes again.

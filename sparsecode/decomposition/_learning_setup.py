@@ -34,6 +34,7 @@ _ALPHA_OVER_RMS = 1.2  # about the strength at which an atom must beat white noi
 _MEASURED = ("lasso", "threshold")  # not the elastic net, whose ridge does not scale with the data
 _BLOCK = 1 << 14  # signals read at a time where X is only measured
 _ONLINE_TOL, _WHOLE_TOL = 1e-2, 1e-3  # batches leave a floor
+_BOUND_TOL = 5e-2  # what atoms reach that are pushed apart after every pass
 _OF_TRANSFORM = {"n_components": None, "split_sign": False, "sparse_output": False, "n_jobs": None}
 _ONLINE_ONLY = {"batch_size": None, "forgetting": 3.0, "n_sweeps": 1, "shuffle": True}
 
@@ -54,6 +55,8 @@ def tolerance(estimator):
     """What the certificate is held against: what is asked for, or by default what passes of the method reach."""
     if estimator.tol != "auto":
         return estimator.tol
+    if estimator.max_coherence is not None:
+        return _BOUND_TOL
     return _ONLINE_TOL if estimator.method == "online" else _WHOLE_TOL
 
 

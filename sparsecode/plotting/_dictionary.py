@@ -107,8 +107,8 @@ class DictionaryDisplay:
         >>> pca = PCA(16).fit(load_patches(n_patches=500, random_state=0))
         >>> display = DictionaryDisplay.from_estimator(pca)
         """
-        check_is_fitted(estimator)
         if not hasattr(estimator, "components_"):
+            check_is_fitted(estimator)
             atoms = "estimator.dictionary_.T" if hasattr(estimator, "dictionary_") else "atoms"
             raise ValueError(
                 f"{type(estimator).__name__} has no components_ to draw; pass atoms, one a row, to the other constructor: "
