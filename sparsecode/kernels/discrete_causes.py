@@ -11,27 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._candidates import local_gram
 from ._compile import kernel
 
 __all__ = ["discrete_posterior"]
 
 _NEGLIGIBLE = 1e-18  # states below add nothing that double precision keeps
-
-
-@kernel
-def _local_gram(signal, candidates, gram, atoms, observed, local):
-    """Products of the atoms of the candidates over what is observed."""
-    for i in range(candidates.shape[1]):
-        for j in range(i + 1):
-            first, second = candidates[signal, i], candidates[signal, j]
-            if observed.shape[0] == 0:
-                total = gram[first, second]
-            else:
-                total = 0.0
-                for d in range(atoms.shape[1]):
-                    if observed[signal, d]:
-                        total += atoms[first, d] * atoms[second, d]
-            local[i, j] = local[j, i] = total
 
 
 @kernel
@@ -74,7 +59,7 @@ def discrete_posterior(
                 single[h, k] = precision * values[k] * gain + log_odds[k]
         for i in range(n_candidates):
             chosen[candidates[n, i]] = True
-        _local_gram(n, candidates, gram, atoms, observed, local)
+        local_gram(n, candidates, gram, atoms, observed, local)
         top, winner, lonely = 0.0, -1, -1
         for s in range(n_states):
             i, k, t = unit[s], value[s], parent[s]

@@ -7,20 +7,19 @@ from numbers import Integral, Real
 import numpy as np
 import scipy.sparse as sp
 from scipy.spatial.distance import cdist
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .._estimators import all_or_nothing
-from .._validation import refuse_lazy
 from ..result import announce
 from ._class import pose_class, solve_class
+from ._samples import PointTransport
 
 __all__ = ["ClassTransport"]
 
 
-class ClassTransport(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class ClassTransport(PointTransport):
     """Transport one sample to another so that points of one class go to the same places.
 
     The problem is::
@@ -222,30 +221,3 @@ class ClassTransport(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 search = NearestNeighbors(n_neighbors=count).fit(points[members])
                 graph[np.ix_(members, members)] = search.kneighbors_graph()
         return graph.tocsr().maximum(graph.tocsr().T)
-
-    def _points(self, X, reset=False):
-        refuse_lazy(X, "X")
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
-
-    def _targets(self, Y):
-        if Y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None: the target points are the second "
-                "argument, Y."
-            )
-        refuse_lazy(Y, "Y")
-        points = check_array(Y, dtype=[np.float64, np.float32], input_name="Y")
-        if points.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"Y has {points.shape[1]} features, but X has {self.n_features_in_}: both samples need the same."
-            )
-        validate_data(self, Y, reset=False, skip_check_array=True)  # the names of its features
-        return points
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.target_tags.one_d_labels = False
-        tags.target_tags.two_d_labels = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

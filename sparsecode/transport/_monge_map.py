@@ -6,15 +6,14 @@ from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._estimators import all_or_nothing
-from .._validation import refuse_lazy
 from ._elastic import PENALTIES, elastic_regulariser
-from ._elastic_cost import as_points, canonical, checked_costs
+from ._elastic_cost import as_points, checked_costs
 from ._elastic_map import displacement_blocks, sinkhorn_divergence
+from ._samples import PointTransport
 from ._solve import solve
 
 __all__ = ["SparseMongeMap"]
@@ -23,7 +22,7 @@ _SHARE = 0.05  # of the mean cost: the default strength of the entropy
 _MODERATE = 1e-60  # squares and products of costs of this unit stay in the range of numbers
 
 
-class SparseMongeMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class SparseMongeMap(PointTransport):
     """Learn from two samples a map that carries one onto the other and moves few features of each point.
 
     The cost of moving x to y is ``h(x - y)`` with ``h(z) = |z|^2 / 2 + tau(z)``, and the plan between the samples solves::
@@ -131,6 +130,7 @@ class SparseMongeMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     (2.5, 'CONVERGED')
     """
 
+    _takes_sparse = True
     _parameter_constraints: dict = {
         "penalty": [StrOptions(set(PENALTIES))],
         "gamma": [Interval(Real, 0, None, closed="left")],
@@ -311,30 +311,3 @@ class SparseMongeMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             out[stop : stop + len(block)] = block
             stop += len(block)
         return out
-
-    def _points(self, X, reset=False):
-        refuse_lazy(X, "X")
-        return canonical(validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset))
-
-    def _targets(self, Y):
-        if Y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None: the target points are the second argument, Y."
-            )
-        refuse_lazy(Y, "Y")
-        points = check_array(Y, accept_sparse="csr", dtype=[np.float64, np.float32], input_name="Y")
-        if points.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"Y has {points.shape[1]} features, but X has {self.n_features_in_}: the map needs both samples in one space."
-            )
-        validate_data(self, Y, reset=False, skip_check_array=True)  # the names of its features
-        return canonical(points)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.target_tags.one_d_labels = False
-        tags.target_tags.two_d_labels = True
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -5,18 +5,17 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._estimators import all_or_nothing
 from .._parallel import single_threaded_blas
-from .._validation import refuse_lazy
 from .._warnings import warn
 from ..result import Status
 from ._neural import NeuralTransport, Settings, adapted, sliced_distance
+from ._samples import PointTransport
 
 __all__ = ["NeuralSparseMap"]
 
@@ -24,7 +23,7 @@ _WEAK = 1e-3  # strength that rounds start from where alpha is zero
 _SMALL = 0.1  # of the size of an unpenalised displacement: what counts as moved, unless told
 
 
-class NeuralSparseMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class NeuralSparseMap(PointTransport):
     """Learn a transport map, the gradient of a convex network, that displaces few features.
 
     The problem is::
@@ -344,31 +343,3 @@ class NeuralSparseMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if len(self.hidden) != 2 or not all(isinstance(size, Integral) and int(size) >= 1 for size in self.hidden):
             raise ValueError(f"hidden must be two positive integers, units of a layer and layers; got {self.hidden!r}.")
         return tuple(self.hidden)
-
-    def _points(self, X, reset=False):
-        refuse_lazy(X, "X")
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
-
-    def _targets(self, Y):
-        if Y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None: the target points are the second "
-                "argument, Y."
-            )
-        refuse_lazy(Y, "Y")
-        points = check_array(Y, dtype=[np.float64, np.float32], input_name="Y")
-        if points.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"Y has {points.shape[1]} features, but X has {self.n_features_in_}: both samples need the same."
-            )
-        validate_data(self, Y, reset=False, skip_check_array=True)  # the names of its features
-        return points
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.target_tags.one_d_labels = False
-        tags.target_tags.two_d_labels = True
-        tags.non_deterministic = False
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
