@@ -235,7 +235,7 @@ def test_no_array_of_all_pairs_and_features_is_made():
 
 def test_the_cost_of_sparse_points_needs_little_beside_itself():
     rng = np.random.default_rng(0)
-    X, Y = (sp.random_array((300, 20_000), density=0.02, format="csr", rng=rng) for _ in range(2))
+    X, Y = (sp.random_array((300, 20_000), density=0.02, format="csr", random_state=rng) for _ in range(2))
     elastic_cost(X[:40], Y[:40])
     tracemalloc.start()
     made = elastic_cost(X, Y)
