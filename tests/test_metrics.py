@@ -11,6 +11,7 @@ from sparsecode.metrics import (
     nmse,
     phase_transition,
     psnr,
+    rank_biased_overlap,
     support_f1,
     support_precision,
     support_recall,
@@ -75,6 +76,64 @@ def test_shapes_must_agree():
     for metric in (support_precision, support_recall, support_f1, nmse, psnr):
         with pytest.raises(ValueError, match="shape"):
             metric(np.ones(3), np.ones(4))
+
+
+# rankings
+
+
+def overlap_by_definition(one, other, persistence, depth=3000):
+    """The mean agreement of the tops, each list going on beyond its end as it agreed at it."""
+    short, long = sorted((list(one), list(other)), key=len)
+    rate = len(set(short) & set(long[: len(short)])) / len(short)
+
+    def agreement(d):
+        known = len(set(short[:d]) & set(long[:d])) + rate * max(d - len(short), 0)
+        return known / d
+
+    ends = [agreement(min(d, len(long))) for d in range(1, depth)]
+    return (1 - persistence) * sum(persistence**d * value for d, value in enumerate(ends))
+
+
+@pytest.mark.parametrize("persistence", [0.2, 0.9, 0.98])
+@pytest.mark.parametrize("lengths", [(1, 1), (6, 6), (3, 9), (12, 5)])
+def test_rank_biased_overlap_is_the_mean_agreement_of_the_tops(lengths, persistence):
+    one, other = (RNG.permutation(14)[:length] for length in lengths)
+    expected = overlap_by_definition(one, other, persistence)
+    assert rank_biased_overlap(one, other, persistence=persistence) == pytest.approx(expected, abs=1e-12)
+    assert rank_biased_overlap(other, one, persistence=persistence) == pytest.approx(expected, abs=1e-12)
+
+
+def test_rank_biased_overlap_of_what_follows_is_within_what_is_known():
+    """Of 40 ranks each the first 10 are seen: with p = 0.8 the others weigh little."""
+    one = RNG.permutation(40)
+    other = np.argsort(np.argsort(one) + 6.0 * RNG.random(40))
+    whole, seen = (rank_biased_overlap(one[:n], other[:n], persistence=0.8) for n in (40, 10))
+    assert 0.0 < whole < 1.0
+    assert abs(whole - seen) < 0.8**10
+
+
+def test_rank_biased_overlap_weighs_the_top():
+    order = np.arange(10)
+    swapped = [np.r_[order[:k], order[k + 1], order[k], order[k + 2 :]] for k in range(8)]
+    values = [rank_biased_overlap(order, other) for other in swapped]
+    assert np.all(np.diff(values) > 0) and values[-1] < 1.0
+    assert rank_biased_overlap(order, order) == 1.0
+    assert rank_biased_overlap(order, order + 10) == 0.0
+    names = np.array(list("abcdefghij"))
+    assert rank_biased_overlap(names, names[swapped[2]]) == values[2]
+
+
+def test_rankings_are_lists_of_distinct_items():
+    for arguments, words in (
+        (([1, 2, 1], [1]), "reference holds 1 more than once"),
+        (([1], ["a", "a"]), "ranking holds 'a' more than once"),
+        (([], [1]), "reference is empty"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            rank_biased_overlap(*arguments)
+    for persistence in (0.0, 1.0, 1.5):
+        with pytest.raises(ValueError, match="persistence"):
+            rank_biased_overlap([1], [1], persistence=persistence)
 
 
 # errors

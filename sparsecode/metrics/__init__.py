@@ -1,10 +1,11 @@
-"""How good an answer is when the truth is known: supports, errors, dictionaries, phase transitions."""
+"""How good an answer is when the truth is known: supports, rankings, errors, dictionaries, phase transitions."""
 
 from ._codes import atom_usage, dead_fraction, sparsity
 from ._dictionary import babel, dictionary_distance, dictionary_recovery, mean_max_cosine, mutual_coherence
 from ._errors import nmse, psnr
 from ._phase import align_phase, phase_distance
 from ._phase_transition import PhaseTransitionResult, l1_weak_threshold, phase_transition
+from ._ranking import rank_biased_overlap
 from ._support import support_f1, support_precision, support_recall
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "phase_distance",
     "phase_transition",
     "psnr",
+    "rank_biased_overlap",
     "sparsity",
     "support_f1",
     "support_precision",
