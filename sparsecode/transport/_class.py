@@ -32,7 +32,7 @@ from ..solvers.certificates import Certificate, relative
 from ..solvers.driver import State, drive
 from ._costs import ArrayCost, as_cost
 from ._masses import Masses, as_masses
-from ._warm import rounded
+from ._plan import rounded
 
 __all__ = ["ClassProblem", "class_transport", "pose_class", "solve_class"]
 

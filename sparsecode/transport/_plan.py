@@ -6,9 +6,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
-from ._warm import rounded
-
-__all__ = ["PLANS", "LazyPlan", "as_dense", "make_plan"]
+__all__ = ["PLANS", "LazyPlan", "as_dense", "make_plan", "rounded"]
 
 PLANS = ("csr", "dense", "lazy", "feasible")
 
@@ -43,6 +41,20 @@ def _compressed(problem, f, g, cuts):
 
     problem.over_rows(work)
     return csr_array((values, indices, starts.astype(indices.dtype)), shape=problem.shape)
+
+
+def rounded(plan, rows, columns):
+    """A plan near this one with exactly these marginals.
+
+    Altschuler, Weed and Rigollet, "Near-linear time approximation algorithms for optimal transport via Sinkhorn iteration", 2017
+    (arXiv 1705.09634).
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        plan = plan * np.fmin(rows / plan.sum(axis=1), 1.0)[:, None]
+        plan = plan * np.fmin(columns / plan.sum(axis=0), 1.0)
+    above, left = np.maximum(rows - plan.sum(axis=1), 0.0), np.maximum(columns - plan.sum(axis=0), 0.0)
+    missing = above.sum()
+    return plan + np.outer(above, left / left.sum()) if missing > 0 and left.sum() > 0 else plan
 
 
 def as_dense(plan):

@@ -40,6 +40,21 @@ def to_pot(result) -> tuple[np.ndarray, dict[str, Any]]:
     --------
     from_pot : The way back.
 
+    Notes
+    -----
+    Others write the same plan, with the same C, in other words:
+
+    ==================================  ==========================================  ==========================================
+    whose                               the plan                                    from f, g and reg here
+    ==================================  ==========================================  ==========================================
+    POT                                 ``u_i exp(-C_ij / reg) v_j``                ``u = exp(f / reg)``, ``v = exp(g / reg)``
+    OTT-JAX (divergence from ``a b'``)  ``a_i b_j exp((f_i + g_j - C_ij) / eps)``   ``f - reg log a``, ``g - reg log b``, ``eps = reg``
+    Sinkhorn-Newton-Sparse, the paper   ``exp(eta (x_i + y_j - C_ij) - 1)``         ``x_i + y_j = f_i + g_j + reg``, ``eta = 1 / reg``
+    ==================================  ==========================================  ==========================================
+
+    Least values, for masses of total one: POT's ``<C, P> + reg sum P log P`` is `value` plus reg; OTT-JAX's
+    ``<C, P> + eps KL(P | a b')`` is that minus ``reg (sum a log a + sum b log b)``.
+
     Examples
     --------
     >>> import numpy as np

@@ -24,6 +24,26 @@ def test_half_the_cost_takes_half_the_reg():
     np.testing.assert_allclose(plan, ot.sinkhorn(a, b, cost, 0.1, stopThr=1e-14), atol=1e-11)
 
 
+def test_potentials_and_values_of_other_conventions():
+    """Those of the table in the notes of `to_pot`."""
+    a, b, cost = naive.problem()
+    reg = 0.05
+    result = solve(a, b, cost, reg, tol=1e-13, plan="dense")
+    x = result.f + 0.3 * reg  # any split of the constant
+    y = result.g + 0.7 * reg
+    np.testing.assert_allclose(np.exp((x[:, None] + y - cost) / reg - 1.0), result.plan, rtol=1e-10)
+    f, g = result.f - reg * np.log(a), result.g - reg * np.log(b)
+    np.testing.assert_allclose(np.outer(a, b) * np.exp((f[:, None] + g - cost) / reg), result.plan, rtol=1e-10)
+    _, log = to_pot(result)
+    np.testing.assert_allclose(log["u"][:, None] * np.exp(-cost / reg) * log["v"], result.plan, rtol=1e-10)
+    plan = ot.sinkhorn(a, b, cost, reg, stopThr=1e-14)
+    spent = np.sum(plan * cost)
+    pots = result.value + reg
+    assert pots == pytest.approx(spent + reg * np.sum(plan * np.log(plan)), abs=1e-10)
+    divergence = np.sum(plan * np.log(plan / np.outer(a, b)))
+    assert pots - reg * (a @ np.log(a) + b @ np.log(b)) == pytest.approx(spent + reg * divergence, abs=1e-10)
+
+
 @pytest.mark.parametrize("method", ["sinkhorn", "sinkhorn_log", "sinkhorn_stabilized"])
 def test_a_start_from_pots_log_is_at_the_answer(method):
     a, b, cost = naive.problem()
