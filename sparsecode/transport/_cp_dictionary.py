@@ -123,6 +123,15 @@ class GridDistance:
             G = G + self.reg * np.log(np.maximum(Y, _TINY) / np.maximum(made[1], _TINY))
         return bound
 
+    def total(self, G, Y):
+        """``sum_j W_reg(x_j, y_j)``, from above: the least that plans show, from the potentials G and after each of some sweeps."""
+        value = np.inf
+        for _ in range(_SWEEPS):
+            made = self.conjugate(G)
+            value = min(value, float(np.sum(G * Y)) - made[0] + self.excess(G, Y, made))
+            G = G + self.reg * np.log(np.maximum(Y, _TINY) / np.maximum(made[1], _TINY))
+        return value
+
     def excess(self, G, Y, made):
         """A bound on ``sum_j W_reg(x_j, y_j) - <g_j, y_j> + H_j(g_j)``, not below zero: from a plan with the marginals x_j and y_j.
 
@@ -249,7 +258,6 @@ class Fit(NamedTuple):
     factors: list
     codes: np.ndarray  # (R, N)
     G: np.ndarray
-    objective: float  # an upper bound, by a plan
 
 
 def _proximal(distance, linear, block, G, rho, tol):
@@ -266,17 +274,19 @@ def _factor(k, factors, codes, grid):
 
 
 def stationarity(distance, fit, tol) -> Certificate:
-    """The longest step of any block from these factors and codes, none of which moves before the others."""
+    """The longest step of any block from these factors and codes, none of which moves before the others; the objective there."""
+    atoms = product_atoms(fit.factors)
     blocks = [(_factor(k, fit.factors, fit.codes, distance.grid), factor) for k, factor in enumerate(fit.factors)]
-    blocks.append((Codes(product_atoms(fit.factors)), fit.codes))
+    blocks.append((Codes(atoms), fit.codes))
     lengths = [_proximal(distance, linear, block, fit.G, _REFERENCE, tol)[1] for linear, block in blocks]
-    return Certificate(np.asarray(max(lengths)), np.asarray(fit.objective), "stationarity", fit)
+    objective = distance.total(fit.G, fit.codes.T @ atoms)
+    return Certificate(np.asarray(max(lengths)), np.asarray(objective), "stationarity", fit)
 
 
 def _sweeps(distance, factors, codes, rho, tol):
     """Yield one state after another: a sweep takes every factor in turn, then the codes."""
     factors, G = list(factors), np.zeros_like(distance.X)
-    yield State(Fit(list(factors), codes, G, np.inf), certify=False)
+    yield State(Fit(list(factors), codes, G), certify=False)
     for sweep in count(1):
         longest = 0.0
         for k, factor in enumerate(factors):
@@ -285,12 +295,9 @@ def _sweeps(distance, factors, codes, rho, tol):
         over = Codes(product_atoms(factors))
         step, length = _proximal(distance, over, codes, G, rho, tol)
         codes, G, longest = step.block, step.G, max(longest, length)
-        Y = over.apply(codes)
-        objective = float(np.sum(G * Y)) - distance.conjugate(G)[0] + step.gap
-        near = (
-            min(1.0, _REFERENCE / rho) * longest <= _NEAR * tol
-        )  # lengths rise with the strength, and steps become shorter
-        yield State(Fit(list(factors), codes, G, objective), certify=near or sweep % _OFTEN == 0, chosen=True)
+        # lengths rise with the strength, and steps become shorter
+        near = min(1.0, _REFERENCE / rho) * longest <= _NEAR * tol
+        yield State(Fit(list(factors), codes, G), certify=near or sweep % _OFTEN == 0, chosen=True)
 
 
 def learn_factors(distance, factors, codes, rho, *, max_iter, tol, callback=None) -> SolveResult:

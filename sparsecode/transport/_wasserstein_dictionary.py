@@ -67,9 +67,10 @@ class WassersteinDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     n_iter_ : int
         Sweeps done.
     objective_ : float
-        Sum of the distances of the signals, an upper bound by a plan.
+        Sum of the distances of the signals from the returned factors and codes, a bound from above: what plans with exactly these
+        marginals show.
     excess_ : float
-        The objective above its least value for any dictionary: signals are nearest to blurred copies of themselves, not to
+        `objective_` above its least value for any dictionary: signals are nearest to blurred copies of themselves, not to
         themselves, and distances to those are below zero.
     certificate_ : float
         How far any block, the others as they are, would move against a proximal term of strength one beside the mean distance

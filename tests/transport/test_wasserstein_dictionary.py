@@ -38,7 +38,7 @@ def total_distance(X, Y, cost, reg):
     for x, y in zip(X, Y, strict=True):
         here, there = x > 0, y > 0
         part = cost[here][:, there]
-        f, g = naive.sinkhorn(x[here], y[there], part, reg)
+        f, g = naive.sinkhorn(x[here], y[there], part, reg, max_iter=2000)
         total += naive.primal(naive.plan(f, g, part, reg), part, reg)
     return total
 
@@ -151,6 +151,18 @@ def test_the_certificate_is_how_far_a_block_would_move_from_the_returned_point(r
         moved = nearest_block(distance, cost, linear, block, strength) - block
         exact.append(strength * np.linalg.norm(moved) / size)
     assert max(exact) - 1e-4 <= result.certificate <= 3.0 * max(exact) + 1e-4
+    truth = total_distance(distance.X, codes.T @ product_atoms([one, two]), cost, distance.reg)
+    assert truth - 1e-10 <= result.objective <= truth + 1e-4
+
+
+def test_the_objective_is_that_of_the_returned_point_wherever_its_proof_begins():
+    distance, cost, factors, codes = made()
+    Y = codes.T @ product_atoms(factors)
+    exact = total_distance(distance.X, Y, cost, distance.reg)
+    for size in (0.0, 0.1):
+        G = size * np.random.default_rng(8).standard_normal(Y.shape)
+        bounds = [distance.total(G, Y), np.sum(G * Y) - distance.conjugate(G)[0] + distance.excess(G, Y, distance.conjugate(G))]
+        assert exact - 1e-10 <= bounds[0] < exact + 0.1 * (bounds[1] - exact)
 
 
 def test_weak_proximal_terms_do_not_pass_for_convergence():
@@ -204,7 +216,8 @@ def test_planted_products_are_found():
 def test_the_objective_falls_with_every_sweep():
     distance, _, factors, codes = made()
     sweeps = _cp_dictionary._sweeps(distance, factors, codes, 0.05, 1e-3)
-    objective = [next(sweeps).coef.objective for _ in range(8)][1:]
+    fits = [next(sweeps).coef for _ in range(8)][1:]
+    objective = [distance.total(fit.G, fit.codes.T @ product_atoms(fit.factors)) for fit in fits]
     assert np.all(np.diff(objective) <= 1e-4)
     assert objective[-1] < objective[0] - 1e-3
 
