@@ -1,9 +1,11 @@
 """scikit-learn's checks of maps between two samples, with the sample that they know of in both places."""
 
 import pytest
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from sparsecode import ClassTransport, NeuralSparseMap, SparseMongeMap
+from tests.contracts.registry import ESTIMATORS
 
 
 class _OntoItself:
@@ -37,13 +39,23 @@ class ClassesOntoThemselves(_OntoItself, ClassTransport):
     """Class transport of a sample onto itself."""
 
 
-@parametrize_with_checks(
-    [
-        *(MapOntoItself(penalty) for penalty in ("l1", "elastic", "stvs", "k_support")),
-        NetworkOntoItself(n_steps=2, hidden=(4, 2)),
-        ClassesOntoThemselves(0.5),
-    ]
-)
+WRAPPERS = [
+    *(MapOntoItself(penalty, groups=1) for penalty in ("l1", "elastic", "stvs", "group", "k_support")),
+    NetworkOntoItself(n_steps=2, hidden=(4, 2)),
+    ClassesOntoThemselves(0.5),
+]
+
+
+@parametrize_with_checks(WRAPPERS)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_all_checks_pass_where_the_second_sample_is_the_first(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("original", [SparseMongeMap(), NeuralSparseMap(n_steps=2), ClassTransport(0.5)], ids=repr)
+def test_the_checks_that_labels_prevent_are_among_them(original):
+    """What the contracts declare to fail for these estimators is checked here."""
+    failures = next(case.failures for case in ESTIMATORS if type(case.estimator) is type(original))
+    wrapper = next(kind for kind in WRAPPERS if isinstance(kind, type(original)))
+    made = {getattr(check, "func", check).__name__ for _, check in estimator_checks_generator(clone(wrapper))}
+    assert set(failures) <= made

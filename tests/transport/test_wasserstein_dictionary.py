@@ -161,7 +161,10 @@ def test_the_objective_is_that_of_the_returned_point_wherever_its_proof_begins()
     exact = total_distance(distance.X, Y, cost, distance.reg)
     for size in (0.0, 0.1):
         G = size * np.random.default_rng(8).standard_normal(Y.shape)
-        bounds = [distance.total(G, Y), np.sum(G * Y) - distance.conjugate(G)[0] + distance.excess(G, Y, distance.conjugate(G))]
+        bounds = [
+            distance.total(G, Y),
+            np.sum(G * Y) - distance.conjugate(G)[0] + distance.excess(G, Y, distance.conjugate(G)),
+        ]
         assert exact - 1e-10 <= bounds[0] < exact + 0.1 * (bounds[1] - exact)
 
 
