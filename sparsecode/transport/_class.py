@@ -31,6 +31,7 @@ from ..result import SolveResult, announce
 from ..solvers.certificates import Certificate, relative
 from ..solvers.driver import State, drive
 from ._costs import ArrayCost, as_cost
+from ._home import home_of, sent_home
 from ._masses import Masses, as_masses
 from ._plan import rounded
 
@@ -182,7 +183,7 @@ def class_transport(
     Returns
     -------
     SolveResult
-        With the plan, whose marginals are exact, in `coef`.
+        With the plan, whose marginals are exact, in `coef`: in double precision, in the namespace of the cost.
 
     Raises
     ------
@@ -218,9 +219,11 @@ def class_transport(
     array([[0.25, 0.25],
            [0.25, 0.25]])
     """
+    home = home_of(cost=cost, a=a, b=b)
     problem = pose_class(cost, row_strengths, column_strengths, a, b)
     max_iter, tol = as_count(max_iter, "max_iter"), as_number(tol, "tol")
-    return announce(solve_class(problem, max_iter=max_iter, tol=tol, callback=callback))
+    result = announce(solve_class(problem, max_iter=max_iter, tol=tol, callback=callback))
+    return replace(result, coef=sent_home(result.coef, home))
 
 
 def solve_class(problem, *, max_iter, tol, callback=None) -> SolveResult:

@@ -14,8 +14,9 @@ from scipy.sparse import issparse
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
-from .._array import is_array_api_obj, is_complex, to_numpy
+from .._array import is_complex
 from .._validation import as_number, refuse_lazy
+from ._home import on_host
 
 __all__ = ["ArrayCost", "GridCost", "PointCost", "as_cost", "blocks_of", "part_of"]
 
@@ -43,7 +44,7 @@ def blocks_of(cost):
 def _as_real(values, name, ndim):
     """A finite float64 array of that many axes."""
     refuse_lazy(values, name)
-    array = to_numpy(values) if is_array_api_obj(values) else np.asarray(values)
+    array = np.asarray(on_host(values))
     if array.dtype.kind not in "biuf" or is_complex(array):
         raise ValueError(f"{name} has dtype {array.dtype}; it must hold real numbers.")
     if array.ndim != ndim or 0 in array.shape:

@@ -12,6 +12,7 @@ Andrade, Peyré and Poon, "Sparsistency for inverse optimal transport", 2024 (ar
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from ..result import SolveResult, announce
 from ..solvers.certificates import Certificate, relative
 from ..solvers.driver import State, drive
 from ..solvers.path import RegularizationPath
+from ._home import home_of, on_host, sent_home
 from ._warm import WarmPlan
 
 __all__ = ["Bilinear", "InverseProblem", "Mixture", "inverse_path", "inverse_transport", "solve_inverse"]
@@ -188,7 +190,7 @@ def inverse_transport(
     Returns
     -------
     SolveResult
-        With theta in `coef`, of shape (n_costs,) or (p, q).
+        With theta in `coef`, of shape (n_costs,) or (p, q): in double precision, in the namespace of the costs.
 
     Raises
     ------
@@ -224,13 +226,17 @@ def inverse_transport(
     array([[0.36, 0.  ],
            [0.  , 0.  ]])
     """
+    given = enumerate(costs) if isinstance(costs, (tuple, list)) else [(None, costs)]
+    named = {"costs" if k is None else f"costs[{k}]": part for k, part in given}
+    home = home_of(**named, coupling=coupling)
     problem = pose_inverse(coupling, costs, reg, penalty_weights)
     alpha = as_number(alpha, "alpha", strict=True)
     options = {"max_iter": as_count(max_iter, "max_iter"), "tol": as_number(tol, "tol"), "callback": callback}
     start = np.zeros(problem.family.shape)
     if init is not None:
-        start = np.where(np.isinf(problem.weights), 0.0, as_start(init, start))
-    return announce(solve_inverse(problem, alpha, start, **options))
+        start = np.where(np.isinf(problem.weights), 0.0, as_start(on_host(init), start))
+    result = announce(solve_inverse(problem, alpha, start, **options))
+    return replace(result, coef=sent_home(result.coef, home))
 
 
 def solve_inverse(problem, alpha, start, *, max_iter, tol, callback=None) -> SolveResult:
@@ -308,7 +314,7 @@ def pose_inverse(coupling, costs, reg, penalty_weights) -> InverseProblem:
 
 def _finite(values, name, ndim):
     try:
-        values = np.asarray(values, dtype=np.float64)
+        values = np.asarray(on_host(values), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} cannot be read as an array of real numbers: {error}.") from error
     if values.ndim != ndim or 0 in values.shape:
@@ -347,7 +353,7 @@ def _as_coupling(coupling, n, m):
 def _as_weights(weights, family):
     if weights is None:
         return np.ones(family.shape)
-    weights = np.asarray(weights, dtype=np.float64)
+    weights = np.asarray(on_host(weights), dtype=np.float64)
     if weights.shape != family.shape:
         raise ValueError(f"penalty_weights has shape {weights.shape}; theta has shape {family.shape}.")
     if not np.all(weights > 0) or np.all(np.isinf(weights)):

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._array import is_array_api_obj, is_complex, to_numpy
+from .._array import is_complex
 from .._validation import refuse_lazy
+from ._home import on_host
 
 __all__ = ["Masses", "as_masses"]
 
@@ -53,7 +54,7 @@ def _vector(values, name, size):
     if values is None:
         return None
     refuse_lazy(values, name)
-    array = to_numpy(values) if is_array_api_obj(values) else np.asarray(values)
+    array = np.asarray(on_host(values))
     if array.dtype.kind not in "biuf" or is_complex(array):
         raise ValueError(f"{name} has dtype {array.dtype}; masses are real numbers.")
     if array.shape != (size,):

@@ -6,6 +6,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
+from ._home import on_host
+
 __all__ = ["PLANS", "LazyPlan", "as_dense", "make_plan", "rounded"]
 
 PLANS = ("csr", "dense", "lazy", "feasible")
@@ -58,8 +60,8 @@ def rounded(plan, rows, columns):
 
 
 def as_dense(plan):
-    """Any form of a plan as an array."""
-    return plan if isinstance(plan, np.ndarray) else plan.toarray()
+    """Any form of a plan as a NumPy array."""
+    return plan.toarray() if hasattr(plan, "toarray") else on_host(plan)
 
 
 class LazyPlan(LinearOperator):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._validation import as_number
+from ._home import on_host
 from ._plan import as_dense
 
 __all__ = ["from_pot", "to_pot"]
@@ -64,7 +65,7 @@ def to_pot(result) -> tuple[np.ndarray, dict[str, Any]]:
     (array([[0.25, 0.25],
            [0.25, 0.25]]), True)
     """
-    log_u, log_v = result.f / result.reg, result.g / result.reg
+    log_u, log_v = on_host(result.f) / result.reg, on_host(result.g) / result.reg
     with np.errstate(over="ignore", under="ignore"):
         log = {"u": np.exp(log_u), "v": np.exp(log_v), "log_u": log_u, "log_v": log_v, "warmstart": (log_u, log_v)}
     return as_dense(result.plan), {**log, "err": result.history["marginal_error"], "niter": result.n_iter}

@@ -21,11 +21,11 @@ class TransportResult:
 
     Attributes
     ----------
-    f : ndarray of shape (n,)
+    f : array of shape (n,)
         Potential of the sources, -inf where they have no mass; ``<a, f> = <b, g>``.
-    g : ndarray of shape (m,)
+    g : array of shape (m,)
         Potential of the targets, -inf where they have no mass.
-    plan : csr_array, ndarray or LazyPlan of shape (n, m)
+    plan : csr_array, array or LazyPlan of shape (n, m)
         ``P_ij = exp((f_i + g_j - C_ij) / reg)``, or P^ where a feasible one was asked for. No row and no column of compressed rows
         lacks more than a hundredth of `tol` of its sum: their marginal error is at most ``marginal_error + 0.02 * tol``.
     value : float

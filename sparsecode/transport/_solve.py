@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,6 +13,7 @@ from .._warnings import warn
 from ..result import Status, announce
 from ._certificate import certify
 from ._costs import as_cost, part_of
+from ._home import home_of, sent_home
 from ._masses import as_masses
 from ._plan import PLANS, make_plan
 from ._problem import Outcome, Problem, Record
@@ -80,8 +82,8 @@ def solve(
     Raises
     ------
     ValueError
-        If masses are negative, not finite, or differ in total; if the cost is not finite; if shapes disagree, or an option is
-        not known.
+        If masses are negative, not finite, or differ in total; if the cost is not finite; if shapes or namespaces disagree, or an
+        option is not known.
 
     Warns
     -----
@@ -101,9 +103,10 @@ def solve(
     Notes
     -----
     Masses of zero take no part: their potentials are -inf, their rows or columns of the plan are zero. ``tol`` is relative to
-    the total mass. Arrays of any namespace and precision come in; NumPy arrays of float64 are computed with and come out:
-    the marginal error that rounding leaves, about ``4e-16 * max(cost) / reg``, would be ``2e-7 * max(cost) / reg`` in single
-    precision.
+    the total mass. Arrays of any one namespace and precision come in, and potentials and plans that are arrays go back to that
+    namespace and device, those of a lazy cost to that of the masses; between, NumPy computes on the host. They are in double
+    precision whatever came in: the marginal error that rounding leaves, about ``4e-16 * max(cost) / reg``, would be
+    ``2e-7 * max(cost) / reg`` in single precision.
 
     References
     ----------
@@ -140,7 +143,7 @@ def solved(a, b, cost, reg, method, *, tol, max_iter, initial, plan, n_jobs, cal
         raise ValueError(f"plan must be one of {', '.join(map(repr, PLANS))}; got {plan!r}.")
     reg, tol = as_number(reg, "reg", strict=True), as_number(tol, "tol", strict=True)
     max_iter = as_count(max_iter, "max_iter")
-    cost = as_cost(cost)
+    home, cost = home_of(cost=cost, a=a, b=b), as_cost(cost)
     masses = as_masses(a, b, cost.shape)
     problem = Problem(masses.a, masses.b, _of_positive(masses, cost), reg, n_jobs)
     f, g = as_potentials(initial, masses, problem, cost.shape)
@@ -152,7 +155,7 @@ def solved(a, b, cost, reg, method, *, tol, max_iter, initial, plan, n_jobs, cal
         held_up = outcome.stalled or record.n_iter < max_iter
         result = _finish(cost, problem, masses, outcome._replace(stalled=held_up), plan, reached, record)
     _announce(result, tol, masses.total)
-    return result
+    return replace(result, **{name: sent_home(getattr(result, name), home) for name in ("f", "g", "plan")})
 
 
 def _pursue(problem, method, f, g, tol, *, max_iter, record, warm):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._home import on_host
 from ._result import TransportResult
 
 __all__ = ["as_potentials", "centred"]
@@ -35,7 +36,7 @@ def centred(a, b, f, g):
 
 
 def _potential(values, name, where, size, most):
-    array = np.array(values, dtype=np.float64)
+    array = np.array(on_host(values), dtype=np.float64)
     if array.shape != (size,):
         raise ValueError(f"initial {name} has shape {np.shape(values)}; it needs shape ({size},).")
     if np.any(np.isnan(array)) or np.any(array == np.inf):

@@ -6,7 +6,17 @@ from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import Status
-from sparsecode.transport import LazyPlan, TransportResult, solve
+from sparsecode.transport import (
+    LazyPlan,
+    PointCost,
+    TransportResult,
+    class_transport,
+    inverse_transport,
+    solve,
+    to_pot,
+)
+from sparsecode.transport._plan import as_dense
+from tests._backends import FOREIGN, get, put
 from tests.transport import naive
 
 
@@ -348,12 +358,41 @@ def test_a_feasible_plan_has_the_masses_and_the_certified_objective(max_iter):
     assert naive.primal(result.plan, cost, 1e-2) == pytest.approx(result.value, abs=1e-13)
 
 
-@pytest.mark.parametrize("namespace", ["torch", "array_api_strict"])
-def test_arrays_of_any_namespace_come_in(namespace):
-    xp = pytest.importorskip(namespace)
+@pytest.mark.parametrize("name", FOREIGN)
+def test_answers_are_in_the_namespace_of_the_arrays(name):
     a, b, cost = naive.problem()
-    result = solve(xp.asarray(a), xp.asarray(b), xp.asarray(cost), 0.05)
-    assert np.array_equal(result.f, solve(a, b, cost, 0.05).f)
+    given = [put(values, name) for values in (a, b, cost)]
+    for form in ("dense", "feasible", "csr", "lazy"):
+        theirs, ours = solve(*given, 0.05, plan=form), solve(a, b, cost, 0.05, plan=form)
+        for made, truth in ((theirs.f, ours.f), (theirs.g, ours.g)):
+            assert type(made) is type(given[2])
+            np.testing.assert_array_equal(get(made), truth)
+        assert type(theirs.plan) is (type(given[2]) if form in ("dense", "feasible") else type(ours.plan))
+        np.testing.assert_array_equal(as_dense(theirs.plan), as_dense(ours.plan))
+        np.testing.assert_array_equal(to_pot(theirs)[1]["u"], to_pot(ours)[1]["u"])
+    assert solve(*given, 0.05, initial=theirs).n_iter == solve(*given, 0.05, initial=(theirs.f, theirs.g)).n_iter == 1
+    points = PointCost(np.zeros((9, 1)), np.ones((7, 1)))
+    assert type(solve(*given[:2], points, 0.05).f) is type(given[2])
+    assert type(solve(a.tolist(), None, given[2], 0.05).f) is type(given[2])
+    assert type(class_transport(given[2], a=given[0], b=given[1]).coef) is type(given[2])
+    coupling, costs = put(np.outer(a, b), name), put(np.stack([cost, cost**2]), name)
+    theirs = inverse_transport(coupling, costs, 0.01, init=put(np.ones(2), name)).coef
+    assert type(theirs) is type(given[2])
+    np.testing.assert_allclose(get(theirs), inverse_transport(np.outer(a, b), get(costs), 0.01).coef, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_arrays_of_two_namespaces_are_refused(name):
+    a, b, cost = naive.problem()
+    words = f"cost in {name}, a in numpy"
+    with pytest.raises(ValueError, match=words):
+        solve(a, b, put(cost, name), 0.05)
+    with pytest.raises(ValueError, match=words):
+        class_transport(put(cost, name), a=a, b=b)
+    with pytest.raises(ValueError, match=f"costs in {name}, coupling in numpy"):
+        inverse_transport(np.outer(a, b), put(cost[None], name), 0.05)
+    with pytest.raises(ValueError, match=rf"costs\[0\] in numpy, costs\[1\] in {name}"):
+        inverse_transport(None, (cost, put(cost, name)), 0.05)
 
 
 def test_masses_of_single_precision_may_differ_by_their_rounding():
