@@ -11,7 +11,7 @@ __all__ = ["BEGIN", "END", "in_one_line", "machine", "markdown", "versions", "wr
 
 BEGIN = "<!-- benchmark table: begin -->"
 END = "<!-- benchmark table: end -->"
-_DISTRIBUTIONS = ("numpy", "scipy", "numba", "scikit-learn", "celer", "skglm", "spams-bin")
+_DISTRIBUTIONS = ("numpy", "scipy", "numba", "scikit-learn", "celer", "skglm", "spams-bin", "POT", "regot")
 
 
 def machine() -> dict:

@@ -68,7 +68,9 @@ display = DisplacementDisplay.from_displacement(moved, n_features=25, feature_na
 hits = np.isin(display.ranking_[:n_changed], changed).sum()
 print(f"{hits} of the {n_changed} most displaced genes are those that the treatment changed")
 true_order = changed[np.argsort(-np.abs(np.log1p((rates * effects)[changed]) - np.log1p(rates[changed])))]
-print(f"rank-biased overlap with the true order: {rank_biased_overlap(true_order, display.ranking_, persistence=0.95):.2f}")
+print(
+    f"rank-biased overlap with the true order: {rank_biased_overlap(true_order, display.ranking_, persistence=0.95):.2f}"
+)
 
 # %%
 # The entropic map, without a regulariser, moves every gene that any cell has. Its mean displacement is the difference of the two means,
