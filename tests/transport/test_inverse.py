@@ -144,6 +144,17 @@ def test_constant_features_and_costs_that_move_no_plan_are_left_out():
     np.testing.assert_allclose(flat.coef[:2, 1:], one.coef, atol=1e-5)
 
 
+def test_squared_differences_are_twice_the_diagonal_of_products():
+    """``sum_k q_k (x_k - y_k)^2`` moves plans as ``theta = 2 diag(q)``, and pays for q."""
+    X, Y, _ = pairs(n=50, d=3)
+    squares = np.array([(x[:, None] - y) ** 2 for x, y in zip(X.T, Y.T, strict=True)])
+    q = inverse_transport(None, squares, 0.1, tol=1e-10).coef
+    weights = np.where(np.eye(3) > 0, 0.5, np.inf)
+    theta = inverse_transport(None, (X, Y), 0.1, penalty_weights=weights, tol=1e-10).coef
+    assert np.count_nonzero(q) > 0
+    np.testing.assert_allclose(theta, 2 * np.diag(q), atol=1e-5)
+
+
 def test_moving_the_points_and_empty_masses_change_nothing():
     coupling, X, Y = made()
     one = inverse_transport(coupling, (X, Y), 0.02, tol=1e-10)

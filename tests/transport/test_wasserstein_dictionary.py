@@ -216,6 +216,15 @@ def test_planted_products_are_found():
     np.testing.assert_allclose(model.inverse_transform(model.codes_), model.codes_ @ model.components_)
 
 
+def test_as_many_atoms_as_signals_reach_what_no_dictionary_can_go_below():
+    X = np.random.default_rng(3).dirichlet(np.ones(6), 3)
+    model = WassersteinDictionary(3, reg=0.05, random_state=0, max_iter=300).fit(X)
+    assert model.status_.name == "CONVERGED"
+    assert 0 <= model.excess_ / 3 < 1e-4
+    fewer = WassersteinDictionary(1, reg=0.05, random_state=0).fit(X)
+    assert fewer.excess_ > 20 * model.excess_
+
+
 def test_the_objective_falls_with_every_sweep():
     distance, _, factors, codes = made()
     sweeps = _cp_dictionary._sweeps(distance, factors, codes, 0.05, 1e-3)
