@@ -62,6 +62,11 @@ def elastic_cost(
     --------
     SparseMongeMap : The map that belongs to the plan.
 
+    Notes
+    -----
+    Between compressed rows a cost is that of both points from zero, corrected in the features that both store: its rounding is
+    1e-16 of those, so that points far from zero and near to each other should come as arrays.
+
     References
     ----------
     Cuturi, Klein and Ablin, "Monge, Bregman and Occam: interpretable optimal transport in high dimensions with feature-sparse
