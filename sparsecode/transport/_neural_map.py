@@ -77,7 +77,7 @@ class NeuralSparseMap(PointTransport):
     cost_ : float
         The dual estimate of half the mean squared displacement, in squared units.
     networks_ : tuple
-        phi and psi.
+        phi and psi, which compute in single precision.
     center_, scale_ : ndarray of shape (n_features,) and float
         What points are reduced by before the networks see them.
     n_iter_ : int

@@ -284,6 +284,34 @@ def test_costs_that_forbid_pairs_take_no_digits_from_the_others(solver):
     assert result.gap < 0.1 * result.dual_value
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore::RuntimeWarning")
+def test_a_second_run_that_fails_leaves_the_first(monkeypatch):
+    """The one to a tolerance that the largest cost does not allow, and Newton's steps after sweeps."""
+    from sparsecode.transport import _solve
+    from sparsecode.transport._problem import Outcome
+
+    a, b, cost = forbidding()
+    runs = []
+
+    def method(problem, f, g, *, record, **options):
+        runs.append(options["tol"])
+        record("sinkhorn", problem.reg, 1.0)
+        return (
+            _solve.by_sweeps(problem, f, g, record=record, **options) if len(runs) == 1 else Outcome(0 * f, 0 * g, 1.0)
+        )
+
+    options = {"tol": 1e-11, "max_iter": 1000, "initial": None, "plan": "csr", "n_jobs": None, "callback": None}
+    result = _solve.solved(a, b, cost, 1e-2, method, **options)
+    assert len(runs) == 2 and runs[1] < 0.1 * runs[0]
+    assert result.marginal_error <= runs[0]
+
+    monkeypatch.setattr(_solve, "_promising", lambda tol, errors: len(errors) < 15)
+    monkeypatch.setattr(_solve, "by_newton", lambda problem, f, g, **_: Outcome(0 * f, 0 * g, 1.0, interrupted=True))
+    result = solve(*naive.problem(), 1e-3)
+    assert result.status is Status.INTERRUPTED
+    assert result.marginal_error <= min(result.history["marginal_error"])
+
+
 def test_a_gap_above_the_value_is_spoken_of():
     a, b, cost = forbidding(1e7)
     with pytest.warns(RuntimeWarning, match="the gap of .* is above the value"):
