@@ -147,6 +147,17 @@ def test_every_kind_of_sweep_ends_at_the_same_plan(depth, stored):
     assert 1e-9 < np.abs(plan.sum(1) - a).sum() <= rough.error * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("depth", [0, 10])
+def test_sweeps_that_rounding_holds_up_end(depth):
+    a, b, cost = naive.problem()
+    record = Record()
+    problem = Problem(a, b, ArrayCost(cost), 0.1)
+    options = {"tol": 0.0, "max_iter": 10_000, "record": record, "depth": depth}
+    outcome = sinkhorn_sweeps(problem, np.zeros(9), np.zeros(7), **options)
+    assert outcome.stalled and outcome.error < 1e-14
+    assert record.n_iter < 2000
+
+
 def test_compressed_rows_keep_what_exceeds_the_cut():
     a, b, cost = naive.problem(30, 17)
     f, g = naive.sinkhorn(a, b, cost, 1e-2)

@@ -69,6 +69,10 @@ def test_the_gap_is_exact_where_rounding_fills_up_much():
         divergence = np.sum(np.where(P > 0, P * (np.log(np.where(P > 0, P, 1.0)) - log_K), 0.0) - P + K)
         proof = certify(Problem(a, b, ArrayCost(cost), reg), f, g)
         assert proof.gap == pytest.approx(reg * divergence, rel=1e-10)
+        assert proof.marginal_error == pytest.approx(naive.marginal_error(K, a, b), rel=1e-12)
+        assert proof.upper_bound == pytest.approx(np.sum(P * cost), rel=1e-12)
+        hard_g = np.min(cost - f[:, None], axis=0)
+        assert proof.lower_bound == pytest.approx(b @ hard_g + a @ np.min(cost - hard_g, axis=1), rel=1e-12)
 
 
 def test_the_gap_near_the_answer_has_digits_that_a_difference_of_objectives_has_not():
