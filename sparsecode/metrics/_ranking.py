@@ -26,7 +26,7 @@ def rank_biased_overlap(reference, ranking, *, persistence=0.9):
     reference, ranking : sequence of items
         Numbers or names, each of them once, best first; the lists may differ in length and in their items.
     persistence : float, default=0.9
-        p, above 0 and below 1: the first ``1 / (1 - p)`` ranks carry most of the weight.
+        The probability p, above 0 and below 1: the first ``1 / (1 - p)`` ranks carry most of the weight.
 
     Returns
     -------
