@@ -20,8 +20,6 @@ __all__ = [
     "fill_plan",
     "plan_counts",
     "plan_sums",
-    "row_tops",
-    "softmin_rows",
     "sweep_rows",
 ]
 
@@ -38,31 +36,12 @@ def _top(row, g):
 
 
 @kernel
-def row_tops(cost, g, tops):
-    """``tops_i = max_j g_j - C_ij``: minus the hard c-transform of g."""
-    for i in range(cost.shape[0]):
-        tops[i] = _top(cost[i], g)
-
-
-@kernel
 def column_tops(cost, f, tops):
     """``tops_j = max(tops_j, max_i f_i - C_ij)``."""
     for i in range(cost.shape[0]):
         row, shift = cost[i], f[i]
         for j in range(row.shape[0]):
             tops[j] = larger(shift - row[j], tops[j])
-
-
-@kernel
-def softmin_rows(cost, g, reg, out):
-    """``out_i = -reg log sum_j exp((g_j - C_ij) / reg)``, whatever the size of g."""
-    m, per_reg = cost.shape[1], 1.0 / reg
-    for i in range(cost.shape[0]):
-        row, total = cost[i], 0.0
-        top = _top(row, g)
-        for j in range(m):
-            total = plus(total, exp_cut((g[j] - row[j] - top) * per_reg))
-        out[i] = -top - reg * np.log(total)
 
 
 @kernel

@@ -132,16 +132,6 @@ class Problem:
         self.over_rows(work)
         return shift - self.reg * np.log(sums.sum(axis=0))
 
-    def softmin_rows(self, g):
-        """``-reg log sum_j exp((g_j - C_ij) / reg)``, whatever the size of g."""
-        from ..kernels import transport_sweeps as kernels
-
-        if hasattr(self.cost, "softmin_rows"):
-            return self.cost.softmin_rows(g, self.reg)
-        out = np.empty(self.shape[0])
-        self.over_rows(lambda rows, part: kernels.softmin_rows(rows, g, self.reg, out[part]))
-        return out
-
     def gibbs(self, f, g, out):
         """``exp((f_i + g_j - C_ij) / reg)`` as an array."""
         from ..kernels import transport_sweeps as kernels

@@ -118,6 +118,45 @@ def test_the_gap_of_any_state_bounds_what_is_left_to_gain():
         assert problem.least <= best
 
 
+def test_the_proof_is_as_good_as_the_potentials_can_be_made():
+    """Transforms of potentials that lie too low give the bound of the best ones."""
+    cost, rows, columns = made()
+    problem = pose_class(cost, 0.01 * rows, 0.01 * columns)
+    rng = np.random.default_rng(0)
+    state = problem.start()._replace(Z=problem.rows.cut(rng.standard_normal((problem.rows.weights.size, 7))))
+    low = state._replace(g=-rng.random(7))
+    reduced = problem.reduced(low.Z, low.Y)
+    best = low._replace(g=np.min(reduced - np.min(reduced - low.g, axis=1)[:, None], axis=0))
+    assert np.abs(best.g - low.g).max() > 0.1
+    assert problem.judge(low).value == pytest.approx(float(problem.judge(best).value), rel=1e-12)
+
+
+def test_a_step_is_that_of_the_formula():
+    cost, rows, columns = made()
+    a, b = masses(8, 7)
+    problem = pose_class(cost, 0.0045 * rows, 0.0045 * columns, a, b)
+    rng = np.random.default_rng(1)
+    state = problem.start()
+    state = type(state)(*(part + 0.1 * rng.standard_normal(part.shape) for part in state))
+    t, s = 0.3, 0.2
+    Dr, Dc = problem.rows.differences.toarray(), problem.columns.differences.toarray()
+    slope = problem.cost + Dr.T @ state.Z + (Dc.T @ state.Y).T - state.f[:, None] - state.g
+    P = np.maximum(0.0, state.plan - t * slope)
+    B = 2 * P - state.plan
+    following = problem.step(type(state)(*(part.copy() for part in state)), t, s)
+    np.testing.assert_allclose(following.plan, P)
+    np.testing.assert_allclose(following.f, state.f + s * (a - B.sum(axis=1)))
+    np.testing.assert_allclose(following.g, state.g + s * (b - B.sum(axis=0)))
+    for after, before, change, weights in (
+        (following.Z, state.Z, Dr @ B, problem.rows.weights),
+        (following.Y, state.Y, Dc @ B.T, problem.columns.weights),
+    ):
+        moved = before + s * change
+        lengths = np.linalg.norm(moved, axis=1)
+        assert 0 < np.sum(lengths > weights) < weights.size
+        np.testing.assert_allclose(after, moved * np.minimum(1.0, weights / lengths)[:, None])
+
+
 def test_large_strengths_transport_classes_as_wholes():
     cost, rows, _ = made(n=9)
     result = class_transport(cost, 10.0 * rows, tol=1e-9)

@@ -82,6 +82,7 @@ def test_the_gap_bounds_what_is_left_to_gain():
         proof = problem.certify(theta, 0.02)
         assert proof.objective - best <= proof.value * problem.at_zero + 1e-12
         assert proof.value > 0
+        assert problem.inner <= 0.1 * proof.value + 1e-11  # of inner solves from here on
 
 
 def test_theta_is_zero_from_alpha_max_on():

@@ -238,12 +238,54 @@ def test_threads_change_no_bit():
     np.testing.assert_array_equal(one.plan.data, two.plan.data)
 
 
+@pytest.mark.parametrize("sparsify, kept", [("topk", 3 * 30), (5, 5 * 30)])
+def test_so_many_of_the_largest_entries_are_kept_as_are_asked_for(sparsify, kept, monkeypatch):
+    monkeypatch.setattr(_newton, "_DENSE", 2.0)
+    a, b, cost = naive.problem(30, 20)
+    assert set(sinkhorn_newton_sparse(a, b, cost, 1e-2, sparsify=sparsify).history["newton_kept"]) == {kept}
+    monkeypatch.setattr("sparsecode.transport._problem.blocks_of", lambda cost: 7)
+    rows, state, (_, _, cost, reg) = after_a_sweep(n=30, m=20)
+    largest = np.sort(naive.plan(state.f, state.g, cost, reg), axis=None)[::-1]
+    assert rows.largest(kept) == pytest.approx(largest[kept - 1], rel=1e-12)
+
+
 @pytest.mark.parametrize("reg", [1e-2, 1e-3, 1e-4, 1e-5, 1e-6])
 def test_tens_of_steps_are_enough_down_to_a_millionth_of_the_cost(reg):
     _, _, cost = squares(100)
     result = sinkhorn_newton_sparse(None, None, cost, reg, tol=1e-8)
     assert result.status is Status.CONVERGED
     assert result.stages["newton"] <= 60
+
+
+def test_linear_systems_are_solved_better_where_steps_gain_little():
+    """Half as many steps as with systems of one quality."""
+    result = sinkhorn_newton_sparse(None, None, squares(300)[2], 3e-5, tol=1e-8)
+    assert result.stages["newton"] <= 30
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_best_of_what_was_seen_is_returned():
+    _, _, cost = squares(300)
+    errors = np.array(sinkhorn_newton_sparse(None, None, cost, 1e-5, tol=1e-8).history["marginal_error"])
+    regs = np.array(sinkhorn_newton_sparse(None, None, cost, 1e-5, tol=1e-8).history["reg"])
+    worse = 1 + np.flatnonzero((np.diff(errors) > 0) & (regs[1:] == 1e-5) & (regs[:-1] == 1e-5))
+    assert worse.size > 0
+    last = int(worse[0])
+    result = sinkhorn_newton_sparse(None, None, cost, 1e-5, tol=1e-8, max_iter=last + 1)
+    assert result.history["marginal_error"] == list(errors[: last + 1])
+    seen = errors[: last + 1][regs[: last + 1] == 1e-5]
+    assert result.marginal_error == pytest.approx(seen.min(), rel=1e-6)
+    assert seen.min() < 0.99 * seen[-1]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_potentials_of_an_unfinished_path_are_those_of_the_regularisation_asked_for():
+    """After a sweep at it, so that the columns have their masses."""
+    a, b, cost = naive.problem(30, 20)
+    result = sinkhorn_newton_sparse(a, b, cost, 1e-3, max_iter=3, plan="dense")
+    assert min(result.history["reg"]) > 1e-3
+    np.testing.assert_allclose(result.plan.sum(0), b, rtol=1e-12)
+    assert result.marginal_error > 1e-6
 
 
 def test_city_block_costs_on_a_grid():
