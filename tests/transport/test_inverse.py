@@ -85,11 +85,23 @@ def test_the_gap_bounds_what_is_left_to_gain():
         assert problem.inner <= 0.1 * proof.value + 1e-11  # of inner solves from here on
 
 
-def test_theta_is_zero_from_alpha_max_on():
+@pytest.mark.parametrize("weights", [None, np.random.default_rng(1).uniform(0.2, 5.0, (6, 6))])
+def test_theta_is_zero_from_alpha_max_on(weights):
     X, Y, _ = pairs()
-    top = pose_inverse(None, (X, Y), 1.0, None).alpha_max()
-    assert not inverse_transport(None, (X, Y), 1.001 * top).coef.any()
-    assert np.count_nonzero(inverse_transport(None, (X, Y), 0.99 * top, tol=1e-9).coef) == 1
+    options = {"penalty_weights": weights}
+    top = pose_inverse(None, (X, Y), 1.0, weights).alpha_max()
+    assert not inverse_transport(None, (X, Y), 1.001 * top, **options).coef.any()
+    assert np.count_nonzero(inverse_transport(None, (X, Y), 0.99 * top, tol=1e-9, **options).coef) == 1
+
+
+def test_parts_of_a_cost_on_one_side_alone_change_no_step():
+    X, Y, _ = pairs(n=40, d=3)
+    costs = np.array([-np.outer(X[:, k], Y[:, k]) for k in range(3)])
+    rng = np.random.default_rng(0)
+    aside = 5.0 * (rng.standard_normal((3, 40, 1)) + rng.standard_normal((3, 1, 40)))
+    one, other = (inverse_transport(None, family, 0.05) for family in (costs, costs + aside))
+    assert abs(one.n_iter - other.n_iter) <= 2
+    np.testing.assert_allclose(other.coef, one.coef, atol=1e-3)
 
 
 def test_a_plan_gives_its_own_cost_back():
@@ -213,6 +225,12 @@ def test_irrepresentability_is_the_ratio_by_dense_algebra():
     on = theta.ravel() != 0
     expected = np.max(np.abs(every[~on][:, on] @ np.linalg.solve(every[on][:, on], np.ones(4))))
     assert irrepresentability_of(X, Y, plan, theta, np.ones((4, 4)), 1.0) == pytest.approx(expected)
+    weights = np.random.default_rng(0).uniform(0.5, 2.0, (4, 4))
+    ratios = np.abs(every[~on][:, on] @ np.linalg.solve(every[on][:, on], weights.ravel()[on])) / weights.ravel()[~on]
+    assert irrepresentability_of(X, Y, plan, theta, weights, 1.0) == pytest.approx(np.max(ratios))
+    weights[0, 1] = np.inf  # an entry that is excluded is no rival
+    ratios[0] = 0.0
+    assert irrepresentability_of(X, Y, plan, theta, weights, 1.0) == pytest.approx(np.max(ratios))
     assert irrepresentability_of(X, Y, plan, 0 * theta, np.ones((4, 4)), 1.0) == 0.0
     model = InverseTransport(0.05).fit(X, Y)
     own = naive_plan(model.cost(X, Y), np.full(50, 0.02), np.full(50, 0.02), 1.0)
