@@ -168,6 +168,19 @@ def test_the_objective_is_that_of_the_returned_point_wherever_its_proof_begins()
         assert exact - 1e-10 <= bounds[0] < exact + 0.1 * (bounds[1] - exact)
 
 
+@pytest.mark.parametrize("far", [0, 1, 2])
+def test_the_certificate_is_that_of_the_block_that_moves_most(far, monkeypatch):
+    distance, _, factors, codes = made()
+    blocks = [*factors, codes]
+
+    def moved(distance, linear, block, *_):
+        return None, 7.0 if block is blocks[far] else 1.0
+
+    monkeypatch.setattr(_cp_dictionary, "_proximal", moved)
+    fit = _cp_dictionary.Fit(factors, codes, np.zeros_like(distance.X))
+    assert _cp_dictionary.stationarity(distance, fit, 1e-3).value == 7.0
+
+
 def test_weak_proximal_terms_do_not_pass_for_convergence():
     X = np.random.default_rng(0).dirichlet(0.3 * np.ones(12), 15)
     with pytest.warns(ConvergenceWarning, match="stationarity"):
