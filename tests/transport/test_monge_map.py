@@ -97,6 +97,15 @@ def test_displacements_are_bregman_centroids(case):
     assert divergence(others).min() >= divergence(z)[0] - 1e-12
 
 
+def test_points_near_and_far_are_mapped_each_for_itself():
+    X, Y = samples()
+    model = SparseMongeMap("l1", 0.4, 0.5).fit(X, Y)
+    Z = np.vstack([X[:2], X[:2] + 300.0, X[:2] - 1e4])
+    together = model.transform(Z)
+    np.testing.assert_allclose(together, naive_map(CASES[0], Z, Y, model.g_, 0.5)[0], rtol=1e-9, atol=1e-8)
+    np.testing.assert_allclose(together, np.vstack([model.transform(z[None]) for z in Z]), rtol=1e-12)
+
+
 def test_without_a_regulariser_it_is_the_entropic_map():
     X, Y = samples()
     model = SparseMongeMap("l1", 0.0, tol=1e-12).fit(X, Y)
