@@ -142,6 +142,15 @@ def test_the_unit_of_the_features_does_not_matter(case, factor):
     np.testing.assert_allclose(other.transform(factor * X) / factor, model.transform(X), atol=1e-7)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("factor", [1e-40, 1e40])
+def test_the_gap_has_squared_units_of_the_features(factor):
+    X, Y = samples()
+    model, other = (SparseMongeMap("l1", 0.4 * s, max_iter=2).fit(s * X, s * Y) for s in (1.0, factor))
+    assert model.gap_ > 1e-3
+    assert other.gap_ / factor**2 == pytest.approx(model.gap_, rel=1e-9)
+
+
 @pytest.mark.parametrize("options", [{"penalty": "group", "groups": 2}, {"penalty": "k_support", "k": 2}])
 def test_every_regulariser_of_strength_zero_leaves_the_entropic_map(options):
     X, Y = samples()
