@@ -155,6 +155,24 @@ def test_sweeps_that_rounding_holds_up_end(depth):
     assert record.n_iter < 2000
 
 
+def test_sweeps_that_gain_nothing_end():
+    class Idle:
+        """Sweeps whose error is always the same."""
+
+        shape, reg, b, cost = (3, 3), 1.0, np.ones(3) / 3, ArrayCost(np.zeros((3, 3)))
+
+        def sweep(self, f, g):
+            return f, self.b + [1e-3, 0.0, -1e-3]
+
+        def move_columns(self, f, g, sums):
+            return g + [1.0, 0.0, -1.0]
+
+    record = Record()
+    options = {"tol": 1e-9, "max_iter": 10_000, "record": record, "stored": False}
+    outcome = sinkhorn_sweeps(Idle(), np.zeros(3), np.zeros(3), **options)
+    assert outcome.stalled and record.n_iter < 500
+
+
 def test_compressed_rows_keep_what_exceeds_the_cut():
     a, b, cost = naive.problem(30, 17)
     f, g = naive.sinkhorn(a, b, cost, 1e-2)

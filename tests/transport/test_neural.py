@@ -247,6 +247,19 @@ def test_bad_samples_are_named():
         NeuralSparseMap(hidden=(3,)).fit(X, Y)
 
 
+def test_maps_are_judged_by_held_out_points():
+    random = np.random.RandomState(0)
+    samples, held = ([random.standard_normal((20, 2)).astype(np.float32) for _ in range(2)] for _ in range(2))
+    model = NeuralTransport(samples, held, Settings("l0", 0.1, 1e-3, 2, 8), (4, 2), np.random.RandomState(1))
+    model.train(3, 0.1)
+    images = model.source.network.gradient(held[0])
+    moved = np.abs(images - held[0])
+    judged = model.judge(float(np.median(moved)))
+    assert judged.n_displaced == pytest.approx(np.mean(np.sum(moved > np.median(moved), axis=1)))
+    assert judged.sliced == pytest.approx(sliced_distance(images, held[1], model.directions))
+    assert model.size() == pytest.approx(np.sqrt(np.mean(moved**2)), rel=1e-5)
+
+
 def test_held_out_points_are_not_trained_on():
     random = np.random.RandomState(0)
     samples = random.standard_normal((20, 2)), random.standard_normal((20, 2))
