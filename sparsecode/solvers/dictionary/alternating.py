@@ -207,15 +207,14 @@ class AlternatingLearner:
 
         atoms, values = atoms.copy(), codes.values.astype(np.float64)
         residual = self._residual(atoms, codes)
-        counts = np.bincount(codes.indices, minlength=atoms.shape[0])
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        entries = np.argsort(codes.indices, kind="stable")
-        most, n_features = int(np.max(counts, initial=0)), atoms.shape[1]
+        places = codes._replace(values=np.arange(values.size)).matrix(atoms.shape[0]).tocsc()  # which entries use an atom
+        starts, rows, entries = (part.astype(np.int64) for part in (places.indptr, places.indices, places.data))
+        most, n_features = int(np.max(np.diff(starts), initial=0)), atoms.shape[1]
         rank_one_updates(
             atoms,
             residual,
             starts,
-            codes.rows()[entries],
+            rows,
             entries,
             values,
             *map(float, self.coder.strengths),
