@@ -248,7 +248,7 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
                 learner,
                 masked_pass(learner, X, pace, n_jobs=self.n_jobs),
                 max_iter=self.max_iter,
-                tol=self.tol,
+                goal=lambda _: self.tol,
                 random=random,
                 callback=self.callback,
                 checkpoint=self._checkpoint(X),

@@ -22,7 +22,10 @@ _IDLE = 0.5  # of the mean number of signals that a cause is active in
 _ROWS = 1 << 12  # signals whose posterior is held at a time
 _WORST = 1 << 10  # signals looked at, those explained worst
 _CANDIDATES = 4  # one in so many of them may become a cause
-_TOGETHER, _MOST_PAIRS = 0.25, 4  # correlation from which two causes may be a sum and a part of it, and how many such pairs are tried
+_TOGETHER, _MOST_PAIRS = (
+    0.25,
+    4,
+)  # correlation from which two causes may be a sum and a part of it, and how many such pairs are tried
 
 
 def better_models(X, model, truncation=None, *, n_jobs=None):
