@@ -295,7 +295,9 @@ def make_coder(algorithm, n_features, n_atoms, *, positive=False, **settings):
             raise ValueError(
                 f"{name}={value!r} has no meaning for algorithm={algorithm!r}; leave it None, or use {users}."
             )
-    weights = as_penalty_weights(settings["penalty_weights"], as_design(np.zeros((1, n_atoms)), "atoms"), of="atom")
+    weights = settings["penalty_weights"]
+    if weights is not None:
+        weights = as_penalty_weights(weights, as_design(np.zeros((1, n_atoms)), "atoms"), of="atom")
     if algorithm == "penalty":
         own = {name: settings[name] for name in ("penalty", "dynamics", "gap_tol")}
         return _penalty_coder(n_atoms, positive, weights, **own)

@@ -4,9 +4,9 @@ All causes of a model are active with one probability, independently. One that a
 no cause of its own: it doubles two others where they meet, or fits noise, and elsewhere a cause is missing. What is missing shows in what
 the others leave over, again and again.
 
-Where causes have both signs, V + W and W stand for V as well, as their difference; only both together with V need a second W, which there
-is not, and few signals miss it. What gives such a pair away is that each is mostly active with the other: then their sum, with the signs that
-they have together, belongs in the place of one of them.
+Where causes have both signs, V + W and W explain V too, as their difference. What they cannot is V - W, which few signals show. What gives
+such a pair away is that one is mostly active with the other: then their sum, with the signs that they have together, belongs in the place of
+one of them.
 """
 
 from __future__ import annotations
@@ -22,10 +22,8 @@ _IDLE = 0.5  # of the mean number of signals that a cause is active in
 _ROWS = 1 << 12  # signals whose posterior is held at a time
 _WORST = 1 << 10  # signals looked at, those explained worst
 _CANDIDATES = 4  # one in so many of them may become a cause
-_TOGETHER, _MOST_PAIRS = (
-    0.25,
-    4,
-)  # correlation from which two causes may be a sum and a part of it, and how many such pairs are tried
+_TOGETHER = 0.25  # correlation from which two causes may be a sum and a part of it
+_MOST_PAIRS = 4  # of those, tried one after another
 
 
 def better_models(X, model, truncation=None, *, n_jobs=None):
