@@ -85,8 +85,8 @@ def include(statistics, signal, codes, objective=0.0, certificate=0.0):
 
 def add_statistics(left, right, keep=1.0):
     """The statistics of both sets of signals, those of the left one with weight `keep`."""
-    sums = (keep * one + other for one, other in zip(left[:-1], right[:-1], strict=True))
-    return ConvolutionalStatistics(*sums, max(left.certificate, right.certificate))
+    sums = ConvolutionalStatistics(*(keep * one + other for one, other in zip(left, right, strict=True)))
+    return sums._replace(certificate=max(left.certificate, right.certificate))
 
 
 def misfit(atoms, statistics) -> float:

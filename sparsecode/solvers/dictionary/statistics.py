@@ -300,8 +300,9 @@ def sampling_error(dictionary, one, other, *, positive=False, bound=None) -> flo
     total = one.n_signals + other.n_signals
     if one.n_signals == 0 or other.n_signals == 0:
         return 0.0
-    steps = (_stepped(dictionary, part, positive, bound) for part in (one, other))
-    return float(np.sqrt(one.n_signals * other.n_signals)) / total * movement(*steps, add_statistics(one, other))
+    first, second = (_stepped(dictionary, part, positive, bound) for part in (one, other))
+    share = float(np.sqrt(one.n_signals * other.n_signals)) / total
+    return share * movement(first, second, add_statistics(one, other))
 
 
 def _stepped(dictionary, statistics, positive, bound):
