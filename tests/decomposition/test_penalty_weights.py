@@ -1,5 +1,7 @@
 """Laws of weights on the penalty of each atom: rescaled atoms, convex programs, exhaustive moves, atoms left out and left free."""
 
+from typing import NamedTuple
+
 import cvxpy as cp
 import numpy as np
 import pytest
@@ -17,6 +19,30 @@ WAYS = {
     "lca": {"algorithm": "penalty", "penalty": L1(0.3), "dynamics": "lca", "gap_tol": 1e-8},
 }
 every_way = pytest.mark.parametrize("way", WAYS)
+
+
+class Own(NamedTuple):
+    """An l1 norm that compiled code knows nothing of."""
+
+    alpha: float
+
+    is_convex = is_separable = is_homogeneous = True
+    supports_complex = False
+
+    def value(self, coef, weights=None):
+        return L1(self.alpha).value(coef, weights)
+
+    def prox(self, coef, step):
+        return L1(self.alpha).prox(coef, step)
+
+    def subdiff_distance(self, grad, coef, weights=None):
+        return L1(self.alpha).subdiff_distance(grad, coef, weights)
+
+    def dual_limit(self, correlation, weights=None):
+        return L1(self.alpha).dual_limit(correlation, weights)
+
+    def conjugate(self, dual, weights=None):
+        return L1(self.alpha).conjugate(dual, weights)
 
 
 def data(n_signals=12):
@@ -101,6 +127,16 @@ def test_no_coefficient_alone_can_lower_the_weighted_objective(penalty, dynamics
                 trials[:, j] = np.maximum(trials[:, j], 0.0)
             values = 0.5 * np.sum((signal - trials @ atoms) ** 2, axis=1) + penalty.value(trials.T, finite[:, None])
             assert reached <= values.min() + 1e-7
+
+
+def test_weights_reach_a_penalty_of_ones_own_through_gradient_steps():
+    atoms, signals = data(4)
+    own, lasso = (
+        SparseCoder(atoms, **settings, penalty_weights=MIXED).encode(signals)
+        for settings in ({"algorithm": "penalty", "penalty": Own(0.3), "gap_tol": 1e-9}, WAYS["lasso"])
+    )
+    assert own.status is Status.CONVERGED
+    np.testing.assert_allclose(own.objective, lasso.objective, rtol=1e-7)
 
 
 @every_way

@@ -81,7 +81,7 @@ def as_code_penalty(penalty, dynamics, n_atoms, weights=None):
         raise ValueError(
             f"dynamics='lca' thresholds each neuron by itself, by a scalar prox, which {name} lacks; use dynamics='prox'."
         )
-    if weights is not None and not penalty.is_separable:
+    if weights is not None and not getattr(penalty, "is_separable", False):
         raise ValueError(
             f"penalty_weights have no meaning for {name}, which does not charge each coefficient by itself; leave them None."
         )
