@@ -74,7 +74,7 @@ print(f"root mean square error of the missing pixels {error:.2f}; noise 2, bars 
 # ---------------------
 # Ten data sets of 500 images for each row, as measured by ``python benchmarks/bars_test.py``: how many of ten fits find every
 # bar, and the largest error of probability and noise. Annealing does not escape from every local maximum: a cause that hardly any
-# image needs begins anew, and the best of four starts is kept.
+# image needs begins anew, sums of two signed bars are parted, and the best of four starts is kept.
 
 rows = []
 for model, sizes in json.loads(Path("bars_test.json").read_text()).items():

@@ -57,6 +57,10 @@ for name, model in models.items():
 assert rmse["correntropy"] < 0.6 * rmse["least squares"]
 
 # %%
+# Five such scenes, by ``python benchmarks/dictionary_quality.py unmixing``: with five useless bands the error of the shares is 0.014 by
+# correntropy, 0.011 by the l2,1 norm and 0.32 by least squares; with ten 0.015, 0.011 and 0.34; with none 0.012, 0.010 and 0.010.
+
+# %%
 # Where the materials are
 # -----------------------
 

@@ -225,15 +225,15 @@ def _is_double(dtype):
     return "complex128" in name or "float64" in name
 
 
-def as_penalty_weights(weights, design: Design, name="penalty_weights"):
-    """Weights (n_features,) from 0 (free) to inf (excluded), as an array beside the design; None if all are one."""
+def as_penalty_weights(weights, design: Design, name="penalty_weights", of="feature"):
+    """Weights (n_features,) from 0 (free) to inf (excluded), as an array beside the design; None if all are one. Errors call a column `of`."""
     if weights is None:
         return None
     refuse_lazy(weights, name)
     values = np.asarray(weights, dtype=np.float64)
     if values.shape != (design.shape[1],):
         raise ValueError(
-            f"{name} has shape {values.shape}; it needs one weight for each of the {design.shape[1]} features."
+            f"{name} has shape {values.shape}; it needs one weight for each of the {design.shape[1]} {of}s."
         )
     if not np.all(values >= 0):
         worst = int(np.flatnonzero(~(values >= 0))[0])
@@ -241,7 +241,7 @@ def as_penalty_weights(weights, design: Design, name="penalty_weights"):
             f"{name}[{worst}] is {values[worst]}; weights run from 0 (unpenalised) to inf (excluded), never negative or NaN."
         )
     if np.all(np.isinf(values)):
-        raise ValueError(f"{name} are infinite for every feature, which leaves none to fit; give some a finite weight.")
+        raise ValueError(f"{name} are infinite for every {of}, which leaves none to fit; give some a finite weight.")
     if np.all(values == 1.0):
         return None
     vector = design.vector(np.zeros(1))

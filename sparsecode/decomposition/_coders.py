@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._parallel import map_blocks
-from .._validation import as_count, as_number
+from .._validation import as_count, as_design, as_number, as_penalty_weights
+from ..penalties import L1, L1Ridge
 from ..solvers.coordinate.batch import SINGLE_TOL
 
 __all__ = ["ALGORITHMS", "DYNAMICS", "Coded", "make_coder"]
@@ -27,6 +28,7 @@ _USED_BY = {
     "atol": ("omp", "ols"),
     "hard_threshold": ("threshold",),
     "gap_tol": ("lasso", "elastic_net", "penalty"),
+    "penalty_weights": ("lasso", "elastic_net", "penalty"),
 }
 
 
@@ -41,12 +43,14 @@ class Coded(NamedTuple):
 
 
 class LassoCoder(NamedTuple):
-    """Minimisers of ``1/2 ||x - c D||^2 + alpha (l1_ratio ||c||_1 + (1 - l1_ratio) / 2 ||c||^2)``, certified by their duality gap."""
+    """Minimisers of ``1/2 ||x - c D||^2 + alpha (l1_ratio ||c||_1 + (1 - l1_ratio) / 2 ||c||^2)``, certified by their duality gap; weights of
+    the atoms on both norms, all above zero."""
 
     alpha: float
     positive: bool
     tol: float
     l1_ratio: float = 1.0
+    weights: Any = None
 
     @property
     def comparable(self):
@@ -55,8 +59,8 @@ class LassoCoder(NamedTuple):
 
     @property
     def strengths(self):
-        """Of the l1 norm and of half the squared norm in the objective."""
-        return self.alpha * self.l1_ratio, self.alpha * (1.0 - self.l1_ratio)
+        """Of the l1 norm and of half the squared norm in the objective; with weights they are not one for all."""
+        return None if self.weights is not None else (self.alpha * self.l1_ratio, self.alpha * (1.0 - self.l1_ratio))
 
     def longest(self, n_features, n_atoms):
         """How many atoms a code has at most: independent ones, unless a ridge keeps the others apart."""
@@ -82,15 +86,17 @@ class LassoCoder(NamedTuple):
 
         tol, ridge = self.goal(signals.dtype), self.alpha * (1.0 - self.l1_ratio)
         strength = self.alpha * self.l1_ratio
-        return Coded(*code_signals(atoms, signals, strength, self.positive, tol, _MAX_STEPS, n_jobs, ridge))
+        limits = tol, _MAX_STEPS, n_jobs
+        return Coded(*code_signals(atoms, signals, strength, self.positive, *limits, ridge, self.weights))
 
 
 class PenaltyCoder(NamedTuple):
-    """Minimisers, local ones where the penalty is not convex, of ``1/2 ||x - c D||^2 + penalty(c)``."""
+    """Minimisers, local ones where the penalty is not convex, of ``1/2 ||x - c D||^2 + sum_j weights_j penalty(c_j)``."""
 
     penalty: Any
     dynamics: str
     tol: float
+    weights: Any = None
 
     @property
     def comparable(self):
@@ -134,7 +140,8 @@ class PenaltyCoder(NamedTuple):
         from ..solvers.proximal.batch import code_signals
 
         tol = self.goal(signals.dtype)
-        return Coded(*code_signals(atoms, signals, self.penalty, dynamics=self.dynamics, tol=tol, n_jobs=n_jobs))
+        settings = {"weights": self.weights, "dynamics": self.dynamics, "tol": tol, "n_jobs": n_jobs}
+        return Coded(*code_signals(atoms, signals, self.penalty, **settings))
 
 
 class GreedyCoder(NamedTuple):
@@ -288,10 +295,12 @@ def make_coder(algorithm, n_features, n_atoms, *, positive=False, **settings):
             raise ValueError(
                 f"{name}={value!r} has no meaning for algorithm={algorithm!r}; leave it None, or use {users}."
             )
+    weights = settings["penalty_weights"]
+    if weights is not None:
+        weights = as_penalty_weights(weights, as_design(np.zeros((1, n_atoms)), "atoms"), of="atom")
     if algorithm == "penalty":
-        return _penalty_coder(
-            n_atoms, positive, **{name: settings[name] for name in ("penalty", "dynamics", "gap_tol")}
-        )
+        own = {name: settings[name] for name in ("penalty", "dynamics", "gap_tol")}
+        return _penalty_coder(n_atoms, positive, weights, **own)
     n_nonzero, alpha, tol, atol = (settings[name] for name in ("n_nonzero_coefs", "alpha", "tol", "atol"))
     if n_nonzero is not None:
         greedy_limit = n_features < n_atoms and algorithm in ("omp", "ols")  # more atoms than that are dependent
@@ -299,7 +308,7 @@ def make_coder(algorithm, n_features, n_atoms, *, positive=False, **settings):
         n_nonzero = as_count(n_nonzero, "n_nonzero_coefs", maximum=most, maximum_name=name)
     alpha = None if alpha is None else as_number(alpha, "alpha", strict=algorithm in ("lasso", "elastic_net"))
     if algorithm in ("lasso", "elastic_net"):
-        return _lasso_coder(algorithm, alpha, positive, settings["l1_ratio"], settings["gap_tol"])
+        return _lasso_coder(algorithm, alpha, positive, weights, settings["l1_ratio"], settings["gap_tol"])
     if algorithm == "threshold":
         if alpha is None and n_nonzero is None:
             raise ValueError(
@@ -314,7 +323,7 @@ def make_coder(algorithm, n_features, n_atoms, *, positive=False, **settings):
     return GreedyCoder(algorithm, n_nonzero, tol, atol, bool(positive))
 
 
-def _lasso_coder(algorithm, alpha, positive, l1_ratio, gap_tol):
+def _lasso_coder(algorithm, alpha, positive, weights, l1_ratio, gap_tol):
     if alpha is None:
         raise ValueError(
             f"algorithm={algorithm!r} needs alpha, the strength of the penalty, in the units of a correlation atom @ signal."
@@ -323,16 +332,20 @@ def _lasso_coder(algorithm, alpha, positive, l1_ratio, gap_tol):
         l1_ratio = 1.0
     else:
         l1_ratio = 0.5 if l1_ratio is None else as_number(l1_ratio, "l1_ratio", strict=True, maximum=1.0)
-    return LassoCoder(alpha, bool(positive), 1e-8 if gap_tol is None else as_number(gap_tol, "gap_tol"), l1_ratio)
+    tol = 1e-8 if gap_tol is None else as_number(gap_tol, "gap_tol")
+    if weights is not None and np.any(weights == 0):  # no scale of an unpenalised atom makes it a penalised one
+        penalty = L1(alpha, bool(positive)) if l1_ratio == 1 else L1Ridge(alpha, l1_ratio, bool(positive))
+        return PenaltyCoder(penalty, "prox", tol, weights)
+    return LassoCoder(alpha, bool(positive), tol, l1_ratio, weights)
 
 
-def _penalty_coder(n_atoms, positive, penalty, dynamics, gap_tol):
+def _penalty_coder(n_atoms, positive, weights, penalty, dynamics, gap_tol):
     from ..solvers.proximal.batch import as_code_penalty
 
     dynamics = "prox" if dynamics is None else dynamics
     if dynamics not in DYNAMICS:
         raise ValueError(f"dynamics must be one of {', '.join(map(repr, DYNAMICS))}; got {dynamics!r}.")
-    penalty = as_code_penalty(penalty, dynamics, n_atoms)
+    penalty = as_code_penalty(penalty, dynamics, n_atoms, weights)
     if positive and not getattr(penalty, "positive", False):
         able = "positive" in penalty._fields
         raise ValueError(
@@ -343,7 +356,7 @@ def _penalty_coder(n_atoms, positive, penalty, dynamics, gap_tol):
                 else "pass one that has positive=True, such as L1(0.1, positive=True)."
             )
         )
-    return PenaltyCoder(penalty, dynamics, 1e-6 if gap_tol is None else as_number(gap_tol, "gap_tol"))
+    return PenaltyCoder(penalty, dynamics, 1e-6 if gap_tol is None else as_number(gap_tol, "gap_tol"), weights)
 
 
 def measure_codes(atoms, signals, indptr, indices, values, n_jobs=None):

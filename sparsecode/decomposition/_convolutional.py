@@ -15,9 +15,10 @@ from .._parallel import worker_pool
 from .._warnings import warn
 from ..designs import ConvolutionDesign
 from ..result import Status
+from ..solvers.convolutional.atoms import ConvolutionalStatistics
 from ..solvers.convolutional.coder import Layout
-from ..solvers.convolutional.coding import largest_correlation, loudest_window
-from ..solvers.convolutional.learning import learn_atoms
+from ..solvers.convolutional.coding import largest_correlation, loudest_window, make_coder
+from ..solvers.convolutional.learning import WATCHED, LearnedAtoms, Stream, learn_atoms, learn_batch
 from ._checkpoint import Checkpoint, describe_data, describe_parameters
 from ._convolutional_setup import atom_lengths, first_atoms
 from ._convolutional_transform import SOLVERS, ConvolutionalTransformer
@@ -64,9 +65,11 @@ class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransfo
         Duality gap of the codes, relative to half the energy of their signal. In single precision at least 1e-6 is used.
     n_sweeps : int, default=10
         Updates of every atom, at most, in an iteration.
+    forgetting : float, default=3.0
+        `partial_fit`: batch t counts ``t ** forgetting`` times as much as the first; 0 never forgets.
     replace_dead : bool, default=True
-        Whether, in the first 25 iterations, an atom that no signal uses, or that equals another up to a shift, becomes what the codes
-        represent worst.
+        Whether, in the first 25 iterations (batches), an atom that no signal uses, or that equals another up to a shift, becomes what
+        the codes represent worst.
     dict_init : array of shape ``(n_components, *atom_shape)``, optional
         Where to start (atoms longer than 1 are scaled to 1), for example `log_gabor_bank`; by default windows of the signals
         drawn at random, the likelier the more energy they hold.
@@ -92,9 +95,9 @@ class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransfo
     code_shape_ : tuple of int
         ``(n_components, *places)``: a row of codes is an array of this shape, flattened.
     n_iter_ : int
-        Iterations done.
+        Iterations done; batches seen by `partial_fit`.
     objective_ : float
-        Mean objective of a signal at the end.
+        Mean objective of a signal at the end; in a stream of the last batch, over the atoms that it found.
     certificate_ : float
         How far projected gradient steps would move the atoms: root mean square over atoms, weighted by the energy of their codes.
         Atoms have norm one at most, so it is free of scale.
@@ -155,6 +158,7 @@ class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransfo
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "code_tol": [Interval(Real, 0, None, closed="neither")],
         "n_sweeps": [Interval(Integral, 1, None, closed="left")],
+        "forgetting": [Interval(Real, 0, None, closed="left")],
         "replace_dead": ["boolean"],
         "dict_init": ["array-like", None],
         "random_state": ["random_state"],
@@ -177,6 +181,7 @@ class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransfo
         tol=1e-2,
         code_tol=1e-4,
         n_sweeps=10,
+        forgetting=3.0,
         replace_dead=True,
         dict_init=None,
         random_state=None,
@@ -195,6 +200,7 @@ class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransfo
         self.tol = tol
         self.code_tol = code_tol
         self.n_sweeps = n_sweeps
+        self.forgetting = forgetting
         self.replace_dead = replace_dead
         self.dict_init = dict_init
         self.random_state = random_state
@@ -223,12 +229,7 @@ class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransfo
         task = FitTask.of_fit(self, self.max_iter)
         with all_or_nothing(self), worker_pool(self.n_jobs):
             X = self._signals(X, reset=True)
-            layout = Layout(atom_lengths(self.atom_shape, self.dict_init, X.shape[1:]), X.shape[1:])
-            if not layout.is_plane:
-                raise ValueError(
-                    f"atoms of shape {layout.atom_shape} would move along {len(layout.moving)} axes of signals of shape "
-                    f"{layout.signal_shape}; make them as long as the signal on all but two."
-                )
+            layout = self._layout(X)
             checkpoint = self._opened_checkpoint(X)
             signals = layout.planes(X, layout.signal_shape)
             atoms = first_atoms(
@@ -252,6 +253,7 @@ class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransfo
                 checkpoint=checkpoint,
             )
             self._store(learned, layout, signals.dtype)
+            self._stream = Stream(learned.atoms, learned.statistics, len(signals))
             task.end(dict)
         if self.tol is not None and self.status_ is Status.MAX_ITER:
             warn(
@@ -260,6 +262,61 @@ class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransfo
                 ConvergenceWarning,
             )
         return self
+
+    def partial_fit(self, X, y=None):
+        """Learn from one more batch, of any size; goes on from an earlier `fit` or `partial_fit`, under today's parameters.
+
+        The batch is coded over the atoms as they are; then they improve from the statistics of all batches so far, earlier ones
+        counting less (`forgetting`). The shape of signals and atoms, and an `alpha` that was measured, stay.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, length), (n_samples, height, width) or (n_samples, n_channels, length)
+            Real signals or images, one an entry of the first axis.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+            The estimator, one step further, or as it was if the step fails.
+        """
+        self._validate_params()
+        first = not hasattr(self, "_stream")
+        with all_or_nothing(self), worker_pool(self.n_jobs):
+            X = self._signals(X, reset=first)
+            if first:
+                layout = self._layout(X)
+                signals, random = layout.planes(X, layout.signal_shape), check_random_state(self.random_state)
+                atoms = first_atoms(self.dict_init, self.n_components, signals, layout, random)
+                self.alpha_ = self._strength(X, atoms, layout, None)
+                planes = layout.planes(atoms, layout.atom_shape)
+                self._stream, self.n_iter_ = Stream(atoms, ConvolutionalStatistics.empty(planes.shape), 0), 0
+            layout = Layout(self._stream.atoms.shape[1:], X.shape[1:])
+            stream, batch, move = learn_batch(
+                layout.planes(X, layout.signal_shape),
+                self._stream,
+                make_coder(self.solver, self._stream.atoms, layout, self.alpha_, **self._coding()),
+                layout,
+                forgetting=self.forgetting,
+                n_sweeps=self.n_sweeps,
+                replace_dead=self.replace_dead and self.n_iter_ < WATCHED,
+                n_jobs=self.n_jobs,
+            )
+            status = Status.CONVERGED if self.tol is not None and move <= self.tol else Status.MAX_ITER
+            self._store(LearnedAtoms(stream.atoms, status, self.n_iter_ + 1, batch, move, {}), layout, X.dtype)
+            self._stream = stream
+        return self
+
+    def _layout(self, X):
+        """How these signals and the atoms are arranged."""
+        layout = Layout(atom_lengths(self.atom_shape, self.dict_init, X.shape[1:]), X.shape[1:])
+        if not layout.is_plane:
+            raise ValueError(
+                f"atoms of shape {layout.atom_shape} would move along {len(layout.moving)} axes of signals of shape "
+                f"{layout.signal_shape}; make them as long as the signal on all but two."
+            )
+        return layout
 
     def _opened_checkpoint(self, X):
         """The checkpoint of a run on these signals, where one is asked for."""

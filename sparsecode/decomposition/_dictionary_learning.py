@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 
@@ -70,9 +71,9 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         Passes over X.
     tol : "auto", float or None, default="auto"
         `fit` ends when the statistics of a whole pass move the atoms by no more than this (see ``certificate_``). "auto": 1e-2
-        for "online", 1e-3 for the others, 5e-2 where `max_coherence` pushes atoms apart. Coarser ones end fits on plateaus: at
-        5e-2 a quarter of planted atoms was missing that more passes found. Online, batches leave a floor, some percent for a few
-        thousand noisy signals: where ``history_`` no longer falls, larger batches help, or a larger `tol`. None: all passes.
+        for "online", 1e-3 for the others, 5e-2 where `max_coherence` pushes atoms apart; coarser ones end fits on plateaus. Online,
+        it is also a third of how far so many new signals of the same kind would move the best atoms, by chance, if that is more: two
+        halves of the batches of a pass tell, unless there is one batch or signals are sorted. A number is kept to. None: all passes.
         Signals many times longer than the others slow the atoms that they use, and may end a fit early: scale them first.
     forgetting : float, default=3.0
         Online: batch t counts ``t ** forgetting`` times as much as the first; 0 never forgets. In later passes of `fit` a signal has
@@ -117,7 +118,7 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
     alpha_ : float or None
         The strength that was used.
     tol_ : float or None
-        The tolerance that was used.
+        The tolerance that was used; that of the last pass, where "auto" measured it.
     n_iter_ : int
         Passes done; 1 after `partial_fit`.
     n_steps_ : int
@@ -287,7 +288,7 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
                 learner,
                 one_pass,
                 max_iter=self.max_iter,
-                tol=tolerance(self),
+                goal=partial(tolerance, self),
                 random=random,
                 callback=self.callback,
                 checkpoint=checkpoint,
@@ -374,7 +375,7 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         learner.horizon = np.inf
         new = learner.step(dense_rows(X, slice(None)), self.n_jobs)
         last = Pass(new.objective / new.n_signals, learner.last_move, new.certificate)
-        learned = Learned(judged(last, tolerance(self)), 1, last, {})
+        learned = Learned(judged(last, tolerance(self, last)), 1, last, {})
         self._store(learner, X, learned)
         return learned
 
@@ -392,8 +393,8 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
 
     def _store(self, learner, X, learned):
         """Attributes of a fit or of a step; the learner stays, so that `partial_fit` can go on."""
-        self._learner, self.tol_ = learner, tolerance(self)
+        self._learner, self.tol_ = learner, tolerance(self, learned.last)
         self.components_ = learner.atoms.astype(rows_dtype(X))
         self.n_iter_, self.n_steps_, self.history_ = learned.n_iter, learner.n_steps, learned.history
         self.status_ = learned.status
-        self.objective_, self.certificate_, self.code_certificate_ = learned.last
+        self.objective_, self.certificate_, self.code_certificate_ = learned.last[:3]

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from ..result import Status
 from ..solvers.probabilistic.em import Annealing, CausesResult, fit_causes, mean_square
 from ..solvers.probabilistic.inference import local_statistics
-from ..solvers.probabilistic.replacement import without_idle_causes
+from ..solvers.probabilistic.replacement import better_models
 from ..solvers.probabilistic.start import TEMPERATURES, initial_causes
 from ..solvers.probabilistic.states import Truncation
 from ._transform import as_dictionary
@@ -41,24 +41,26 @@ def best_fit(estimator, X) -> CausesResult:
             best, most = result, evidence
         if result.status is Status.INTERRUPTED:
             return best
-    return _with_idle_replaced(estimator, X, best, random) if estimator.replace_dead else best
+    return _repaired(estimator, X, best, random) if estimator.replace_dead else best
 
 
-def _with_idle_replaced(estimator, X, best, random):
-    """The fit, or what comes of it once its idle causes have begun anew, as long as that makes all rows likelier."""
+def _repaired(estimator, X, best, random):
+    """The fit, or what comes of it once idle causes and sums of causes have been replaced, as long as that makes all rows likelier."""
     again = Annealing(min(_AGAIN, estimator.n_annealing), 1.0, 0.0, estimator.cut_data)
     most = None
     for _ in range(_REPLACEMENTS):
-        model = without_idle_causes(X, best.model, _truncation(estimator), n_jobs=estimator.n_jobs)
-        if model is None:
-            return best
-        most = _evidence(estimator, X, best.model) if most is None else most
-        result = _fit(estimator, X, model, again, random)
-        evidence = _evidence(estimator, X, result.model)
-        if not evidence > most:
-            return best
-        best, most = result, evidence
-        if result.status is Status.INTERRUPTED:
+        for model in better_models(X, best.model, _truncation(estimator), n_jobs=estimator.n_jobs):
+            most = _evidence(estimator, X, best.model) if most is None else most
+            result = _fit(estimator, X, model, again, random)
+            evidence = _evidence(estimator, X, result.model)
+            better = evidence > most
+            if better:
+                best, most = result, evidence
+            if result.status is Status.INTERRUPTED:
+                return best
+            if better:
+                break
+        else:
             return best
     return best
 

@@ -11,7 +11,7 @@ from ..result import Status
 from ..solvers.dictionary.alternating import Pass
 from ..solvers.dictionary.incoherence import coherence
 from ..solvers.dictionary.signals import dense_rows
-from ..solvers.dictionary.statistics import Statistics, add_statistics, stationarity
+from ..solvers.dictionary.statistics import Statistics, add_statistics, sampling_error, stationarity
 from ._checkpoint import generator_state, restored_generator
 
 __all__ = [
@@ -62,8 +62,8 @@ class Learned(NamedTuple):
     history: dict
 
 
-def learn(learner, one_pass, *, max_iter, tol, random, callback, checkpoint, task) -> Learned:
-    """Pass after pass, until one has a certificate of at most `tol`.
+def learn(learner, one_pass, *, max_iter, goal, random, callback, checkpoint, task) -> Learned:
+    """Pass after pass, until one has a certificate of at most ``goal(pass)``; None for all passes.
 
     ``one_pass(random, task, epoch)`` returns a `Pass`, whether it went to the end, and whether a callback asked to stop. The certificate is how far one
     sweep over the statistics of the whole pass moves the atoms it began with: zero for a stationary dictionary, and not made
@@ -71,7 +71,7 @@ def learn(learner, one_pass, *, max_iter, tol, random, callback, checkpoint, tas
     """
     epoch, history, last, random = _resumed(learner, checkpoint, random, max_iter)
     began = time.perf_counter() - (history["seconds"][-1] if epoch else 0.0)
-    status = judged(last, tol)
+    status = judged(last, goal(last))
     while status is Status.MAX_ITER and epoch < max_iter:
         epoch += 1
         last, whole, stopped = one_pass(random, task, epoch)
@@ -82,7 +82,7 @@ def learn(learner, one_pass, *, max_iter, tol, random, callback, checkpoint, tas
             run = {"epoch": epoch, "history": history, "last": last._asdict(), "random": generator_state(random)}
             checkpoint.save({"learner": numbers, "run": run}, arrays)
         stopped = (callback is not None and bool(callback(progress))) or stopped
-        status = judged(last, tol)
+        status = judged(last, goal(last))
         if stopped and status is Status.MAX_ITER:
             status = Status.INTERRUPTED
     return Learned(status, epoch, last, history)
@@ -120,17 +120,23 @@ def online_pass(learner, X, *, batch_size, shuffle, n_jobs):
         order = random.permutation(X.shape[0]) if shuffle else None
         starts = range(0, X.shape[0], batch_size)
         part = task.part(f"pass {epoch}", len(starts))
-        of_pass, whole = Statistics.empty(*before.shape), True
-        for start in starts:
+        halves, whole = [Statistics.empty(*before.shape)] * 2, True
+        for count, start in enumerate(starts):
             step = part.part("batch")
             chosen = slice(start, start + batch_size) if order is None else np.sort(order[start : start + batch_size])
-            of_pass = add_statistics(of_pass, learner.step(dense_rows(X, chosen), n_jobs))
+            halves[count % 2] = add_statistics(halves[count % 2], learner.step(dense_rows(X, chosen), n_jobs))
             if step.end(lambda: _fitted(learner, X)):
                 whole = False
                 break
         stopped = part.end(lambda: _fitted(learner, X)) or not whole
-        certificate = stationarity(before, of_pass, positive=learner.positive, bound=learner.max_coherence)
-        return Pass(of_pass.objective / of_pass.n_signals, certificate, of_pass.certificate), whole, stopped
+        of_pass, limits = add_statistics(*halves), {"positive": learner.positive, "bound": learner.max_coherence}
+        last = Pass(
+            of_pass.objective / of_pass.n_signals,
+            stationarity(before, of_pass, **limits),
+            of_pass.certificate,
+            sampling_error(before, *halves, **limits),
+        )
+        return last, whole, stopped
 
     return one_pass
 

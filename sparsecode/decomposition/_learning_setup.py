@@ -34,6 +34,7 @@ _ALPHA_OVER_RMS = 1.2  # about the strength at which an atom must beat white noi
 _MEASURED = ("lasso", "threshold")  # not the elastic net, whose ridge does not scale with the data
 _BLOCK = 1 << 14  # signals read at a time where X is only measured
 _ONLINE_TOL, _WHOLE_TOL = 1e-2, 1e-3  # batches leave a floor
+_OF_SAMPLING = 1.0 / 3.0  # of the sampling error: a step that adds a tenth to its variance
 _BOUND_TOL = 5e-2  # what atoms reach that are pushed apart after every pass
 _OF_TRANSFORM = {"n_components": None, "split_sign": False, "sparse_output": False, "n_jobs": None}
 _ONLINE_ONLY = {"batch_size": None, "forgetting": 3.0, "n_sweeps": 1, "shuffle": True}
@@ -51,13 +52,13 @@ def check_parameters(estimator, n_atoms, n_features):
     refuse_coherence(estimator.max_coherence, n_atoms, n_features, estimator.positive_dict)
 
 
-def tolerance(estimator):
-    """What the certificate is held against: what is asked for, or by default what passes of the method reach."""
+def tolerance(estimator, last):
+    """What the certificate of a pass is held against: what is asked for, or by default what the method can reach and what other signals of
+    the same kind would not tell from zero."""
     if estimator.tol != "auto":
         return estimator.tol
-    if estimator.max_coherence is not None:
-        return _BOUND_TOL
-    return _ONLINE_TOL if estimator.method == "online" else _WHOLE_TOL
+    tol = _ONLINE_TOL if estimator.method == "online" else _WHOLE_TOL
+    return max(tol if estimator.max_coherence is None else _BOUND_TOL, _OF_SAMPLING * last.sampling_error)
 
 
 def make_learner(estimator, X, random):

@@ -79,7 +79,9 @@ class ProbabilisticSparseCoding(CausesTransformer):
         avoids most local maxima, but not all.
     replace_dead : bool, default=True
         Whether causes that the best of these fits finds active less than half as often as the others begin anew, as what the rows
-        explained worst have in common beyond the others; that is kept if it explains all rows better.
+        explained worst have in common beyond the others; and, where causes have both signs, whether of two that are mostly active
+        together one becomes their sum, with the signs that they have then: V + W and W explain V too, and few rows show V - W, which
+        they cannot. Either is kept if it explains all rows better.
     code : {"mean", "map"}, default="mean"
         What `transform` returns: posterior means, or the likeliest state.
     random_state : int, RandomState or None, default=None

@@ -48,6 +48,8 @@ class SparseCoder(CodingTransformer):
     penalty : penalty, optional
         For "penalty", for example ``Lq(0.1)``, which also says whether codes may be negative. It must charge each code by itself.
         `CEL0` follows the norms of the atoms: its `curvature` counts in units of their squares.
+    penalty_weights : array of shape (n_components,), optional
+        How much the penalty of each atom counts ("lasso", "elastic_net", separable penalties), from 0 (unpenalised) to inf (excluded).
     dynamics : {"prox", "lca"}, optional
         For "penalty": "prox", the default, moves one coefficient after another to its minimiser, the longest move first, so that the objective
         never rises (penalties that are not separable: proximal gradient steps); "lca" lets locally competitive neurons settle, whose
@@ -129,6 +131,7 @@ class SparseCoder(CodingTransformer):
         "alpha": [Interval(Real, 0, None, closed="left"), None],
         "l1_ratio": [Interval(Real, 0, 1, closed="right"), None],
         "penalty": "no_validation",  # by `make_coder`
+        "penalty_weights": ["array-like", None],
         "dynamics": [StrOptions(set(DYNAMICS)), None],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "atol": [Interval(Real, 0, None, closed="left"), None],
@@ -150,6 +153,7 @@ class SparseCoder(CodingTransformer):
         alpha=None,
         l1_ratio=None,
         penalty=None,
+        penalty_weights=None,
         dynamics=None,
         tol=None,
         atol=None,
@@ -167,6 +171,7 @@ class SparseCoder(CodingTransformer):
         self.alpha = alpha
         self.l1_ratio = l1_ratio
         self.penalty = penalty
+        self.penalty_weights = penalty_weights
         self.dynamics = dynamics
         self.tol = tol
         self.atol = atol
@@ -235,6 +240,7 @@ class SparseCoder(CodingTransformer):
             alpha=self.alpha,
             l1_ratio=self.l1_ratio,
             penalty=self.penalty,
+            penalty_weights=self.penalty_weights,
             dynamics=self.dynamics,
             tol=self.tol,
             atol=self.atol,

@@ -123,6 +123,7 @@ def _back_in_stream(estimator, X, numbers, arrays):
     estimator.alpha_ = run["alpha"]
     learner.coder = repeated(estimator._coder(*learner.atoms.shape[::-1]))
     learner.restore(numbers["learner"], arrays)
-    learned = Learned(judged(Pass(**run["last"]), tolerance(estimator)), 1, Pass(**run["last"]), {})
+    last = Pass(**run["last"])
+    learned = Learned(judged(last, tolerance(estimator, last)), 1, last, {})
     estimator._store(learner, X, learned)
     return learned, run["history"], run["epoch"]

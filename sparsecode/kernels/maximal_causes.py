@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._candidates import mark, weigh_states
 from ._compile import kernel
 
 __all__ = ["maximal_posterior"]
@@ -102,34 +103,20 @@ def maximal_posterior(
     their arrays have no rows; `sharp` without rows gives each entry to the cause that shows.
     """
     n_signals, n_units = single.shape
-    n_candidates, n_states = candidates.shape[1], parent.shape[0]
+    n_states = parent.shape[0]
     most = 0
     for s in range(n_states):
         most = max(most, depth[s])
     level = np.empty((most + 1, atoms.shape[1]))
     joint, members = np.empty(n_states), np.empty(max(most, 1), dtype=np.int64)
+    shares, alone = np.empty(n_states), np.empty((n_units, 1))
     chosen = np.zeros(n_units, dtype=np.bool_)
     for n in range(n_signals):
-        chosen[:] = False
-        for i in range(n_candidates):
-            chosen[candidates[n, i]] = True
+        mark(n, candidates, chosen)
         _joint_of_states(
             signals, n, atoms, observed, magnitude, log_odds, precision, candidates, parent, unit, depth, level, joint
         )
-        top, winner, lonely = 0.0, -1, -1
-        for s in range(n_states):
-            if joint[s] > top:
-                top, winner = joint[s], s
-        for h in range(n_units):
-            if not chosen[h] and single[n, h] > top:
-                top, winner, lonely = single[n, h], -1, h
-        mass = np.exp(-top)
-        for s in range(n_states):
-            mass += np.exp(joint[s] - top)
-        for h in range(n_units):
-            if not chosen[h]:
-                mass += np.exp(single[n, h] - top)
-        evidence[n] = top + np.log(mass)
+        mass, evidence[n], winner, lonely = weigh_states(joint, single[n].reshape(n_units, 1), chosen, shares, alone)
         if weight[n] == 0.0:
             continue
         if best.shape[0] > 0:
@@ -140,7 +127,7 @@ def maximal_posterior(
                 best[n, lonely] = 1.0
         total = 0.0
         for h in range(n_units):
-            share = 0.0 if chosen[h] else np.exp(single[n, h] - evidence[n])
+            share = 0.0 if chosen[h] else alone[h, 0] / mass
             if share >= _NEGLIGIBLE:
                 inclusion[n, h] += share
                 total += share * (single[n, h] - log_odds)
@@ -149,7 +136,7 @@ def maximal_posterior(
                     signals, n, atoms, sharp, observed, magnitude, members, 1, share, numerator, denominator, mean
                 )
         for s in range(n_states):
-            share = np.exp(joint[s] - evidence[n])
+            share = shares[s] / mass
             if share >= _NEGLIGIBLE:
                 total += share * (joint[s] - depth[s] * log_odds)
                 t, m = s, 0

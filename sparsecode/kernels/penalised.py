@@ -1,8 +1,8 @@
 """Codes of many signals under a separable penalty on one Gram matrix, one signal after another.
 
-    min_c  1/2 ||x - c D||^2 + sum_j penalty(c_j)        given  gram = D D^T,  correlation = D x
+    min_c  1/2 ||x - c D||^2 + sum_j w_j penalty(c_j)        given  gram = D D^T,  correlation = D x
 
-With the others held, a coefficient is best at ``T_j(c) = prox(c_j + q_j / g_j)`` for a step of ``1 / g_j``; g_j is the squared norm of
+With the others held, a coefficient is best at ``T_j(c) = prox(c_j + q_j / g_j)`` for a step of ``w_j / g_j``; g_j is the squared norm of
 atom j and q = D (x - c D). Both dynamics end where ``T(c) = c``: no coefficient alone can lower the objective, however far
 it jumps.
 
@@ -50,14 +50,14 @@ def _edge(penalty, sign, step):
 
 
 @kernel
-def silent_ranges(gram, penalty, ranges):
+def silent_ranges(gram, steps, penalty, ranges):
     """For each atom, the pulls from ``ranges[0]`` to ``ranges[1]`` (2, K) that leave a coefficient at zero: known once, they spare the prox."""
-    known, least, most = 0.0, 0.0, 0.0
+    known, least, most = -1.0, 0.0, 0.0
     for j in range(gram.shape[0]):
         if gram[j, j] > 0.0:
-            if gram[j, j] != known:
-                known = gram[j, j]
-                least, most = -_edge(penalty, -1.0, 1.0 / known), _edge(penalty, 1.0, 1.0 / known)
+            if steps[j] != known:
+                known = steps[j]
+                least, most = -_edge(penalty, -1.0, known), _edge(penalty, 1.0, known)
             ranges[0, j], ranges[1, j] = least, most
         else:
             ranges[0, j], ranges[1, j] = -np.inf, np.inf
@@ -80,7 +80,7 @@ def _subtract(out, change, row):
 
 
 @kernel
-def _objector(gram, penalty, ranges, code, cor):
+def _objector(gram, steps, penalty, ranges, code, cor):
     """The coefficient whose move would change the fit most, by ``g_j (T_j - c_j)^2``, where it goes, and the largest ``g_j |T_j - c_j|``."""
     chosen, longest, worst, goal = np.int64(-1), 0.0, 0.0, 0.0
     for j in range(code.shape[0]):
@@ -88,7 +88,7 @@ def _objector(gram, penalty, ranges, code, cor):
         pull = cor[j] / curvature
         if code[j] == 0.0 and not (pull < ranges[0, j] or pull > ranges[1, j]):
             continue
-        best = prox(penalty, code[j] + pull, 1.0 / curvature)
+        best = prox(penalty, code[j] + pull, steps[j])
         change = abs(best - code[j])
         worst = max(worst, curvature * change)
         gain = (curvature * change) * change  # in this order: the square of a small change is zero
@@ -98,7 +98,7 @@ def _objector(gram, penalty, ranges, code, cor):
 
 
 @kernel
-def _settle(gram, penalty, active, code, cor, local, pull, start, still):
+def _settle(gram, steps, penalty, active, code, cor, local, pull, start, still):
     """Sweeps over the active atoms alone, on their own Gram matrix, until none objects by more than `still`."""
     size = 0
     for j in range(code.shape[0]):
@@ -114,7 +114,7 @@ def _settle(gram, penalty, active, code, cor, local, pull, start, still):
         worst = 0.0
         for i in range(size):
             j, curvature = active[i], local[i, i]
-            change = prox(penalty, code[j] + pull[i] / curvature, 1.0 / curvature) - code[j]
+            change = prox(penalty, code[j] + pull[i] / curvature, steps[j]) - code[j]
             if change != 0.0:
                 code[j] += change
                 for m in range(size):
@@ -129,17 +129,17 @@ def _settle(gram, penalty, active, code, cor, local, pull, start, still):
 
 
 @kernel
-def _descend(gram, corr, penalty, ranges, still, max_iter, code, cor, active, local, pull, start):
+def _descend(gram, corr, steps, penalty, ranges, still, max_iter, code, cor, active, local, pull, start):
     """Lower the objective from `code`, whose correlations are `cor`, until no coefficient objects by more than `still`."""
     for step in range(max_iter):
-        chosen, goal, worst = _objector(gram, penalty, ranges, code, cor)
+        chosen, goal, worst = _objector(gram, steps, penalty, ranges, code, cor)
         if worst <= still or chosen < 0:
             break
         change = goal - code[chosen]
         code[chosen] = goal
         _subtract(cor, change, gram[chosen])
         enough = max(still, _COARSE * gram[chosen, chosen] * abs(change))
-        _settle(gram, penalty, active, code, cor, local, pull, start, enough)
+        _settle(gram, steps, penalty, active, code, cor, local, pull, start, enough)
         if step % _REFRESH == _REFRESH - 1:
             _remaining(gram, corr, code, cor)
 
@@ -156,10 +156,10 @@ def _store(code, s, filled, indptr, indices, values):
 
 
 @kernel
-def descent_codes(gram, corr, penalty, ranges, tol, max_iter, indptr, indices, values):
+def descent_codes(gram, corr, steps, penalty, ranges, tol, max_iter, indptr, indices, values):
     """Codes of a block of signals in compressed rows; returns how many entries were written.
 
-    gram (K, K) and corr (B, K) in float64, ranges (2, K) from `silent_ranges`. A signal is done when no coefficient objects by more than
+    gram (K, K), corr (B, K) and steps (K,) in float64, ranges (2, K) from `silent_ranges`. A signal is done when no coefficient objects by more than
     `tol` times its largest correlation. Out: indptr (B + 1,), indices and values (B K,), ascending within a row.
     """
     n_signals, n_atoms = corr.shape
@@ -172,31 +172,31 @@ def descent_codes(gram, corr, penalty, ranges, tol, max_iter, indptr, indices, v
         code[:] = 0.0
         cor[:] = corr[s]
         still = tol * np.max(np.abs(cor))
-        _descend(gram, corr[s], penalty, ranges, still, max_iter, code, cor, active, local, pull, start)
+        _descend(gram, corr[s], steps, penalty, ranges, still, max_iter, code, cor, active, local, pull, start)
         filled = _store(code, s, filled, indptr, indices, values)
     return filled
 
 
 @kernel
-def _compete(gram, corr, penalty, ranges, rate, still, max_iter, code, cor, potential):
+def _compete(gram, corr, steps, penalty, ranges, rate, still, max_iter, code, cor, potential):
     """Euler steps of length `rate` from potentials of zero; whether they settled."""
     for step in range(max_iter):
         _remaining(gram, corr, code, cor)
-        if step % _CHECK == 0 and _objector(gram, penalty, ranges, code, cor)[2] <= still:
+        if step % _CHECK == 0 and _objector(gram, steps, penalty, ranges, code, cor)[2] <= still:
             return True
         for j in range(code.shape[0]):
             curvature = gram[j, j]
             if curvature > 0.0:
                 potential[j] += rate * (cor[j] / curvature + code[j] - potential[j])
                 if potential[j] < ranges[0, j] or potential[j] > ranges[1, j]:
-                    code[j] = prox(penalty, potential[j], 1.0 / curvature)
+                    code[j] = prox(penalty, potential[j], steps[j])
                 else:
                     code[j] = 0.0
     return False
 
 
 @kernel
-def competition_codes(gram, corr, penalty, ranges, rate, tol, max_iter, n_moves, indptr, indices, values):
+def competition_codes(gram, corr, steps, penalty, ranges, rate, tol, max_iter, n_moves, indptr, indices, values):
     """The same by locally competitive neurons; those that oscillate after `max_iter` steps are settled by at most `n_moves` of the descent."""
     n_signals, n_atoms = corr.shape
     cor, code, potential = np.empty(n_atoms), np.empty(n_atoms), np.empty(n_atoms)
@@ -208,8 +208,8 @@ def competition_codes(gram, corr, penalty, ranges, rate, tol, max_iter, n_moves,
         code[:] = 0.0
         potential[:] = 0.0
         still = tol * np.max(np.abs(corr[s]))
-        if not _compete(gram, corr[s], penalty, ranges, rate, still, max_iter, code, cor, potential):
+        if not _compete(gram, corr[s], steps, penalty, ranges, rate, still, max_iter, code, cor, potential):
             _remaining(gram, corr[s], code, cor)
-            _descend(gram, corr[s], penalty, ranges, still, n_moves, code, cor, active, local, pull, start)
+            _descend(gram, corr[s], steps, penalty, ranges, still, n_moves, code, cor, active, local, pull, start)
         filled = _store(code, s, filled, indptr, indices, values)
     return filled

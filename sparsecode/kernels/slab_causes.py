@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._candidates import local_gram
+from ._candidates import add_pairs, local_gram, mark, weigh_states
 from ._compile import kernel
 
 __all__ = ["slab_posterior"]
@@ -141,6 +141,75 @@ def _dual_moments(members, size, dots, rows, local, covariance, precision, cente
 
 
 @kernel
+def _members_of(state, parent, unit, members):
+    """Write the places of the active candidates of a state; returns how many they are."""
+    size = 0
+    while state >= 0:
+        members[size] = unit[state]
+        state, size = parent[state], size + 1
+    return size
+
+
+@kernel
+def _add_single(
+    n,
+    h,
+    share,
+    dots,
+    atoms,
+    observed,
+    covariance,
+    mean,
+    variance,
+    precision,
+    inclusion,
+    amplitude,
+    square,
+    dual_mean,
+    dual_second,
+):
+    """Add the moments of a cause on its own, whose amplitude has this mean and variance."""
+    inclusion[n, h] += share
+    amplitude[n, h] += share * mean
+    square[n, h] += share * (mean**2 + variance)
+    if dual_mean.shape[0] > 0:
+        size = 0.0  # as in _dual_moments
+        for d in range(atoms.shape[1]):
+            if observed.shape[0] == 0 or observed[n, d]:
+                size += atoms[h, d] ** 2
+        shift = precision * (dots[n, h] - size * mean)
+        dual_mean[h] += share * shift
+        change = precision * size / (1.0 + precision * size * covariance[h, h])
+        dual_second[h, h] += share * (shift * shift - change)
+
+
+@kernel
+def _add_state(n, share, members, size, rows, center, spread, inclusion, amplitude, square, together):
+    """Add the moments of a state of the table, those of pairs to `together`."""
+    for i in range(size):
+        h = rows[members[i]]
+        inclusion[n, h] += share
+        amplitude[n, h] += share * center[i]
+        for j in range(i + 1):
+            total = center[i] * center[j]
+            for k in range(size):
+                total += spread[k, i] * spread[k, j]
+            if i == j:
+                square[n, h] += share * total
+            else:
+                together[members[j], members[i]] += share * total
+
+
+@kernel
+def _add_duals(share, members, size, rows, dual, dual_spread, dual_mean, dual_second):
+    """Add what `_dual_moments` left of a state."""
+    for i in range(size):
+        dual_mean[rows[members[i]]] += share * dual[i]
+        for j in range(size):
+            dual_second[rows[members[i]], rows[members[j]]] += share * (dual[i] * dual[j] + dual_spread[i, j])
+
+
+@kernel
 def slab_posterior(
     dots,
     gram,
@@ -181,6 +250,7 @@ def slab_posterior(
         most = max(most, depth[s])
     local, together = np.empty((n_candidates, n_candidates)), np.empty((n_candidates, n_candidates))
     joint, members = np.empty(n_states), np.empty(most, dtype=np.int64)
+    shares, alone = np.empty(n_states), np.empty((n_units, 1))
     root, factor, spread, dual_spread = (
         np.empty((most, most)),
         np.empty((most, most)),
@@ -196,86 +266,52 @@ def slab_posterior(
     )
     chosen = np.zeros(n_units, dtype=np.bool_)
     for n in range(n_signals):
-        chosen[:] = False
-        for i in range(n_candidates):
-            chosen[candidates[n, i]] = True
+        mark(n, candidates, chosen)
         local_gram(n, candidates, gram, atoms, observed, local)
         rows = candidates[n]
-        top, winner, lonely = 0.0, -1, -1
         for s in range(n_states):
-            t, size = s, 0
-            while t >= 0:
-                members[size] = unit[t]
-                t, size = parent[t], size + 1
+            size = _members_of(s, parent, unit, members)
             joint[s] = size * log_odds + _solve_state(
                 members, size, dots[n], rows, local, mean, covariance, precision, root, factor, pull, whitened
             )
-            if joint[s] > top:
-                top, winner = joint[s], s
-        for h in range(n_units):
-            if not chosen[h] and single[n, h] > top:
-                top, winner, lonely = single[n, h], -1, h
-        mass = np.exp(-top)
-        for s in range(n_states):
-            mass += np.exp(joint[s] - top)
-        for h in range(n_units):
-            if not chosen[h]:
-                mass += np.exp(single[n, h] - top)
-        evidence[n] = top + np.log(mass)
+        mass, evidence[n], winner, lonely = weigh_states(joint, single[n].reshape(n_units, 1), chosen, shares, alone)
         if weight[n] == 0.0:
             continue
         if lonely >= 0 and best.shape[0] > 0:
             best[n, lonely] = single_mean[n, lonely]
         for h in range(n_units):
-            share = 0.0 if chosen[h] else np.exp(single[n, h] - evidence[n])
+            share = 0.0 if chosen[h] else alone[h, 0] / mass
             if share >= _NEGLIGIBLE:
-                inclusion[n, h] += share
-                amplitude[n, h] += share * single_mean[n, h]
-                square[n, h] += share * (single_mean[n, h] ** 2 + single_variance[n, h])
-                if dual_mean.shape[0] > 0:
-                    size = 0.0  # as in _dual_moments
-                    for d in range(atoms.shape[1]):
-                        if observed.shape[0] == 0 or observed[n, d]:
-                            size += atoms[h, d] ** 2
-                    shift = precision * (dots[n, h] - size * single_mean[n, h])
-                    dual_mean[h] += share * shift
-                    change = precision * size / (1.0 + precision * size * covariance[h, h])
-                    dual_second[h, h] += share * (shift * shift - change)
+                moments = single_mean[n, h], single_variance[n, h]
+                _add_single(
+                    n,
+                    h,
+                    share,
+                    dots,
+                    atoms,
+                    observed,
+                    covariance,
+                    *moments,
+                    precision,
+                    inclusion,
+                    amplitude,
+                    square,
+                    dual_mean,
+                    dual_second,
+                )
         together[:] = 0.0
         for s in range(n_states):
-            share = np.exp(joint[s] - evidence[n])
+            share = shares[s] / mass
             if share < _NEGLIGIBLE:
                 continue
-            t, size = s, 0
-            while t >= 0:
-                members[size] = unit[t]
-                t, size = parent[t], size + 1
+            size = _members_of(s, parent, unit, members)
             _solve_state(members, size, dots[n], rows, local, mean, covariance, precision, root, factor, pull, whitened)
             _state_moments(members, size, rows, mean, root, factor, whitened, solved, center, spread)
-            for i in range(size):
-                h = rows[members[i]]
-                inclusion[n, h] += share
-                amplitude[n, h] += share * center[i]
-                for j in range(i + 1):
-                    total = center[i] * center[j]
-                    for k in range(size):
-                        total += spread[k, i] * spread[k, j]
-                    if i == j:
-                        square[n, h] += share * total
-                    else:
-                        together[members[j], members[i]] += share * total
-                if best.shape[0] > 0 and s == winner:
-                    best[n, h] = center[i]
+            _add_state(n, share, members, size, rows, center, spread, inclusion, amplitude, square, together)
+            if best.shape[0] > 0 and s == winner:
+                for i in range(size):
+                    best[n, rows[members[i]]] = center[i]
             if dual_mean.shape[0] > 0:
                 _dual_moments(members, size, dots[n], rows, local, covariance, precision, center, dual, dual_spread)
-                for i in range(size):
-                    dual_mean[rows[members[i]]] += share * dual[i]
-                    for j in range(size):
-                        dual_second[rows[members[i]], rows[members[j]]] += share * (
-                            dual[i] * dual[j] + dual_spread[i, j]
-                        )
-        for p in range(pairs.shape[0]):
-            if observed.shape[0] == 0 or observed[n, p]:
-                for i in range(n_candidates):
-                    for j in range(i):
-                        pairs[p, rows[i], rows[j]] += together[i, j]
+                _add_duals(share, members, size, rows, dual, dual_spread, dual_mean, dual_second)
+        add_pairs(n, candidates, together, observed, 1, pairs)

@@ -68,7 +68,7 @@ def test_silent_ranges_are_where_the_prox_is_zero(penalty, squared_norm):
     from sparsecode.kernels.penalised import silent_ranges
 
     ranges, step = np.empty((2, 2)), 1.0 / squared_norm
-    silent_ranges(np.diag([squared_norm, 0.0]), penalty, ranges)
+    silent_ranges(np.diag([squared_norm, 0.0]), np.array([step, 0.0]), penalty, ranges)
     least, most = ranges[:, 0]
     assert list(ranges[:, 1]) == [-np.inf, np.inf]
     assert least == (-np.inf if getattr(penalty, "positive", False) else pytest.approx(-most))
@@ -84,11 +84,12 @@ def test_the_objective_never_rises(penalty):
 
     atoms, signals = problem(n_signals=20)
     gram, corr, ranges = atoms @ atoms.T, signals @ atoms.T, np.empty((2, 40))
-    silent_ranges(gram, penalty, ranges)
+    steps = 1.0 / np.diagonal(gram)
+    silent_ranges(gram, steps, penalty, ranges)
     before = np.inf
     for n_moves in range(25):
         indptr, indices, values = np.empty(21, np.int64), np.empty(800, np.int32), np.empty(800)
-        filled = descent_codes(gram, corr, penalty, ranges, 1e-7, n_moves, indptr, indices, values)
+        filled = descent_codes(gram, corr, steps, penalty, ranges, 1e-7, n_moves, indptr, indices, values)
         codes = np.zeros((20, 40))
         codes[np.repeat(np.arange(20), np.diff(indptr)), indices[:filled]] = values[:filled]
         now = np.array([naive_objective(atoms, x, c, penalty) for x, c in zip(signals, codes, strict=True)])

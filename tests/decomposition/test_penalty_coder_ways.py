@@ -116,10 +116,11 @@ def test_competition_takes_the_euler_steps_of_its_equation(penalty):
 
     atoms, signals = problem(n_signals=3)
     gram, corr, ranges = atoms @ atoms.T, signals @ atoms.T, np.empty((2, 40))
-    silent_ranges(gram, penalty, ranges)
+    steps = 1.0 / np.diagonal(gram)
+    silent_ranges(gram, steps, penalty, ranges)
     for n_steps in (1, 7, 100):
         indptr, indices, values = np.empty(4, np.int64), np.empty(120, np.int32), np.empty(120)
-        filled = competition_codes(gram, corr, penalty, ranges, 0.05, 0.0, n_steps, 0, indptr, indices, values)
+        filled = competition_codes(gram, corr, steps, penalty, ranges, 0.05, 0.0, n_steps, 0, indptr, indices, values)
         codes = np.zeros((3, 40))
         codes[np.repeat(np.arange(3), np.diff(indptr)), indices[:filled]] = values[:filled]
         for signal, code in zip(signals, codes, strict=True):

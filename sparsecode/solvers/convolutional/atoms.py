@@ -83,17 +83,10 @@ def include(statistics, signal, codes, objective=0.0, certificate=0.0):
     )
 
 
-def add_statistics(left, right):
-    """The statistics of both sets of signals."""
-    return ConvolutionalStatistics(
-        left.code_corr + right.code_corr,
-        left.code_signal + right.code_signal,
-        left.usage + right.usage,
-        left.sq_norm + right.sq_norm,
-        left.n_signals + right.n_signals,
-        left.objective + right.objective,
-        max(left.certificate, right.certificate),
-    )
+def add_statistics(left, right, keep=1.0):
+    """The statistics of both sets of signals, those of the left one with weight `keep`."""
+    sums = ConvolutionalStatistics(*(keep * one + other for one, other in zip(left, right, strict=True)))
+    return sums._replace(certificate=max(left.certificate, right.certificate))
 
 
 def misfit(atoms, statistics) -> float:

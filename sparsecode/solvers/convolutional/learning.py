@@ -19,10 +19,18 @@ from ...result import Status
 from .atoms import ConvolutionalStatistics, add_statistics, include, stationarity, update_atoms
 from .coding import make_coder
 
-__all__ = ["ConvolutionalProgress", "LearnedAtoms", "centred_windows", "learn_atoms"]
+__all__ = [
+    "WATCHED",
+    "ConvolutionalProgress",
+    "LearnedAtoms",
+    "Stream",
+    "centred_windows",
+    "learn_atoms",
+    "learn_batch",
+]
 
 _SAME = 0.99  # cosine, at the best shift, from which two atoms are one
-_WATCHED = 25  # iterations; atoms that are of no use by then are left in peace
+WATCHED = 25  # iterations; atoms that are of no use by then are left in peace
 _BLOCKS = 16  # of signals, each with statistics of its own
 _DRAWN = 32  # windows looked at for each atom that starts
 
@@ -60,6 +68,14 @@ class LearnedAtoms(NamedTuple):
     statistics: ConvolutionalStatistics
     certificate: float
     history: dict
+
+
+class Stream(NamedTuple):
+    """What learning from batches goes on from: atoms in double precision, sums over all batches so far, and how many signals there were."""
+
+    atoms: Any
+    statistics: ConvolutionalStatistics
+    n_signals: int
 
 
 _HISTORY = ("iteration", "objective", "certificate", "seconds", "replaced", "code_certificate")
@@ -107,7 +123,7 @@ def learn_atoms(
     stopped = False
     while True:
         if run.iteration:
-            watched = replace_dead and run.iteration <= _WATCHED
+            watched = replace_dead and run.iteration <= WATCHED
             useless = _useless(run.coder, run.statistics) if watched else np.empty(0, dtype=np.int64)
             status = Status.INTERRUPTED if stopped else Status.MAX_ITER
             if tol is not None and run.certificate <= tol and useless.size == 0:
@@ -123,6 +139,43 @@ def learn_atoms(
         told = run.atoms.astype(signals.dtype)
         stopped = part.end(lambda told=told: {"components_": told})
         stopped = (callback is not None and bool(callback(run.progress()))) or stopped
+
+
+def learn_batch(signals, stream, coder, layout, *, forgetting, n_sweeps, replace_dead, n_jobs):
+    """One more batch: its codes over the atoms as they are, the sums of all batches, better atoms for these.
+
+    Parameters
+    ----------
+    signals : array of shape (n_signals, n_channels, height, width)
+        The batch, as `layout` arranges it.
+    stream : Stream
+        Where to go on from.
+    coder : coder
+        Over the atoms of `stream`.
+    layout : Layout
+        How signals and atoms are arranged.
+    forgetting, n_sweeps, replace_dead, n_jobs
+        As in `ConvolutionalDictionaryLearning`.
+
+    Returns
+    -------
+    Stream, ConvolutionalStatistics, float
+        Where to go on from next; the statistics of this batch alone, and how far projected gradient steps on the sums would have moved the
+        atoms that it was coded over.
+    """
+    codes, batch = _coded(coder, signals, [None] * len(signals), n_jobs)
+    n_signals = stream.n_signals + len(signals)
+    total = add_statistics(stream.statistics, batch, (1.0 - len(signals) / n_signals) ** forgetting)
+    planes = update_atoms(coder.atoms, total, n_sweeps=n_sweeps)
+    useless = _useless(coder, total) if replace_dead else np.empty(0, dtype=np.int64)
+    if useless.size:
+        fresh = _worst_windows(coder, signals, codes, useless.size)
+        useless = useless[: len(fresh)]
+        planes[useless] = fresh
+        for sums in (total.code_corr, np.swapaxes(total.code_corr, 0, 1), total.code_signal, total.usage):
+            sums[useless] = 0.0  # they spoke of the atoms that were there
+    move = stationarity(coder.atoms, total)
+    return Stream(layout.back(planes, layout.atom_shape), total, n_signals), batch, move
 
 
 class _Run:

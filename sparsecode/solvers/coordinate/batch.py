@@ -100,17 +100,24 @@ def batch_lasso(atoms, signals, *, alpha, positive=False, tol=1e-8, max_iter=1_0
     return code_signals(atoms, signals, alpha, bool(positive), tol, as_count(max_iter, "max_iter"), n_jobs)
 
 
-def code_signals(atoms, signals, alpha, positive, tol, max_iter, n_jobs=None, ridge=0.0) -> LassoCodes:
+def code_signals(atoms, signals, alpha, positive, tol, max_iter, n_jobs=None, ridge=0.0, weights=None) -> LassoCodes:
     """`batch_lasso` without its checks, and with ``ridge / 2 ||c||^2`` more: the Lasso over atoms that each have an axis of their own
-    besides, of length ``sqrt(ridge)``, where no signal is."""
+    besides, of length ``sqrt(ridge)``, where no signal is.
+
+    With weights w, from above 0 to inf, on both penalties, it is that of ``b = w c`` over the atoms divided by them.
+    """
     from ...kernels.codes import lasso_codes, lasso_gaps
     from ...kernels.rows import sort_rows
 
     rows = np.ascontiguousarray(atoms, dtype=np.float64)
     n_atoms, n_features = rows.shape
     check_range(np.einsum("ij,ij->i", rows, rows), atoms, "atoms", "row")
+    scale = np.ones(n_atoms) if weights is None else np.where(np.isinf(weights), 1.0, weights)
+    if weights is not None:
+        rows = np.where(np.isinf(weights)[:, None], 0.0, rows / scale[:, None])  # an atom of zeros is never used
+        check_range(np.einsum("ij,ij->i", rows, rows), rows, "atoms over penalty_weights", "row")
     gram = gram_of(rows)
-    gram[np.diag_indices(n_atoms)] += ridge
+    gram[np.diag_indices(n_atoms)] += ridge / scale
     rank = n_atoms if ridge else min(n_atoms, n_features)
     dtype = np.float32 if signals.dtype == np.float32 else np.float64
 
@@ -120,10 +127,10 @@ def code_signals(atoms, signals, alpha, positive, tol, max_iter, n_jobs=None, ri
         indptr = np.empty(size + 1, dtype=np.int64)
         indices, values = np.empty(size * n_atoms, dtype=np.int32), np.empty(size * n_atoms)
         filled = lasso_codes(gram, corr, sq_norms, alpha, positive, tol, max_iter, rank, indptr, indices, values)
-        indices, values = indices[:filled].copy(), values[:filled].astype(dtype)
+        indices, values = indices[:filled].copy(), (values[:filled] / scale[indices[:filled]]).astype(dtype)
         sort_rows(indptr, indices, values)
         gaps, objectives = np.empty(size), np.empty(size)
-        certified = values.astype(np.float64, copy=False)
+        certified = values.astype(np.float64, copy=False) * scale[indices]
         lasso_gaps(gram, corr, sq_norms, alpha, positive, indptr, indices, certified, gaps, objectives)
         return LassoCodes(indptr, indices, values, gaps, objectives)
 

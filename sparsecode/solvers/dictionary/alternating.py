@@ -56,11 +56,13 @@ class Codes(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """What one pass did: mean objective of codes and atoms at its end, stationarity of the atoms it began with."""
+    """What one pass did: mean objective of codes and atoms at its end, stationarity of the atoms it began with, and how far from zero that
+    would be by chance for other signals of the same kind (where it was estimated)."""
 
     objective: float
     certificate: float
     code_certificate: float
+    sampling_error: float = 0.0
 
 
 class AlternatingLearner:
@@ -207,15 +209,16 @@ class AlternatingLearner:
 
         atoms, values = atoms.copy(), codes.values.astype(np.float64)
         residual = self._residual(atoms, codes)
-        counts = np.bincount(codes.indices, minlength=atoms.shape[0])
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        entries = np.argsort(codes.indices, kind="stable")
-        most, n_features = int(np.max(counts, initial=0)), atoms.shape[1]
+        places = (
+            codes._replace(values=np.arange(values.size)).matrix(atoms.shape[0]).tocsc()
+        )  # which entries use an atom
+        starts, rows, entries = (part.astype(np.int64) for part in (places.indptr, places.indices, places.data))
+        most, n_features = int(np.max(np.diff(starts), initial=0)), atoms.shape[1]
         rank_one_updates(
             atoms,
             residual,
             starts,
-            codes.rows()[entries],
+            rows,
             entries,
             values,
             *map(float, self.coder.strengths),

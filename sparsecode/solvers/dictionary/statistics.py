@@ -25,6 +25,7 @@ __all__ = [
     "codes_statistics",
     "local_statistics",
     "movement",
+    "sampling_error",
     "stationarity",
     "surrogate",
     "swept",
@@ -287,9 +288,27 @@ def surrogate(dictionary, statistics) -> float:
 def stationarity(dictionary, statistics, *, positive=False, bound=None) -> float:
     """How far a sweep over the atoms would move them (see `movement`): zero at a stationary dictionary. With a bound on the coherence
     it is how far the sweep and the step back within the bound move them together."""
+    return movement(dictionary, _stepped(dictionary, statistics, positive, bound), statistics)
+
+
+def sampling_error(dictionary, one, other, *, positive=False, bound=None) -> float:
+    """How far the step of `stationarity` over so many signals would be from what it is over endless ones, in root mean square.
+
+    The steps over two parts of the signals, drawn at random, differ by their errors alone: these have variances in proportion to
+    1 / n and 1 / m, and the step over both parts has one in proportion to 1 / (n + m).
+    """
+    total = one.n_signals + other.n_signals
+    if one.n_signals == 0 or other.n_signals == 0:
+        return 0.0
+    first, second = (_stepped(dictionary, part, positive, bound) for part in (one, other))
+    share = float(np.sqrt(one.n_signals * other.n_signals)) / total
+    return share * movement(first, second, add_statistics(one, other))
+
+
+def _stepped(dictionary, statistics, positive, bound):
+    """The atoms after one sweep and, with a bound on their coherence, the step back within it."""
     after = swept(dictionary, statistics, positive, 1)[0]
-    after = after if bound is None else incoherent(after, statistics.code_signal, bound)
-    return movement(dictionary, after, statistics)
+    return after if bound is None else incoherent(after, statistics.code_signal, bound)
 
 
 def movement(before, after, statistics) -> float:

@@ -137,6 +137,11 @@ class DiscreteCauses(NamedTuple):
         return np.log(self.probabilities) - np.log1p(-self.activity)
 
     @property
+    def is_signed(self):
+        """Whether a cause and its negative are one, and causes add up to sums that stand for differences."""
+        return set(np.negative(self.values)) == set(self.values)
+
+    @property
     def may_overshoot(self):
         """Never: an update maximises the expected log joint density."""
         return False

@@ -101,6 +101,11 @@ class MaximalCauses(NamedTuple):
     sharpness: float = 4.0
 
     @property
+    def is_signed(self):
+        """Whether a cause and its negative are one, and causes add up to sums that stand for differences."""
+        return False
+
+    @property
     def may_overshoot(self):
         """Whether updates go uphill, but may go too far."""
         return np.isinf(self.sharpness)

@@ -147,6 +147,11 @@ class SpikeSlabCauses(NamedTuple):
         return float(self.probability)
 
     @property
+    def is_signed(self):
+        """Whether a cause and its negative are one, and causes add up to sums that stand for differences."""
+        return False
+
+    @property
     def may_overshoot(self):
         """Never: an update maximises the expected log joint density."""
         return False

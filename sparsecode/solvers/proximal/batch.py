@@ -1,11 +1,11 @@
 """Codes of many signals over one dictionary under any penalty, on its Gram matrix.
 
-    minimise over c   1/2 ||x - c D||^2 + penalty(c)        for each signal x alone
+    minimise over c   1/2 ||x - c D||^2 + sum_j w_j penalty(c_j)        for each signal x alone
 
 This is the scaling of signal processing: no division by the number of features. A separable penalty with a scalar prox is
 minimised by compiled coordinate moves, or by the dynamics of locally competitive neurons, whose fixed points are the same:
 no coefficient alone can lower the objective. Any other penalty goes through proximal gradient steps on blocks of signals,
-accelerated where it is convex and plain, so that the objective never rises, where it is not. Each code comes with the certificate that
+accelerated where it is convex and plain, so that the objective never rises, where it is not; it has no weights. Each code comes with the certificate that
 its penalty allows, recomputed in float64 from the code itself.
 
 A penalty that says `follows_norms` is charged on the coefficients of unit-norm atoms, ``||a_j|| c_j``: CEL0 is exact for the norms that
@@ -38,6 +38,9 @@ __all__ = ["PenalisedCodes", "as_code_penalty", "code_signals"]
 _MOST_MOVES, _MOST_EULER = 1_000, 5_000  # of one signal
 _MOST_STEPS = 10_000  # proximal gradient steps of a block
 _STRICTER = 0.1  # a coefficient's objection, over a certificate made of all
+_LEAST_PRICE = (
+    0.1  # weights below do not make it stricter still: a dual point that small prices object to is scaled down
+)
 
 
 class PenalisedCodes(NamedTuple):
@@ -64,8 +67,8 @@ class PenalisedCodes(NamedTuple):
     objectives: Any
 
 
-def as_code_penalty(penalty, dynamics, n_atoms):
-    """A penalty that can code signals one by one by these dynamics, or an error that says why it cannot."""
+def as_code_penalty(penalty, dynamics, n_atoms, weights=None):
+    """A penalty that can code signals one by one by these dynamics, with weights or without, or an error that says why it cannot."""
     penalty = plain_fields(as_parts(None, penalty)[1])
     name = type(penalty).__name__
     if getattr(penalty, "is_joint", False) or getattr(penalty, "joint", False):
@@ -78,13 +81,17 @@ def as_code_penalty(penalty, dynamics, n_atoms):
         raise ValueError(
             f"dynamics='lca' thresholds each neuron by itself, by a scalar prox, which {name} lacks; use dynamics='prox'."
         )
+    if weights is not None and not getattr(penalty, "is_separable", False):
+        raise ValueError(
+            f"penalty_weights have no meaning for {name}, which does not charge each coefficient by itself; leave them None."
+        )
     if hasattr(penalty, "check"):
         penalty.check(n_atoms)
     return penalty
 
 
-def code_signals(atoms, signals, penalty, *, dynamics="prox", tol=1e-6, n_jobs=None) -> PenalisedCodes:
-    """Code each signal x by a (local) minimiser c of ``1/2 ||x - c @ atoms||^2 + penalty(c)``.
+def code_signals(atoms, signals, penalty, *, weights=None, dynamics="prox", tol=1e-6, n_jobs=None) -> PenalisedCodes:
+    """Code each signal x by a (local) minimiser c of ``1/2 ||x - c @ atoms||^2 + sum_j weights_j penalty(c_j)``.
 
     Parameters
     ----------
@@ -94,6 +101,8 @@ def code_signals(atoms, signals, penalty, *, dynamics="prox", tol=1e-6, n_jobs=N
         What to code, one signal a row.
     penalty : penalty
         As `as_code_penalty` returns it.
+    weights : array of shape (n_atoms,), optional
+        From 0 (unpenalised) to inf (excluded), for a separable penalty; ones by default.
     dynamics : {"prox", "lca"}, default="prox"
         How codes are found.
     tol : float, default=1e-6
@@ -113,7 +122,10 @@ def code_signals(atoms, signals, penalty, *, dynamics="prox", tol=1e-6, n_jobs=N
     if getattr(penalty, "follows_norms", False):
         norms = np.where(sq_norms > 0, np.sqrt(sq_norms), 1.0)
         rows = rows / norms[:, None]
-    coder = _Coder(rows, penalty, dynamics, tol)
+    if weights is not None:
+        rows = np.where(np.isinf(weights)[:, None], 0.0, rows)  # nothing moves a coefficient of an atom of zeros
+        weights = np.where(np.isinf(weights), 1.0, weights)
+    coder = _Coder(rows, penalty, weights, dynamics, tol)
     dtype = np.float32 if signals.dtype == np.float32 else np.float64
 
     def block(start, stop):
@@ -132,9 +144,12 @@ def code_signals(atoms, signals, penalty, *, dynamics="prox", tol=1e-6, n_jobs=N
 class _Coder:
     """What the blocks share: the Gram matrix and its norm, the penalty, and how codes over them are found."""
 
-    def __init__(self, rows, penalty, dynamics, tol):
-        self.penalty, self.dynamics, self.tol = penalty, dynamics, tol
+    def __init__(self, rows, penalty, weights, dynamics, tol):
+        self.penalty, self.weights, self.dynamics, self.tol = penalty, weights, dynamics, tol
         self.gram = gram_of(rows)
+        self._strictness = _STRICTER
+        if weights is not None:
+            self._strictness *= np.clip(np.min(weights[weights > 0], initial=1.0), _LEAST_PRICE, 1.0)
         self._design = GramDesign(self.gram, 1)
         self._rate = 1.0
         with single_threaded_blas():
@@ -147,14 +162,17 @@ class _Coder:
         if _is_compiled(penalty):
             from ...kernels.penalised import silent_ranges
 
+            curvatures = np.diagonal(self.gram)
+            weights = np.ones(len(rows)) if weights is None else weights
+            self._steps = np.divide(weights, curvatures, out=np.zeros(len(rows)), where=curvatures > 0)
             self._ranges = np.empty((2, len(rows)))
-            silent_ranges(self.gram, penalty, self._ranges)
+            silent_ranges(self.gram, self._steps, penalty, self._ranges)
 
     def problem(self, corr, sq_sizes):
         """The block's codes as one problem with many targets, (n_atoms, n_signals)."""
         design = copy.copy(self._design)
         design.target_sq_norm = sq_sizes
-        problem = GramProblem(design, np.ascontiguousarray(corr.T), Squared(), self.penalty)
+        problem = GramProblem(design, np.ascontiguousarray(corr.T), Squared(), self.penalty, self.weights)
         problem._at_zero = Point(0.5 * sq_sizes, problem.target, (sq_sizes, sq_sizes))
         return problem
 
@@ -166,7 +184,7 @@ class _Coder:
 
         indptr = np.empty(corr.shape[0] + 1, dtype=np.int64)
         indices, values = np.empty(corr.size, dtype=np.int32), np.empty(corr.size)
-        shared, target = (self.gram, corr, self.penalty, self._ranges), _STRICTER * self.tol
+        shared, target = (self.gram, corr, self._steps, self.penalty, self._ranges), self._strictness * self.tol
         out = indptr, indices, values
         if self.dynamics == "lca":
             filled = competition_codes(*shared, self._rate, target, _MOST_EULER, _MOST_MOVES, *out)

@@ -1,4 +1,4 @@
-"""Laws of idle causes: they are seen, and begin anew where a cause is missing; all others stay."""
+"""Laws of causes that are replaced: idle ones begin anew where one is missing, sums are parted; all others stay."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from sparsecode.solvers.probabilistic import (
     Truncation,
     local_statistics,
 )
-from sparsecode.solvers.probabilistic.replacement import without_idle_causes
+from sparsecode.solvers.probabilistic.replacement import better_models, without_idle_causes
 
 TOO_MUCH = 60.0  # in every pixel: no image shows it
 MODELS = ("binary", "ternary", "maximal", "maximum_magnitude", "spike_slab")
@@ -108,3 +108,46 @@ def test_a_fit_with_an_idle_cause_goes_on_without_it(model):
     assert recovered[True] == 1.0
     assert recovered[False] < 1.0
     assert fits[True].score(bars.data) > fits[False].score(bars.data)
+
+
+def summed(model="ternary"):
+    """Bars of both signs, and the planted causes of which the third also holds the sixth."""
+    bars = bars_for(model)
+    found = bars.components.copy()
+    found[2] = bars.components[2] - bars.components[5]
+    return bars, causes(model, found)
+
+
+def test_a_sum_of_causes_is_parted():
+    """With V - W and W, a signal of V alone needs both: that is how they are found out."""
+    bars, model = summed()
+    before = local_statistics(bars.data, model).log_evidence
+    better = next(better_models(bars.data, model))
+    assert better.noise_variance == model.noise_variance
+    others = np.arange(8) != 2
+    np.testing.assert_array_equal(better.components[others], model.components[others])
+    np.testing.assert_allclose(better.components[2], bars.components[2])
+    assert local_statistics(bars.data, better).log_evidence > before
+
+
+def test_parting_sums_asks_for_both_signs_and_for_correlated_causes():
+    bars = bars_for("ternary")
+    assert list(better_models(bars.data, causes("ternary", bars.components))) == []
+    bars, model = summed("binary")
+    assert list(better_models(bars.data, model)) == []
+
+
+def test_gaps_do_not_hide_a_sum_of_causes():
+    bars, model = summed()
+    gaps = np.arange(300)[:, None] % 16 == np.arange(16)  # one in every image
+    better = next(better_models(np.where(gaps, np.nan, bars.data), model))
+    np.testing.assert_allclose(better.components[2], bars.components[2])
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_fit_parts_sums_of_causes(replace):
+    bars, model = summed()
+    learner = ProbabilisticSparseCoding(
+        model="ternary", dict_init=model.components, n_annealing=10, temperature=1.0, replace_dead=replace
+    ).fit(bars.data)
+    assert (dictionary_recovery(bars.components, learner.components_, threshold=0.98) == 1.0) == replace
