@@ -27,6 +27,7 @@ __all__ = [
     "conj",
     "dagger",
     "device",
+    "divisor",
     "hard_threshold_mask",
     "inner",
     "is_array_api_obj",
@@ -35,22 +36,25 @@ __all__ = [
     "is_single",
     "norm",
     "plain",
+    "quotient",
     "real_dtype",
     "real_part",
     "sq_norm",
     "to_numpy",
+    "zeros",
 ]
 
 
 def array_namespace(*arrays):
     """The namespace that the arrays share."""
     for array in arrays:
-        if type(array) is not np.ndarray:
+        if type(array) not in _PLAIN:
             return array_api_compat.array_namespace(*arrays)
     return _NUMPY  # at once: small problems ask hundreds of times
 
 
 _NUMPY = array_api_compat.array_namespace(np.empty(0))
+_PLAIN = {np.ndarray, np.float64, np.float32}  # a reduction over one target leaves a number
 
 
 def clip(array, low, high):
@@ -58,6 +62,22 @@ def clip(array, low, high):
     if type(array) is np.ndarray:  # at once: what NumPy's namespace adds costs more than the numbers of a small problem
         return np.clip(array, low, high)
     return array_namespace(array).clip(array, low, high)
+
+
+def divisor(values):
+    """Sizes that can be divided by: one where there is none."""
+    if type(values) is np.float64:  # at once: the size of one target
+        return values if values > 0 else np.float64(1.0)
+    xp = array_namespace(values)
+    return xp.where(values > 0, values, xp.ones_like(values))
+
+
+def quotient(above, below):
+    """``above / below`` for a number and sizes, infinite where a size is zero."""
+    if type(below) is np.float64:
+        return above / below if below > 0 else np.float64(np.inf)
+    xp = array_namespace(below)
+    return xp.where(below > 0, above / divisor(below), xp.full_like(below, np.inf))
 
 
 def is_numpy(array) -> bool:
@@ -94,6 +114,8 @@ def real_dtype(xp, dtype):
 
 def as_float(array):
     """Integers and booleans become float64; floating dtypes stay as they are (float16 becomes float32)."""
+    if type(array) is np.ndarray and array.dtype.char in "fdFD":
+        return array
     xp = array_namespace(array)
     if array.dtype in (xp.float32, xp.float64, xp.complex64, xp.complex128):
         return array
@@ -123,9 +145,16 @@ def asarray_like(values, like, dtype=None):
     return xp.asarray(values, dtype=dtype, device=device(like))
 
 
+def zeros(shape, like):
+    """Zeros in the namespace, the dtype and on the device of `like`."""
+    if type(like) is np.ndarray:
+        return np.zeros(shape, dtype=like.dtype)
+    return array_namespace(like).zeros(shape, dtype=like.dtype, device=device(like))
+
+
 def to_numpy(array):
     """A NumPy view or copy, whatever the namespace and the device."""
-    if isinstance(array, np.ndarray) or np.isscalar(array):
+    if isinstance(array, np.ndarray | np.generic | complex | float | int):
         return np.asarray(array)
     if is_torch_array(array):
         return array.detach().cpu().numpy()

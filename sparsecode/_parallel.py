@@ -48,12 +48,6 @@ def _controller():
     return threadpoolctl.ThreadpoolController()  # looks at every loaded library: do it once
 
 
-def _set_threads(counts):
-    for library, count in counts:
-        if library.num_threads != count:
-            library.set_num_threads(count)
-
-
 class _Limit:
     """The limit itself, of the whole process: the first to hold it sets it, the last to let go lifts it."""
 
@@ -68,8 +62,10 @@ class _Limit:
         with self._lock:
             if not self._held:
                 libraries = [library for library in _controller().lib_controllers if library.user_api == "blas"]
-                self._before = [(library, library.num_threads) for library in libraries]
-                _set_threads((library, 1) for library, _ in self._before)
+                counts = [(library, library.num_threads) for library in libraries]
+                self._before = [(library, count) for library, count in counts if count != 1]
+                for library, _ in self._before:
+                    library.set_num_threads(1)
             self._held += 1
             holder.holds = True
 
@@ -80,7 +76,8 @@ class _Limit:
             holder.holds = False
             self._held -= 1
             if not self._held:
-                _set_threads(self._before)
+                for library, count in self._before:
+                    library.set_num_threads(count)
 
 
 _LIMIT = _Limit()

@@ -50,6 +50,8 @@ _LEAST_SQUARES = {
 
 def refuse_lazy(value, name):
     """Dask collections are never silently materialised, and what lies under a mask is never silently used."""
+    if type(value) is np.ndarray:
+        return
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(
             f"{name} is a masked array with {np.ma.count_masked(value)} masked entries; drop their samples, or fill them in with "
@@ -95,7 +97,7 @@ def check_products(correlation, design, name="A"):
     """The postponed check of `as_design`: NaN or infinity anywhere in a column shows in its product with any vector."""
     if isinstance(design, CenteredDesign):
         design = design.base
-    if not isinstance(design, (DenseDesign, OperatorDesign)) or np.all(np.isfinite(to_numpy(correlation))):
+    if not isinstance(design, (DenseDesign, OperatorDesign)) or np.isfinite(to_numpy(correlation)).all():
         return
     if isinstance(design, DenseDesign):
         _check_finite(design.array, name)
@@ -166,7 +168,10 @@ def check_range(sq_norms, data, name, what, first=0):
         The number of the first one.
     """
     least = _LEAST_SQUARES[_is_double(data.dtype)]
-    for i in np.flatnonzero(~((sq_norms >= least) & (sq_norms <= 1.0 / least))):
+    inside = (sq_norms >= least) & (sq_norms <= 1.0 / least)
+    if inside.all():
+        return
+    for i in np.flatnonzero(~inside):
         largest = float(np.max(np.abs(to_numpy(data[int(i), ...])), initial=0.0))
         if largest > 0.0:
             raise ValueError(
@@ -312,7 +317,7 @@ def weighted(design: Design, target, sample_weight):
 
 def as_count(value, name, *, minimum=1, maximum=None, maximum_name=None):
     """An integer of at least `minimum`; above `maximum` it is clipped, with a warning."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+    if type(value) is not int and (isinstance(value, bool) or not isinstance(value, numbers.Integral)):
         raise ValueError(f"{name} must be an integer of at least {minimum}; got {value!r}.")
     value = int(value)
     if value < minimum:
@@ -325,7 +330,8 @@ def as_count(value, name, *, minimum=1, maximum=None, maximum_name=None):
 
 def as_number(value, name, *, minimum=0.0, strict=False, maximum=np.inf):
     """A finite real number within bounds; `strict` excludes the minimum itself."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not np.isfinite(value):
+    is_number = type(value) is float or (isinstance(value, numbers.Real) and not isinstance(value, bool))
+    if not is_number or not np.isfinite(value):
         raise ValueError(f"{name} must be a finite number; got {value!r}.")
     value = float(value)
     if value < minimum or (strict and value == minimum) or value > maximum:
@@ -343,7 +349,8 @@ def as_flag(value, name) -> bool:
 
 
 def _holds_numbers(value):
-    return is_array_api_obj(value) and getattr(value.dtype, "kind", "f") in "biufc"
+    known = type(value) is np.ndarray or is_array_api_obj(value)
+    return known and getattr(value.dtype, "kind", "f") in "biufc"
 
 
 def _from_python(value, name):
@@ -382,6 +389,8 @@ def _sums_are_finite(array):
     On one thread: the pass is bound by memory, and a second BLAS thread would go on spinning on a core that is needed next.
     """
     with np.errstate(invalid="ignore", over="ignore"):
+        if array.ndim == 1:
+            return bool(np.isfinite(np.vdot(array, array)))
         if array.ndim != 2 or not array.flags.forc:
             return bool(np.isfinite(np.sum(array)))
         with single_threaded_blas():

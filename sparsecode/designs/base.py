@@ -128,7 +128,7 @@ class Design(ABC):
         """``A @ coef``, from the columns of its support alone where these are few."""
         if not self.is_numpy:
             return self.matvec(coef)
-        used = np.flatnonzero(coef if coef.ndim == 1 else coef.any(axis=1))
+        used = (coef if coef.ndim == 1 else coef.any(axis=1)).nonzero()[0]
         if used.size == 0:
             return np.zeros((self.shape[0], *coef.shape[1:]), dtype=np.result_type(self.dtype, coef.dtype))
         if not self.is_few(used.size):

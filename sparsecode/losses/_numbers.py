@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .._array import array_namespace, as_double, clip, is_complex, sq_norm
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "sigmoid",
     "slack",
     "softplus",
+    "value_where",
     "weighted_mean",
     "weighted_sq_norm",
     "weighted_sum",
@@ -21,6 +24,7 @@ __all__ = [
 
 _SERIES = 0.5  # below this the exponential's remainder is summed, above it subtracted
 _TERMS = 14
+_SLACK = 64 * np.finfo(np.float64).eps
 
 
 def weighted_sum(values, weights):
@@ -66,14 +70,22 @@ def exp_remainder(values):
 
 def slack(values):
     """By how much rounding may carry a dual point of unit size out of the domain."""
+    if type(values) is np.float64:
+        return _SLACK
     return 64 * array_namespace(values).finfo(values.dtype).eps
 
 
 def where_inside(inside, value):
     """The dual value of the targets whose samples all lie in the domain, minus infinity for the others."""
+    return value_where(array_namespace(inside).all(inside, axis=0), value)
+
+
+def value_where(inside, value):
+    """The dual value of the targets that lie inside the domain, minus infinity for the others."""
+    if type(inside) is np.bool_:  # one target
+        return value if inside else np.float64(-np.inf)
     xp = array_namespace(inside)
-    everywhere = xp.all(inside, axis=0)
-    return xp.where(everywhere, value, xp.full_like(xp.asarray(value), -float("inf")))
+    return xp.where(inside, value, xp.full_like(xp.asarray(value), -float("inf")))
 
 
 def room_between(values, low, high):

@@ -10,7 +10,7 @@ Huber, "Robust estimation of a location parameter", 1964.
 
 from typing import NamedTuple
 
-from .._array import array_namespace, clip, inner
+from .._array import array_namespace, clip, divisor, inner
 from ._constant import bracketed_constant
 from ._numbers import (
     counted_range,
@@ -112,7 +112,7 @@ class Huber(NamedTuple):
         xp = array_namespace(dual)
         pull = over_weight(dual, weights)
         curvature = weighted_sq_norm(pull, weights)
-        best = inner(target, dual) / xp.where(curvature > 0, curvature, xp.ones_like(curvature))
+        best = inner(target, dual) / divisor(curvature)
         top = xp.minimum(limit, room_between(pull, -self.delta, self.delta))
         return xp.minimum(xp.maximum(best, 0 * best), top)
 

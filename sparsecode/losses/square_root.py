@@ -10,8 +10,8 @@ Belloni, Chernozhukov and Wang, "Square-root lasso: pivotal recovery of sparse s
 
 from typing import NamedTuple
 
-from .._array import array_namespace, as_double, inner, real_dtype
-from ._numbers import over_weight, slack, weighted_mean, weighted_sq_norm
+from .._array import array_namespace, as_double, divisor, inner, real_dtype
+from ._numbers import over_weight, slack, value_where, weighted_mean, weighted_sq_norm
 
 __all__ = ["SquareRoot"]
 
@@ -88,24 +88,22 @@ class SquareRoot(NamedTuple):
             high = low
         for _ in range(0 if isinstance(weights, float) else 100):
             middle = 0.5 * (low + high)
-            larger = weighted_sq_norm(residual / _positive(xp, middle + step * mass), mass) > 1
+            larger = weighted_sq_norm(residual / divisor(middle + step * mass), mass) > 1
             low, high = xp.where(larger, middle, low), xp.where(larger, high, middle)
         left = xp.where(high > _GONE * size, high, 0 * high)
-        share = xp.where(mass > 0, left / _positive(xp, left + step * mass), xp.ones_like(mass))
+        share = xp.where(mass > 0, left / divisor(left + step * mass), xp.ones_like(mass))
         return target - xp.astype(share * residual, dtype, copy=False)
 
     def dual_value(self, target, dual, weights):
         """``-F*(-dual)``: what a dual point proves about the minimum; minus infinity outside the domain."""
-        xp = array_namespace(dual)
         size = _size(over_weight(dual, weights), weights)
-        value = inner(target, dual)
-        return xp.where(size <= 1 + slack(size), value, xp.full_like(value, -float("inf")))
+        return value_where(size <= 1 + slack(size), inner(target, dual))
 
     def dual_scaling(self, target, dual, limit, weights):
         """The scaling of `dual`, from 0 to `limit`, with the greatest dual value."""
         xp = array_namespace(dual)
         size = _size(over_weight(dual, weights), weights)
-        top = xp.minimum(limit, 1.0 / xp.where(size > 0, size, xp.ones_like(size)))
+        top = xp.minimum(limit, 1.0 / divisor(size))
         return xp.where(inner(target, dual) > 0, top, 0 * top)
 
     def into_domain(self, target, dual, weights):
@@ -121,11 +119,6 @@ class SquareRoot(NamedTuple):
         return weighted_mean(target - fitted, weights)
 
 
-def _positive(xp, values):
-    """Values that can be divided by."""
-    return xp.where(values > 0, values, xp.ones_like(values))
-
-
 def _size(residual, weights):
     """``sqrt(sum_i weights_i |r_i|**2)``, one number a target."""
     squares = weighted_sq_norm(residual, weights)
@@ -136,4 +129,4 @@ def _unit(residual, weights):
     """The residual over its size, in its own precision; zero stays zero."""
     xp = array_namespace(residual)
     size = _size(residual, weights)
-    return residual / xp.astype(xp.where(size > 0, size, xp.ones_like(size)), real_dtype(xp, residual.dtype))
+    return residual / xp.astype(divisor(size), real_dtype(xp, residual.dtype))

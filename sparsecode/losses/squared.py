@@ -7,7 +7,7 @@ Its dual value at u is ``Re(y^H u) - 1/2 sum_i |u_i|**2 / weights_i``, with u th
 
 from typing import NamedTuple
 
-from .._array import array_namespace, inner, sq_norm
+from .._array import array_namespace, divisor, inner, sq_norm
 from ._numbers import over_weight, weighted_mean, weighted_sq_norm
 from ._registry import scalar_loss
 
@@ -77,7 +77,7 @@ class Squared(NamedTuple):
             curvature = sq_norm(dual) / weights
         else:
             curvature = weighted_sq_norm(over_weight(dual, weights), weights)
-        best = inner(target, dual) / xp.where(curvature > 0, curvature, xp.ones_like(curvature))
+        best = inner(target, dual) / divisor(curvature)
         return xp.minimum(xp.maximum(best, 0 * best), limit)  # below zero a one-sided constraint may fail
 
     def into_domain(self, target, dual, weights):

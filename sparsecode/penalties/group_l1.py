@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._array import array_namespace, as_double
+from .._array import array_namespace, as_double, divisor
 from ._groups import check_groups, groups_of
 
 __all__ = ["GroupL1"]
@@ -124,8 +124,8 @@ def group_distance(grad, coef, groups, alpha, weights):
     limit = alpha * xp.where(xp.isinf(weights), xp.zeros_like(weights), weights)
     norms, pull = groups.norm(coef), groups.norm(grad)
     zero = groups.spread(norms == 0)
-    left = xp.where(pull > limit, 1.0 - limit / xp.where(pull > 0, pull, xp.ones_like(pull)), xp.zeros_like(pull))
-    push = groups.spread(limit / xp.where(norms > 0, norms, xp.ones_like(norms)))
+    left = xp.where(pull > limit, 1.0 - limit / divisor(pull), xp.zeros_like(pull))
+    push = groups.spread(limit / divisor(norms))
     distance = xp.where(zero, groups.spread(left) * xp.abs(grad), xp.abs(grad + push * coef))
     forbidden = xp.where(zero, xp.zeros_like(distance), xp.full_like(distance, math.inf))
     return xp.where(excluded, forbidden, distance)

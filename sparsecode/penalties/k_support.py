@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from scipy.optimize import brentq
 
-from .._array import array_namespace, as_double
+from .._array import array_namespace, as_double, divisor, quotient
 from ._checks import require
 from ._shares import dual_square
 from .sparse_envelope import SparseEnvelope
@@ -115,7 +115,7 @@ class KSupport(NamedTuple):
         """Distance of ``-grad`` to the subdifferential: that of half the square over the norm, or the dual ball at zero."""
         xp = array_namespace(grad)
         norm = xp.sqrt(2.0 * self._square.value(coef))
-        safe = xp.where(norm > 0, norm, xp.ones_like(norm))
+        safe = divisor(norm)
         used = self._square.subdiff_distance(grad if not self.alpha else grad * safe / self.alpha, coef)
         used = used * self.alpha / safe if self.alpha else xp.abs(grad)
         return xp.where(norm > 0, used, self._beyond_ball(grad))
@@ -126,10 +126,7 @@ class KSupport(NamedTuple):
 
     def dual_limit(self, correlation, weights=None):
         """Largest s with ``s * correlation`` in the dual ball: the norm of its k largest moduli is at most alpha."""
-        xp = array_namespace(correlation)
-        norm = self._dual_norm(correlation)
-        limit = self.alpha / xp.where(norm > 0, norm, xp.ones_like(norm))
-        return xp.where(norm > 0, limit, xp.full_like(limit, math.inf))
+        return quotient(self.alpha, self._dual_norm(correlation))
 
     def conjugate(self, correlation, weights=None):
         """Convex conjugate inside its domain: zero."""

@@ -7,7 +7,7 @@ Tibshirani, "Regression shrinkage and selection via the lasso", 1996.
 
 from typing import NamedTuple
 
-from .._array import array_namespace, is_complex, real_dtype
+from .._array import array_namespace, is_complex, quotient, real_dtype
 from ._checks import forbid_negative
 from ._registry import scalar_prox
 
@@ -117,10 +117,7 @@ class L1(NamedTuple):
             counted = counted | xp.zeros_like(size, dtype=xp.bool)
             safe = xp.where(counted, weights + size * 0, xp.ones_like(size))
             size = xp.where(counted, size / safe, xp.zeros_like(size))
-        top = xp.max(size, axis=0)
-        positive = top > 0
-        ratio = self.alpha / xp.where(positive, top, xp.ones_like(top))
-        return xp.where(positive, ratio, xp.full_like(top, float("inf")))
+        return quotient(self.alpha, xp.max(size, axis=0))
 
     def conjugate(self, correlation, weights=None):
         """Convex conjugate inside its domain: zero (feasibility is what `dual_limit` ensures)."""

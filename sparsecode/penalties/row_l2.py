@@ -7,7 +7,7 @@ Obozinski, Taskar and Jordan, "Joint covariate selection and joint subspace sele
 
 from typing import NamedTuple
 
-from .._array import array_namespace, as_double
+from .._array import array_namespace, as_double, divisor
 from .l1 import L1
 
 __all__ = ["RowL2"]
@@ -73,7 +73,7 @@ class RowL2(NamedTuple):
         norms = _norms(coef)
         shrunk = L1(self.alpha).prox(norms, _flat(step))
         xp = array_namespace(coef)
-        factor = shrunk / xp.where(norms > 0, norms, xp.ones_like(norms))
+        factor = shrunk / divisor(norms)
         return xp.astype(_column(factor, coef) * as_double(coef), coef.dtype, copy=False)
 
     def subdiff_distance(self, grad, coef, weights=None):
@@ -81,11 +81,11 @@ class RowL2(NamedTuple):
         xp = array_namespace(grad)
         norms, pull = _norms(coef), _norms(grad)
         excess = L1(self.alpha).subdiff_distance(pull, 0 * norms, _flat(weights))
-        share = xp.abs(grad) * _column(excess / xp.where(pull > 0, pull, xp.ones_like(pull)), grad)
+        share = xp.abs(grad) * _column(excess / divisor(pull), grad)
         limit = (
             self.alpha if weights is None else self.alpha * xp.where(xp.isinf(weights), xp.zeros_like(weights), weights)
         )
-        direction = coef / _column(xp.where(norms > 0, norms, xp.ones_like(norms)), coef)
+        direction = coef / _column(divisor(norms), coef)
         used = xp.abs(grad + limit * direction)
         if weights is not None:
             used = xp.where(xp.isinf(weights) & (used >= 0), xp.full_like(used, float("inf")), used)

@@ -6,12 +6,11 @@ Bogdan, van den Berg, Sabatti, Su and Candes, "SLOPE: adaptive variable selectio
 (arXiv 1407.3824).
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
-from .._array import array_namespace, as_double, asarray_like, to_numpy
+from .._array import array_namespace, as_double, asarray_like, quotient, to_numpy
 from ._checks import require
 
 __all__ = ["SLOPE"]
@@ -119,9 +118,7 @@ class SLOPE(NamedTuple):
         xp = array_namespace(correlation)
         size = xp.cumulative_sum(xp.sort(as_double(xp.abs(correlation)), axis=0, descending=True), axis=0)
         room = xp.cumulative_sum(_column(self._ladder(size.shape[0]), size) + 0 * size, axis=0)
-        positive = size > 0
-        limit = room / xp.where(positive, size, xp.ones_like(size))
-        return xp.min(xp.where(positive, limit, xp.full_like(limit, math.inf)), axis=0)
+        return xp.min(quotient(room, size), axis=0)
 
     def conjugate(self, correlation, weights=None):
         """Convex conjugate inside its domain: zero."""

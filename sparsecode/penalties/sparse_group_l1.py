@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._array import array_namespace, as_double
+from .._array import array_namespace, as_double, divisor
 from ._checks import require
 from ._groups import check_groups, groups_of
 from .group_l1 import charge, group_distance, shrink_groups
@@ -113,7 +113,7 @@ class SparseGroupL1(NamedTuple):
         size = xp.where(excluded, xp.zeros_like(size), size)
         radius = grouped * xp.where(xp.isinf(scale), xp.zeros_like(scale), scale)
         top = xp.max(size, axis=0)
-        safe = xp.where(top > 0, top, xp.ones_like(top))
+        safe = divisor(top)
         low, high = single / safe, (single + xp.max(radius, axis=0)) / safe
         for _ in range(_HALVINGS):
             middle = 0.5 * (low + high)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._array import array_namespace, as_double, asarray_like, to_numpy
+from .._array import array_namespace, as_double, asarray_like, quotient, to_numpy
 from ._chain import denoise
 
 __all__ = ["TotalVariation1D"]
@@ -101,8 +101,7 @@ class TotalVariation1D(NamedTuple):
         zero = xp.zeros_like(as_double(correlation)[:1, ...])
         sums = xp.cumulative_sum(as_double(correlation), axis=0)[:-1, ...]
         top = xp.max(xp.concat([zero, xp.abs(sums)], axis=0), axis=0)
-        limit = self.alpha / xp.where(top > 0, top, xp.ones_like(top))
-        return xp.where(top > 0, limit, xp.full_like(limit, math.inf))
+        return quotient(self.alpha, top)
 
     def conjugate(self, correlation, weights=None):
         """Convex conjugate inside its domain: zero."""

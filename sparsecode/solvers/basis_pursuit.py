@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .._array import attainable, norm, to_numpy
+from .._parallel import blas_for_products
 from .._validation import as_count, as_number
 from ..designs import GramDesign
 from ..losses import Squared
@@ -165,13 +166,14 @@ def _run(problem, noise, kept, *, max_iter, tol, callback):
     """One target. No warning."""
     tol, lassos = attainable(tol, problem.target, least=1e-5), _Lassos(problem, kept)
     steps = _exact_steps(lassos, tol) if noise == 0.0 else _noisy_steps(lassos, noise, tol)
-    return drive(
-        steps,
-        lambda coef: constrained_gap(problem, coef, lassos.residual, noise),
-        max_iter=max_iter,
-        tol=tol,
-        callback=callback,
-    )
+    with blas_for_products(problem.design.shape):
+        return drive(
+            steps,
+            lambda coef: constrained_gap(problem, coef, lassos.residual, noise),
+            max_iter=max_iter,
+            tol=tol,
+            callback=callback,
+        )
 
 
 class _Lassos:

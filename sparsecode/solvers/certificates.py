@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._array import array_namespace, as_double, asarray_like, inner, norm, real_dtype, to_numpy
+from .._array import array_namespace, as_double, asarray_like, divisor, inner, norm, real_dtype, to_numpy
 
 __all__ = [
     "Certificate",
@@ -57,9 +57,11 @@ class Certificate(NamedTuple):
 
 def relative(size, scale):
     """``size / scale``, one float64 a target: zero over zero is zero, more over zero infinite, and NaN stays NaN."""
-    size, scale = (np.asarray(to_numpy(part), dtype=np.float64) for part in (size, scale))
-    if size.ndim == scale.ndim == 0 and scale > 0 and size <= scale < np.inf:  # at once: nothing can overflow
+    if (
+        type(size) is type(scale) is np.float64 and scale > 0 and size <= scale < np.inf
+    ):  # at once: nothing can overflow
         return np.asarray(size / scale)
+    size, scale = (np.asarray(to_numpy(part), dtype=np.float64) for part in (size, scale))
     with np.errstate(invalid="ignore", over="ignore"):
         instead = np.asarray(np.where(size > 0, np.inf, 0.0) + 0.0 * scale)
         value = np.divide(size, scale, out=instead, where=scale > 0)
@@ -229,13 +231,15 @@ def _best_dual(problem, point, strength=1.0):
     limit = strength * penalty.dual_limit(point.correlation, problem.coef_weights)
     if problem.is_joint:
         limit = xp.min(limit)
+    is_joint = getattr(penalty, "is_joint", False)
+    if not is_joint:
+        scale = problem.dual_scaling(point, limit)  # the best for the loss alone
+        value = problem.dual_value(point, scale)
+        if getattr(penalty, "is_homogeneous", False):
+            return value
     one = xp.minimum(limit, xp.ones_like(limit))  # the scale that is exact at the minimum
-    if getattr(penalty, "is_joint", False):
+    if is_joint:
         return problem.dual_value(point, one)
-    scale = problem.dual_scaling(point, limit)  # the best for the loss alone
-    value = problem.dual_value(point, scale)
-    if getattr(penalty, "is_homogeneous", False):
-        return value
     charged = problem.dual_value(point, one) - _conjugate(problem, point, one)
     return xp.maximum(value - _conjugate(problem, point, scale), charged)
 
@@ -347,7 +351,7 @@ def column_norms(problem, coef):
 def inverse_norms(scale):
     """One over the norms, zero for zero columns."""
     xp = array_namespace(scale)
-    return xp.where(scale > 0, 1.0 / xp.where(scale > 0, scale, xp.ones_like(scale)), xp.zeros_like(scale))
+    return xp.where(scale > 0, 1.0 / divisor(scale), xp.zeros_like(scale))
 
 
 def support_optimality(problem, coef) -> Certificate:

@@ -7,6 +7,7 @@ current coefficients now and then, and sends it back into the generator, which m
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from .._array import plain
 from ..result import SolveResult, Status
 
-__all__ = ["Progress", "State", "drive"]
+__all__ = ["Progress", "State", "drive", "with_intercept"]
 
 
 class State(NamedTuple):
@@ -102,6 +103,13 @@ def drive(steps, certify, *, max_iter, tol, callback=None) -> SolveResult:
         history=history,
         reason=reason,
     )
+
+
+def with_intercept(problem, result) -> SolveResult:
+    """The result with the constant that the loss adds to its fitted values, if it does."""
+    if not getattr(problem.loss, "has_intercept", False):
+        return result
+    return replace(result, intercept=problem.intercept(result.coef))
 
 
 def _record(history, iteration, worst, objective, seconds):

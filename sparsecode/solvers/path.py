@@ -7,7 +7,7 @@ Friedman, Hastie and Tibshirani, "Regularization paths for generalized linear mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ..penalties import L1
 from ..result import Status
 from .advice import announce_solve
 from .alpha_max import largest_strength
+from .driver import with_intercept
 from .methods import choose
 from .parts import checked
 from .solve import pose
@@ -204,7 +205,7 @@ def solve_path(problem, alphas, solver="auto", *, keep_proofs=False, callback=No
         if result is None or result.n_iter > options["max_iter"]:
             with blas_for_products(problem.design.shape):
                 result = method.run(problem, coef, memory, callback=callback, **options)
-            result = replace(result, intercept=problem.intercept(result.coef))
+            result = with_intercept(problem, result)
         yield result
         if result.status is Status.INTERRUPTED:
             return

@@ -14,13 +14,13 @@ from .._array import (
     as_double,
     asarray_like,
     dagger,
-    device,
     inner,
     is_complex,
     norm,
     real_dtype,
     sq_norm,
     to_numpy,
+    zeros,
 )
 from .._validation import (
     as_design,
@@ -78,12 +78,12 @@ class Problem:
 
     def start(self, init=None):
         """Zeros, or a copy of `init` in the problem's dtype and namespace, moved to where the penalty allows coefficients."""
-        zeros = self.xp.zeros(self.shape, dtype=self.target.dtype, device=device(self.target))
+        nothing = zeros(self.shape, self.target)
         if init is None:
-            return zeros
-        coef = as_start(init, zeros)
-        coef = self.without_excluded(coef + zeros)
-        return self.xp.maximum(coef, zeros) if getattr(self.penalty, "positive", False) else coef
+            return nothing
+        coef = as_start(init, nothing)
+        coef = self.without_excluded(coef + nothing)
+        return self.xp.maximum(coef, nothing) if getattr(self.penalty, "positive", False) else coef
 
     def without_excluded(self, coef):
         """`coef` with zeros where the penalty weight is infinite."""

@@ -11,14 +11,12 @@ Candes, Wakin and Boyd, "Enhancing sparsity by reweighted l1 minimization", 2008
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from .._array import as_double, attainable
 from ..penalties import L1
 from .certificates import certificate_of
-from .driver import State, drive
+from .driver import State, drive, with_intercept
 from .methods import Method, choose, methods
 
 __all__ = ["REWEIGHTED_L1", "has_tangents", "majorised"]
@@ -97,7 +95,7 @@ def _run(problem, coef, memory, *, tol, max_iter, callback=None):
         tol=attainable(tol, problem.target),
         callback=callback,
     )
-    return replace(result, intercept=problem.intercept(result.coef))
+    return with_intercept(problem, result)
 
 
 REWEIGHTED_L1 = Method("reweighted_l1", _suits, _run, each_target=True)

@@ -5,8 +5,6 @@ minimise over coef   loss(y, A @ coef) + sum_j penalty_weights_j penalty(coef_j)
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from .._parallel import blas_for_products
@@ -22,6 +20,7 @@ from .._validation import (
 from ..losses import Squared
 from ..result import SolveResult
 from .advice import announce_solve, warn_without_penalty
+from .driver import with_intercept
 from .methods import choose
 from .problem import make_problem
 from .targets import solve_targets
@@ -133,4 +132,4 @@ def solve_problem(problem, coef, solver="auto", *, callback=None, n_jobs=None, *
     else:
         with blas_for_products(problem.design.shape):
             result = method.run(problem, coef, method.remember(problem), callback=callback, **options)
-    return replace(result, intercept=problem.intercept(result.coef))
+    return with_intercept(problem, result)

@@ -11,7 +11,7 @@ from sparsecode.designs import CenteredDesign, SparseDesign
 from sparsecode.kernels.blocks import block_sweeps
 from sparsecode.solvers.coordinate.block_layout import blocks_of
 from sparsecode.solvers.coordinate.block_newton import _Along, direction_of, newton_step
-from sparsecode.solvers.coordinate.block_set import BlockSet, _interpreted_sweep
+from sparsecode.solvers.coordinate.block_set import BlockSet, _interpreted_sweeps
 from sparsecode.solvers.coordinate.subproblem import Aim
 from sparsecode.solvers.gram import CompressedGram
 from sparsecode.solvers.problem import make_problem
@@ -84,11 +84,15 @@ def test_compiled_and_interpreted_sweeps_agree_and_keep_the_correlations(n_targe
     ceilings[3] = 0  # a block of zero columns stays as it is
     thresholds = np.array([0.1, 0.3, 0.2, 0.1])
     made = []
-    for sweep in (block_sweeps, _interpreted_sweep):
+    for sweeps in (block_sweeps, _interpreted_sweeps):
         new, remaining = coef.copy(), target - coef @ gram
-        room = np.empty((2, n_targets, 4))
-        for _ in range(3):
-            sweep(gram, STARTS, ceilings, single, thresholds, new, remaining, room[0], room[1], 20, 1e-3)
+        room, trail = np.empty((2, n_targets, 4)), np.empty((3, n_targets, 10))
+        sweeps(gram, STARTS, ceilings, single, thresholds, new, remaining, room, trail, 20, 1e-3)
+        again, left, kept = coef.copy(), target - coef @ gram, np.empty((1, n_targets, 10))
+        for after in trail:  # one at a time
+            sweeps(gram, STARTS, ceilings, single, thresholds, again, left, room, kept, 20, 1e-3)
+            np.testing.assert_array_equal(after, again)
+        np.testing.assert_array_equal(new, again)
         np.testing.assert_allclose(remaining, target - new @ gram, atol=1e-12)
         np.testing.assert_array_equal(new[:, 8:], coef[:, 8:])
         made.append(new)
@@ -100,9 +104,8 @@ def test_many_sweeps_end_at_a_point_that_no_small_change_improves(n_targets):
     gram, coef, target = quadratic(n_targets)
     thresholds, single = np.array([0.4, 0.3, 0.6, 0.2]), 0.1
     ceilings = np.array([np.linalg.eigvalsh(gram[b:e, b:e])[-1] for b, e in pairwise(STARTS)])
-    remaining, room = target - coef @ gram, np.empty((2, n_targets, 4))
-    for _ in range(300):
-        block_sweeps(gram, STARTS, ceilings, single, thresholds, coef, remaining, room[0], room[1], 20, 1e-3)
+    remaining, room, trail = target - coef @ gram, np.empty((2, n_targets, 4)), np.empty((300, n_targets, 10))
+    block_sweeps(gram, STARTS, ceilings, single, thresholds, coef, remaining, room, trail, 20, 1e-3)
 
     def objective(at):
         return 0.5 * np.vdot(at @ gram, at) - np.vdot(target, at) + cost(at, STARTS, thresholds, single)

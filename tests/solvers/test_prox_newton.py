@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import PoissonRegressor
 
 from sparsecode import (
@@ -450,3 +451,22 @@ def test_the_constant_is_looked_for_once_at_a_point(monkeypatch, name):
     np.testing.assert_allclose(constant, expected, rtol=1e-12)
     np.testing.assert_allclose(point.dual, -wrapped.gradient(y, A @ coef, np.full(40, 1 / 40)), atol=1e-15)
     np.testing.assert_allclose(problem.intercept(2 * coef), search(wrapped, y, 2 * A @ coef, np.full(40, 1 / 40)))
+
+
+def test_labels_that_a_concave_penalty_lets_be_told_apart_have_no_minimum_and_the_answer_says_so():
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((100, 50))
+    y = np.where(A[:, :5] @ np.ones(5) + rng.standard_normal(100) > 0, 1.0, -1.0)
+    penalty = MCP(float(alpha_max(A, y, Logistic())) / 10)
+    with pytest.warns(ConvergenceWarning, match="tell the labels apart"):
+        result = solve(A, y, Logistic(), penalty, tol=1e-10)
+    assert result.status is Status.STALLED
+
+    def objective(coef):
+        return np.mean(np.logaddexp(0.0, -y * (A @ coef))) + float(penalty.value(coef))
+
+    falling = [objective(factor * result.coef) for factor in (1.0, 1.2, 1.5, 2.0)]
+    assert np.all(np.diff(falling) < 0)
+    with pytest.warns(ConvergenceWarning) as told:  # what is merely cut short has no such reason
+        solve(A, y, Logistic(), MCP(3.0 * penalty.alpha), tol=1e-14, max_iter=1)
+    assert "labels apart" not in str(told[0].message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..._array import attainable
+from ..._parallel import blas_for_products
 from ..._validation import (
     as_count,
     as_design,
@@ -157,24 +158,20 @@ def solve_hierarchical_bayes(
     counted = total_weight(sample_weight, design.shape[0]) if counted is None else counted
     check_counted(counted - lost, counted, design.shape[0])
     noise = as_noise_variance(noise_variance)
-    model = HierarchicalModel(
-        design,
-        target,
-        _support(structure, rate, cluster_length),
-        _groups(groups, design.shape[1]),
-        _SUBSPACE_STEPS if method == "subspace" else None,
-        None if noise == "learn" else noise,
-        counted,
-        lost,
-        row_weight if weight is None else weight,
-    )
-    return drive_beliefs(
-        _steps(model),
-        model.certify,
-        max_iter=as_count(max_iter, "max_iter"),
-        tol=attainable(as_number(tol, "tol"), target),
-        callback=callback,
-    )
+    limits = {"max_iter": as_count(max_iter, "max_iter"), "tol": attainable(as_number(tol, "tol"), target)}
+    with blas_for_products(design.shape):
+        model = HierarchicalModel(
+            design,
+            target,
+            _support(structure, rate, cluster_length),
+            _groups(groups, design.shape[1]),
+            _SUBSPACE_STEPS if method == "subspace" else None,
+            None if noise == "learn" else noise,
+            counted,
+            lost,
+            row_weight if weight is None else weight,
+        )
+        return drive_beliefs(_steps(model), model.certify, callback=callback, **limits)
 
 
 def _support(structure, rate, cluster_length):

@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..._array import array_namespace, asarray_like, is_complex, real_dtype, sq_norm, to_numpy
+from ..._parallel import blas_for_products
 from ..._validation import (
     as_count,
     as_design,
@@ -248,8 +249,9 @@ def _solve_joint(design, target, counts, *, noise_variance, prune, tol, **option
     columns = target if target.ndim == 2 else target[:, None]
     if not bool(xp.any(columns != 0)) or counts["counted"] <= 0:
         return _of_nothing(design, target, noise_variance, counts["counted"], tol, options["correlation"])
-    setting = pose(design, columns, charge=prune, **counts)
-    return _solve_setting(setting, noise_variance, tol, _Presenter(target, setting), **options)
+    with blas_for_products(design.shape):
+        setting = pose(design, columns, charge=prune, **counts)
+        return _solve_setting(setting, noise_variance, tol, _Presenter(target, setting), **options)
 
 
 def _solve_setting(

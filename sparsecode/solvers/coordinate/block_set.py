@@ -62,10 +62,7 @@ class BlockSet:
         self.work = spent = 0.0
         gap = np.inf
         for _ in range(_ROUNDS):
-            iterates = [self.coef.copy()]
-            for _ in range(SWEEPS):
-                self._sweep(alpha)
-                iterates.append(self.coef.copy())
+            iterates = self._descend(alpha)
             gap = self._gap(alpha)
             if gap <= aim.fine or (gap <= aim.coarse and self.work >= aim.work):
                 break
@@ -78,18 +75,22 @@ class BlockSet:
                 if gap <= aim.fine:
                     break
             else:
-                self._extrapolate(np.array(iterates), alpha)
+                self._extrapolate(iterates, alpha)
         return gap
 
-    def _sweep(self, alpha):
-        sweep = _interpreted_sweep
+    def _descend(self, alpha):
+        """Some sweeps; returns the iterates, the first of which they begin with, (SWEEPS + 1, n_targets, size)."""
+        sweeps = _interpreted_sweeps
         if self._compiled:
-            from ...kernels.blocks import block_sweeps as sweep
+            from ...kernels.blocks import block_sweeps as sweeps
+        iterates = np.empty((SWEEPS + 1, *self.coef.shape))
+        iterates[0] = self.coef
         room = np.empty((2, len(self.coef), int(self.blocks.sizes.max())))
         thresholds = alpha * self.blocks.weights
         single = alpha * self.blocks.single
         at = (self.gram.matrix, self.blocks.starts, self.ceilings, single, thresholds, self.coef, self.remaining)
-        self.work += sweep(*at, room[0], room[1], _STEPS, _ENOUGH) * self.gram.size
+        self.work += sweeps(*at, room, iterates[1:], _STEPS, _ENOUGH) * self.gram.size
+        return iterates
 
     def _gap(self, alpha):
         """Duality gap of the working set, free of cancellation: zero to rounding at the minimiser."""
@@ -172,8 +173,16 @@ def _largest_eigenvalues(gram, starts):
     return largest
 
 
-def _interpreted_sweep(gram, starts, ceilings, single, thresholds, coef, remaining, before, local, n_steps, enough):
+def _interpreted_sweeps(gram, starts, ceilings, single, thresholds, coef, remaining, room, trail, n_steps, enough):
     """`kernels.blocks.block_sweeps` without the compiler, for small problems."""
+    moves = 0
+    for after in trail:
+        moves += _interpreted_sweep(gram, starts, ceilings, single, thresholds, coef, remaining, n_steps, enough)
+        after[:] = coef
+    return moves
+
+
+def _interpreted_sweep(gram, starts, ceilings, single, thresholds, coef, remaining, n_steps, enough):
     size, moves = coef.shape[1], 0
     for block in np.flatnonzero(ceilings > 0):
         part, ceiling = slice(starts[block], starts[block + 1]), ceilings[block]

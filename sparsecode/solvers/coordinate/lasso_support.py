@@ -46,7 +46,7 @@ def _on_support(problem, coef):
 
 def _on_members(problem, working_set):
     """The same from a working set that has just been solved, whose coefficients those are: without a product."""
-    places = np.flatnonzero(working_set.coef)
+    places = working_set.coef.nonzero()[0]
     if not 0 < places.size <= min(_MOST, problem.n_samples):
         return None
     return _OnSupport(
@@ -105,7 +105,7 @@ def meeting(problem, coef, alpha, solved=None):
         return None
     values = to_numpy(coef).copy()
     threshold = alpha * here.weights * np.sign(values[here.support])
-    both = solve_definite(here.gram, np.column_stack([here.correlation, threshold]))
+    both = solve_definite(here.gram, np.array([here.correlation, threshold]).T)
     if both is None:
         return None
     fit, shift = both.T

@@ -23,6 +23,7 @@ import numpy as np
 from ..._array import attainable, is_complex, is_single
 from ..._parallel import single_threaded_blas
 from ...designs import DenseDesign, SparseDesign
+from ...losses import Logistic
 from ...losses._registry import SCALAR_LOSS
 from ...penalties._registry import SCALAR_PROX
 from ..certificates import PairCertificate, certificate_of, relative_gap, stationarity
@@ -50,6 +51,7 @@ _FREE_COLUMNS = 500  # so many unpenalised columns may enter together
 _NEAR, _USEFUL = 0.8, 0.9  # correlation over what is allowed at zero; share of the members below which they are pruned
 _PROPORTIONAL = 1e-5  # rounding of the limits of a penalty that are proportional to its strength
 _PATIENCE = 3
+_TOLD_APART = 1e-3  # of the loss at zero: what labels leave that are told apart
 _TINY = np.finfo(np.float64).tiny
 
 
@@ -116,7 +118,19 @@ def prox_newton_steps(problem, coef, model, duals, *, tol, room=None):
         if inside is None and single and (idle or np.array_equal(before, coef)):
             duals.point = fit.dual.copy()  # that of the coefficients before they were rounded
         stuck = same and (idle >= _PATIENCE or np.array_equal(before, coef)) and room is None
-        certificate = yield State(coef, finished=stuck)
+        certificate = yield State(coef, finished=stuck, reason=_runaway(problem, certificate) if stuck else "")
+
+
+def _runaway(problem, certificate):
+    """What is said where coefficients grow for ever: labels are told apart, and a concave penalty charges no more for it."""
+    is_logistic = isinstance(getattr(problem.loss, "loss", problem.loss), Logistic)
+    told_apart = float(certificate.point.loss) <= _TOLD_APART * float(problem.in_double().at_zero().loss)
+    if problem.penalty.is_convex or not (is_logistic and told_apart):
+        return ""
+    return (
+        "the chosen features tell the labels apart, and the penalty does not grow with their coefficients: there may be no minimum; "
+        "pass a larger alpha, or a convex penalty"
+    )
 
 
 class _Scores:

@@ -30,7 +30,7 @@ from ...designs import CenteredDesign, GramDesign
 from ...losses import Squared, SquareRoot
 from ...penalties import L1, SLOPE, GroupL1, L1Ridge, SparseGroupL1, TotalVariation1D, TotalVariation2D
 from ...result import Status
-from ..certificates import Certificate, PairCertificate, relative
+from ..certificates import PairCertificate, relative
 from ..driver import State, drive
 from ..interpolation import aligned, interpolated, least_fit
 from ..methods import Method, choose
@@ -38,7 +38,7 @@ from ..problem import Point, Problem
 from ..proximal.primal_dual import primal_dual_steps
 from .lasso_support import meeting, stationary
 from .ridged_root import ridged_root
-from .working_set import WORKING_SETS, working_set_steps
+from .working_set import WORKING_SETS, working_set_round
 
 __all__ = ["SQUARE_ROOT", "SecantInSquares"]
 
@@ -135,12 +135,10 @@ class _Inner:
         self.kept = memory.kept
         self.alpha, self.solved = problem.penalty.alpha, None  # the working set whose coefficients are the last solve's
         self.is_homogeneous = getattr(problem.penalty, "is_homogeneous", False)  # duals prove alike at any length
-        wide = self.squared.in_double()
-        nothing = 0 * wide.target
-        self.target_size = size = float(np.sqrt(2.0 * float(wide.loss.value(wide.target, nothing, wide.row_weights))))
+        wide, at_zero = self.squared.in_double(), problem.in_double().at_zero()
+        self.target_size = size = float(at_zero.loss)
         if wide is self.squared and wide.design.is_numpy:
-            correlation = size * problem.in_double().at_zero().correlation
-            wide._at_zero = self._point(nothing, size, correlation)
+            wide._at_zero = self._point(0 * wide.target, size, size * at_zero.correlation)
 
     def solve(self, coef, sigma, wanted, last, quick=False):
         """Coefficients at a sigma, to a relative gap `wanted` of the square-root problem, and the size of their residual.
@@ -156,10 +154,8 @@ class _Inner:
             options = {"tol": 0.0, "max_iter": _POLISH if self.kept["method"].each_target else _POLISH_GRADIENT}
         memory, self.solved = self.kept["memory"], None
         if quick and self.is_quick:
-            steps = working_set_steps(squared, coef, memory.working_set, tol=options["tol"], screening=False)
-            next(steps)
-            coef = steps.send(self._expected(squared, coef, sigma, wanted)).coef
-            steps.close()
+            point, gap = memory.certify.point(squared, coef), 2.0 * wanted * sigma / self.target_size
+            coef = working_set_round(squared, coef, memory.working_set, point, gap, options["tol"])
             misfit = memory.working_set.misfit()
             if misfit > _ROUNDED * self.target_size**2:
                 self.solved = memory.working_set
@@ -170,15 +166,11 @@ class _Inner:
             coef = stationary(squared, coef)
         return coef, float(np.sqrt(2.0 * float(self._misfit(coef))))
 
-    def _expected(self, squared, coef, sigma, wanted):
-        """A certificate of the squared loss with nothing proved: how large a gap is expected is all that one working set asks of it."""
-        known = self.kept["memory"].certify.point(squared, coef)
-        return Certificate(2.0 * wanted * sigma / self.target_size, np.inf, "expected gap", known)
-
     @property
     def is_quick(self):
-        """Whether the squared loss is that of a Lasso by working sets."""
-        return self.kept["method"] is WORKING_SETS and isinstance(self.squared.penalty, L1)
+        """Whether the squared loss is that of a Lasso by working sets, whose columns are there to be taken."""
+        by_columns = self.kept["method"] is WORKING_SETS and not self.squared.design.is_matrix_free
+        return by_columns and isinstance(self.squared.penalty, L1)
 
     def _misfit(self, coef):
         squared = self.squared.in_double()

@@ -110,14 +110,15 @@ class WorkingSet(ABC):
         threshold = penalty.alpha * weights
         self.work = spent = 0.0
         for _ in range(_ROUNDS):
-            before = self._objective(threshold)
+            before = self._objective(threshold) if aim.objective > -np.inf else np.inf
             iterates, settled = self.descend(penalty, weights, aim.work)
             gap = self._gap(threshold, penalty.positive)
             if gap <= aim.fine or (gap <= aim.coarse and self.work >= aim.work and not settled):
                 break
-            reached = self._objective(threshold)
-            if reached <= aim.objective and before - reached <= aim.settled:
-                break
+            if before < np.inf:
+                reached = self._objective(threshold)
+                if reached <= aim.objective and before - reached <= aim.settled:
+                    break
             support = np.flatnonzero((self.coef != 0) | ((threshold == 0) & (not penalty.positive)))
             cost = NEWTON_CUBE * support.size**3 + NEWTON_SQUARE * support.size**2
             if cost <= self.work - spent and self._newton(support, threshold, penalty.positive):

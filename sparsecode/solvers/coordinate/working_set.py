@@ -35,7 +35,7 @@ from .separable import separable_steps
 from .sparse import SparseWorkingSet
 from .subproblem import Aim, GramWorkingSet
 
-__all__ = ["WORKING_SETS", "make_working_set", "working_set_steps"]
+__all__ = ["WORKING_SETS", "make_working_set", "working_set_round", "working_set_steps"]
 
 _FEWEST, _FIRST = 60, 150  # columns to start with, and at least as many are added at a time: fewer of few features
 _CONTINUATION = 0.15  # strength of a round, at least this share of the largest correlation outside the set
@@ -62,8 +62,7 @@ def working_set_steps(problem, coef, working_set, *, tol, screening=True, by_bou
 
     With `by_bound`, certificates count the best bound met so far: a working set is done once its objective is near that.
     """
-    penalty, dtype = problem.penalty, coef.dtype
-    score = _Scores(problem)
+    penalty, score = problem.penalty, _Scores(problem)
     at_zero = float(problem.in_double().at_zero().loss)
     certificate = yield State(coef)
     look = _Look(problem, tol, screening)
@@ -82,17 +81,35 @@ def working_set_steps(problem, coef, working_set, *, tol, screening=True, by_bou
         bound = float(certificate.objective) - gap if by_bound and strength == penalty.alpha and not idle else -np.inf
         work = max(score.product, working_set.cheap)
         aim = Aim(fine, coarse, work, bound + _NEAR * tol * at_zero, _SETTLED * tol * at_zero)
-        with single_threaded_blas():  # many small products, which lose more by waiting for threads than they gain
-            if new.size:
-                working_set.grow(new)
-            members = working_set.members
-            working_set.begin(np.asarray(coef[members], dtype=np.float64), certificate.point)
-            working_set.minimise(penalty._replace(alpha=strength), aim)
-        before, coef = coef, np.zeros(problem.n_features, dtype=dtype)
-        coef[members] = working_set.coef
+        before, coef = coef, _minimised(problem, coef, working_set, certificate.point, new, strength, aim)
         stuck = idle >= _PATIENCE and last == strength == penalty.alpha and not new.size
         finished = stuck or (not new.size and np.array_equal(before, coef))
         certificate = yield from look(coef, finished)
+
+
+def working_set_round(problem, coef, working_set, point, gap, tol):
+    """Coefficients after one working set, from those whose point is known; `gap`, relative, is what is expected of the answer."""
+    score, at_zero = _Scores(problem), float(problem.in_double().at_zero().loss)
+    strength, new = _next_columns(problem, score(point.correlation), coef, working_set, 0)
+    aim = Aim(
+        max(_FINE * gap, 0.1 * tol) * at_zero,
+        max(_COARSE * gap, 0.5 * tol) * at_zero,
+        max(score.product, working_set.cheap),
+    )
+    return _minimised(problem, coef, working_set, point, new, strength, aim)
+
+
+def _minimised(problem, coef, working_set, point, new, strength, aim):
+    """The coefficients once the columns `new` have joined the set, which is then solved at a strength."""
+    with single_threaded_blas():  # many small products, which lose more by waiting for threads than they gain
+        if new.size:
+            working_set.grow(new)
+        members = working_set.members
+        working_set.begin(np.asarray(coef[members], dtype=np.float64), point)
+        working_set.minimise(problem.penalty._replace(alpha=strength), aim)
+    solved = np.zeros(problem.n_features, dtype=coef.dtype)
+    solved[members] = working_set.coef
+    return solved
 
 
 class _Look:
@@ -142,7 +159,9 @@ class _Scores:
         self.weights = None if weights is None else np.asarray(weights, dtype=np.float64)
         self.free = problem.free_columns()
         design = problem.design.base if isinstance(problem.design, CenteredDesign) else problem.design
-        self.product = design.matrix.nnz if isinstance(design, SparseDesign) else float(np.prod(problem.design.shape))
+        self.product = (
+            design.matrix.nnz if isinstance(design, SparseDesign) else float(problem.n_samples) * problem.n_features
+        )
 
     def __call__(self, correlation):
         size = np.maximum(correlation, 0.0) if self.positive else np.abs(correlation)
@@ -155,13 +174,13 @@ def _next_columns(problem, score, coef, working_set, idle):
     """The strength to solve for and the columns to add: free and non-zero ones, then the largest scores above it."""
     alpha, members = problem.penalty.alpha, working_set.members
     score[members] = 0.0
-    needed = np.flatnonzero((coef != 0) & ~_mask(members, score.size))
+    needed = ((coef != 0) & ~_mask(members, score.size)).nonzero()[0]
     score[needed] = 0.0
-    free = np.flatnonzero(np.isinf(score))
+    free = np.isinf(score).nonzero()[0]
     score[free] = 0.0
     top = score.max(initial=0.0)
     strength = max(alpha, _CONTINUATION * top)
-    objecting = np.flatnonzero(score > strength)
+    objecting = (score > strength).nonzero()[0]
     first = min(_FIRST, max(_FEWEST, int(3.0 * np.sqrt(coef.size))))  # a Gram matrix of so many costs some products
     count = max(first, int(working_set.growth * np.count_nonzero(coef))) * 2**idle
     if objecting.size > count:

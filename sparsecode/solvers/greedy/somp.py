@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..._array import array_namespace, as_double, asarray_like, conj, dagger, sq_norm, to_numpy
+from ..._parallel import blas_for_products
 from ..._validation import as_design, as_penalty_weights, as_sample_weight, as_target, total_weight, weighted
 from ...designs import GramDesign
 from ...losses import Squared
@@ -190,8 +191,9 @@ def solve_somp(
     target_sq = target_sq_norms(design, target)
     check_ranges(design, target, target_sq)
     problem = make_problem(design, target, Squared(), L0Ball(settings.n_nonzero, joint=True))
-    pursuit = _Pursuit(problem, settings, weights, float(np.sum(target_sq)), norm)
-    stuck = pursuit.run()
+    with blas_for_products(design.shape):
+        pursuit = _Pursuit(problem, settings, weights, float(np.sum(target_sq)), norm)
+        stuck = pursuit.run()
     residual = np.sqrt(np.array(pursuit.sq_residuals) / max(pursuit.target_sq, np.finfo(float).tiny))
     history = {"selected": pursuit.selected, "residual": residual.tolist()}
     kept = pursuit.selected
@@ -201,9 +203,10 @@ def solve_somp(
         warn_at_the_most(chooser, asked, len(kept) - pursuit.n_free)
     support = np.zeros(problem.n_features, dtype=bool)
     support[kept] = True
-    coef = make_support_fit(problem)(asarray_like(support, target))
     tolerance = certificate_tolerance(target)
-    certificate, coef = certify_support(problem, coef, tolerance)
+    with blas_for_products(design.shape):
+        coef = make_support_fit(problem)(asarray_like(support, target))
+        certificate, coef = certify_support(problem, coef, tolerance)
     missed, reason = None, ""
     if chooser is None:
         count, whole = np.array([len(kept) - pursuit.n_free]), np.array([pursuit.target_sq])

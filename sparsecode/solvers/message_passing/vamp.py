@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 
 from ..._array import array_namespace, asarray_like, attainable
+from ..._parallel import blas_for_products
 from ..._validation import as_count, as_design, as_number, as_sample_weight, total_weight, weighted
 from ...result import PosteriorResult, announce
 from ..belief import drive_beliefs
@@ -163,15 +164,11 @@ def solve_vamp(
         design, target, prior, None, noise_variance, learn, counted=counted, freedom=1.0 - lost / counted
     )
     damper = Damper(damping, target.shape[1], _FIRST)
-    model = decomposed(design, target, single, counted)
-    tol = attainable(as_number(tol, "tol"), target, _SINGLE)
-    result = drive_beliefs(
-        message_steps(Vamp(model, prior, channel), damper, tol),
-        partial(certify, model),
-        max_iter=as_count(max_iter, "max_iter"),
-        tol=tol,
-        callback=watch,
-    )
+    limits = {"max_iter": as_count(max_iter, "max_iter"), "tol": attainable(as_number(tol, "tol"), target, _SINGLE)}
+    with blas_for_products(design.shape):
+        model = decomposed(design, target, single, counted)
+        steps = message_steps(Vamp(model, prior, channel), damper, limits["tol"])
+        result = drive_beliefs(steps, partial(certify, model), callback=watch, **limits)
     result = silenced(with_status(result, damper, _DIVERGED), target, **found)
     result = finished(result, design.shape[1], n_samples / counted)
     return result if seen is None else _whole(result, seen)

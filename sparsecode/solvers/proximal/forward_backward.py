@@ -8,15 +8,13 @@ O'Donoghue and Candes, "Adaptive restart for accelerated gradient schemes", 2012
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..._array import as_double, asarray_like, attainable, inner, is_single, real_dtype, sq_norm, to_numpy
 from ..._validation import as_count, as_number
 from ..advice import announce_solve, warn_without_penalty
 from ..certificates import certificate_of
-from ..driver import State, drive
+from ..driver import State, drive, with_intercept
 from ..methods import Method
 from ..parts import as_parts
 from ..problem import make_problem
@@ -179,7 +177,7 @@ def drive_proximal(problem, steps, max_iter, tol, callback):
         tol=tol,
         callback=callback,
     )
-    return replace(result, intercept=problem.intercept(result.coef))
+    return with_intercept(problem, result)
 
 
 def is_due(problem, iteration):

@@ -9,9 +9,12 @@ Blumensath and Davies, "Normalized iterative hard thresholding: guaranteed stabi
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from ..._array import array_namespace, asarray_like, norm, real_dtype, sq_norm, to_numpy
+from ..._parallel import blas_for_products
 from ..._validation import as_count
 from ...designs.base import largest_eigenvalue
 from ...result import SolveResult, announce
@@ -133,15 +136,13 @@ def solve_iht(
     problem = sparsity_problem(A, y, n_nonzero, selects_by_norm=False, **constraint)
     start = problem.start(init)
     start = problem.xp.where(problem.penalty.keep(start, problem.coef_weights), start, 0 * start)
-    length = float(relative(_SAFE, _largest_eigenvalue(problem)))
-    length = length if np.isfinite(length) else 0.0  # of a zero matrix
-    result = drive(
-        (_normalized_steps if step == "normalized" else _fixed_steps)(problem, start, length),
-        lambda coef: gradient_fixed_point(problem, coef, length),
-        max_iter=as_count(max_iter, "max_iter"),
-        tol=tolerance(problem, tol),
-        callback=callback,
-    )
+    limits = {"max_iter": as_count(max_iter, "max_iter"), "tol": tolerance(problem, tol)}
+    with blas_for_products(problem.design.shape):
+        length = float(relative(_SAFE, _largest_eigenvalue(problem)))
+        length = length if np.isfinite(length) else 0.0  # of a zero matrix
+        steps = (_normalized_steps if step == "normalized" else _fixed_steps)(problem, start, length)
+        certify = partial(gradient_fixed_point, problem, length=length)
+        result = drive(steps, certify, callback=callback, **limits)
     return advised(problem.design, result)
 
 
