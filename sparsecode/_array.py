@@ -222,9 +222,13 @@ def hard_threshold_mask(magnitude, count: int):
         return xp.zeros_like(magnitude, dtype=xp.bool)
     if is_numpy_namespace(xp):
         threshold = np.partition(magnitude, size - count, axis=0)[size - count]
+    elif is_torch_namespace(xp):
+        threshold = xp.topk(magnitude, count, dim=0).values[-1, ...]
     else:
         threshold = xp.sort(magnitude, axis=0)[size - count, ...]
     above = magnitude > threshold
     tied = magnitude == threshold
     room = count - xp.count_nonzero(above, axis=0)
+    if bool(xp.all(xp.count_nonzero(tied, axis=0) == room)):  # as a rule
+        return above | tied
     return above | (tied & (xp.cumulative_sum(xp.astype(tied, xp.int64), axis=0) <= room))

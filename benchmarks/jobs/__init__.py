@@ -38,6 +38,8 @@ _MODULES = {
     "convolutional": "convolutional",
     "complete-dictionary": "complete_dictionary",
     "ksvd": "ksvd",
+    "autoencoder": "autoencoder",
+    "unrolled": "unrolled",
     "transport": "transport",
     "transport-newton": "transport_newton",
     "elastic-cost": "elastic_cost",

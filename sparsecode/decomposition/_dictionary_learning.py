@@ -20,7 +20,7 @@ from ..solvers.dictionary.alternating import Pass
 from ..solvers.dictionary.signals import dense_rows
 from ._checkpoint import Checkpoint, describe_data, describe_parameters
 from ._learning_loop import Learned, judged, learn, online_pass, shortfall, whole_pass
-from ._learning_setup import BY_NAME, METHODS, as_coder, as_online, continued, make_learner, tolerance
+from ._learning_setup import BY_NAME, METHODS, as_coder, as_online, back_in_stream, continued, make_learner, tolerance
 from ._signals import refusing
 from ._sparse_coder import SparseCoder
 from ._streams import OnlineOnly, follow
@@ -349,7 +349,7 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         with all_or_nothing(self), worker_pool(self.n_jobs):
             if hasattr(self, "_learner"):
                 del self._learner
-            learned, history = follow(self, batches, task)
+            learned, history = follow(self, batches, task, back_in_stream)
             self.status_, self.history_ = learned.status, history
             missed = shortfall(self, "batches")
             task.end(dict)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._array import array_namespace
 from ..result import Status
 from ..solvers.dictionary.alternating import Pass
 from ..solvers.dictionary.incoherence import coherence
@@ -93,7 +94,8 @@ def record(history, count, last, seconds, learner) -> LearningProgress:
     entries = (count, last.objective, last.certificate, seconds, learner.n_replaced)
     for name, value in zip(HISTORY, entries, strict=True):
         history[name].append(value)
-    return LearningProgress(count, learner.atoms.copy(), last.objective, last.certificate, seconds)
+    atoms = array_namespace(learner.atoms).asarray(learner.atoms, copy=True)
+    return LearningProgress(count, atoms, last.objective, last.certificate, seconds)
 
 
 def judged(last, tol):

@@ -19,6 +19,7 @@ __all__ = [
     "METHODS",
     "as_coder",
     "as_online",
+    "back_in_stream",
     "check_parameters",
     "continued",
     "first_atoms",
@@ -109,6 +110,15 @@ def continued(estimator, X):
     if learner.positive:
         learner.atoms = np.maximum(learner.atoms, 0.0)
     return learner
+
+
+def back_in_stream(estimator, X, numbers, arrays, learned):
+    """Give the estimator back what it had after the last batch of a checkpoint of a stream that begins with X."""
+    learner = make_learner(estimator, X, np.random.RandomState(0))
+    estimator.alpha_ = numbers["run"]["alpha"]
+    learner.coder = repeated(estimator._coder(*learner.atoms.shape[::-1]))
+    learner.restore(numbers["learner"], arrays)
+    estimator._store(learner, X, learned)
 
 
 def as_online(estimator, learner):

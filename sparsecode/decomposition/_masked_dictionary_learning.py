@@ -360,7 +360,7 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
         """Attributes of a fit or of a step; the learner stays, so that `partial_fit` can go on."""
         self._learner = learner
         self.components_ = learner.atoms.astype(rows_dtype(X))
-        self.n_iter_, self.n_steps_, self.history_ = learned.n_iter, learner.adam.n_steps, learned.history
+        self.n_iter_, self.n_steps_, self.history_ = learned.n_iter, learner.adam.count, learned.history
         self.objective_, self.certificate_ = learned.last.objective, learned.last.certificate
         self.status_ = learned.status
         if learned.status is not Status.INTERRUPTED:

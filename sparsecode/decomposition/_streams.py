@@ -12,7 +12,7 @@ from ..result import Status
 from ..solvers.dictionary.alternating import Pass
 from ._checkpoint import chained, describe_data
 from ._learning_loop import HISTORY, Learned, judged, record
-from ._learning_setup import make_learner, repeated, tolerance
+from ._learning_setup import tolerance
 
 __all__ = ["OnlineOnly", "follow"]
 
@@ -36,10 +36,10 @@ class OnlineOnly:
         return MethodType(self.function, estimator)
 
 
-def follow(estimator, batches, task):
+def follow(estimator, batches, task, go_back):
     """Let an estimator that has no learner take one step a batch; how it ended, and the history.
 
-    With a checkpoint, batches that it has seen are passed over, after a look whether they are the ones.
+    ``go_back(estimator, X, numbers, arrays, learned)`` gives it what it had at a checkpoint; X is the first batch. With a checkpoint, batches that it has seen are passed over, after a look whether they are the ones.
     """
     checkpoint, seen, known = None, 0, ""
     learned, history = None, {name: [] for name in HISTORY}
@@ -48,7 +48,9 @@ def follow(estimator, batches, task):
         if count == 1 and estimator.checkpoint is not None:
             checkpoint = estimator._opened_checkpoint({"n_features": X.shape[1], "dtype": str(X.dtype)})
             if checkpoint.saved is not None:
-                learned, history, seen = _back_in_stream(estimator, X, *checkpoint.saved)
+                numbers, arrays = checkpoint.saved
+                learned, history, seen = _learned(estimator, numbers["run"])
+                go_back(estimator, X, numbers, arrays, learned)
                 began -= history["seconds"][-1]
         if checkpoint is not None:
             known = chained(known, describe_data(X))
@@ -116,14 +118,7 @@ def _same_stream(checkpoint, known, count, seen):
         )
 
 
-def _back_in_stream(estimator, X, numbers, arrays):
-    """Give the estimator back what it had after the last batch of the checkpoint."""
-    run = numbers["run"]
-    learner = make_learner(estimator, X, np.random.RandomState(0))
-    estimator.alpha_ = run["alpha"]
-    learner.coder = repeated(estimator._coder(*learner.atoms.shape[::-1]))
-    learner.restore(numbers["learner"], arrays)
+def _learned(estimator, run):
+    """How the last batch of the checkpoint ended, the history, and the number of batches."""
     last = Pass(**run["last"])
-    learned = Learned(judged(last, tolerance(estimator, last)), 1, last, {})
-    estimator._store(learner, X, learned)
-    return learned, run["history"], run["epoch"]
+    return Learned(judged(last, tolerance(estimator, last)), 1, last, {}), run["history"], run["epoch"]

@@ -152,7 +152,7 @@ class CodingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
                 X = validate_data(self, X, reset=False, **rules)
             else:
                 X = check_array(X, input_name="X", estimator=self, **rules)
-        if X.shape[1] != atoms.shape[1]:
+        if not hasattr(self, "n_features_in_") and X.shape[1] != atoms.shape[1]:
             raise ValueError(
                 f"X has {X.shape[1]} features, but the atoms of {type(self).__name__} have {atoms.shape[1]}: "
                 "signals and atoms are rows of the same length."

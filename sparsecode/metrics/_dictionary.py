@@ -8,7 +8,61 @@ from scipy.optimize import linear_sum_assignment
 from .._validation import as_count, as_number
 from ._errors import as_values
 
-__all__ = ["babel", "dictionary_distance", "dictionary_recovery", "mean_max_cosine", "mutual_coherence"]
+__all__ = [
+    "babel",
+    "dictionary_distance",
+    "dictionary_recovery",
+    "match_atoms",
+    "mean_max_cosine",
+    "mutual_coherence",
+]
+
+
+def match_atoms(dictionary_true, dictionary, *, signed=False):
+    """Match true atoms with atoms found, one with one, so that the sum of their cosines is largest (Hungarian assignment).
+
+    Parameters
+    ----------
+    dictionary_true, dictionary : array of shape (n_components, n_features)
+        Atoms in rows, of any norm.
+    signed : bool, default=False
+        Whether the sign (or phase) of an atom counts, as it does where codes must not be negative: the cosine itself, its
+        real part for complex atoms, in place of its modulus.
+
+    Returns
+    -------
+    matches : int array of shape (n_components_true,)
+        The atom of `dictionary` that each true atom is matched with; -1 where `dictionary` has too few.
+    cosines : float64 array of shape (n_components_true,)
+        Of the matched pairs; 0 where there is none.
+
+    Raises
+    ------
+    ValueError
+        If the atoms differ in length.
+
+    See Also
+    --------
+    dictionary_recovery : The share of true atoms above a cosine, by the matching that makes that share largest.
+    dictionary_distance : The root mean squared distance of these pairs.
+
+    References
+    ----------
+    Kuhn, "The Hungarian method for the assignment problem", 1955.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsecode.metrics import match_atoms
+    >>> matches, cosines = match_atoms(np.eye(3), [[0.0, 0.0, -2.0], [1.0, 0.0, 0.0]])
+    >>> matches, cosines
+    (array([ 1, -1,  0]), array([1., 0., 1.]))
+    """
+    likeness = _likeness(dictionary_true, dictionary, signed)
+    rows, columns = linear_sum_assignment(likeness, maximize=True)
+    matches, cosines = np.full(likeness.shape[0], -1), np.zeros(likeness.shape[0])
+    matches[rows], cosines[rows] = columns, likeness[rows, columns]
+    return matches, cosines
 
 
 def dictionary_distance(dictionary_true, dictionary, *, signed=False):
@@ -46,11 +100,8 @@ def dictionary_distance(dictionary_true, dictionary, *, signed=False):
     >>> dictionary_distance(np.eye(3), -2.0 * np.eye(3)[[2, 0, 1]])
     0.0
     """
-    likeness = _likeness(dictionary_true, dictionary, signed)
-    rows, columns = linear_sum_assignment(likeness, maximize=True)
-    matched = np.zeros(likeness.shape[0])
-    matched[rows] = likeness[rows, columns]
-    return float(np.sqrt(np.mean(np.maximum(2.0 - 2.0 * matched, 0.0))))
+    _, cosines = match_atoms(dictionary_true, dictionary, signed=signed)
+    return float(np.sqrt(np.mean(np.maximum(2.0 - 2.0 * cosines, 0.0))))
 
 
 def dictionary_recovery(dictionary_true, dictionary, *, threshold=0.99, signed=False):

@@ -7,7 +7,7 @@ import numpy as np
 from .._array import is_array_api_obj, plain, to_numpy
 from .._validation import as_number
 
-__all__ = ["as_values", "nmse", "psnr"]
+__all__ = ["as_pair", "as_values", "nmse", "psnr"]
 
 
 def nmse(reference, estimate, *, db=False):
@@ -39,7 +39,7 @@ def nmse(reference, estimate, *, db=False):
     >>> nmse([3.0, 4.0], [3.0, 3.5], db=True)
     -20.0
     """
-    reference, estimate = _pair(reference, estimate)
+    reference, estimate = as_pair(reference, estimate)
     error = np.sum(np.abs(estimate - reference) ** 2, axis=0)
     energy = np.sum(np.abs(reference) ** 2, axis=0)
     value = np.divide(error, energy, out=np.where(error > 0, np.inf, 0.0), where=energy > 0)
@@ -74,7 +74,7 @@ def psnr(reference, estimate, *, data_range=None):
     >>> psnr(np.zeros((8, 8)), np.full((8, 8), 0.1), data_range=1.0)
     20.0
     """
-    reference, estimate = _pair(reference, estimate)
+    reference, estimate = as_pair(reference, estimate)
     if data_range is None:
         size = np.abs(reference) if np.iscomplexobj(reference) else reference
         data_range = float(size.max() - size.min())
@@ -89,7 +89,8 @@ def as_values(values):
     return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64, copy=False)
 
 
-def _pair(reference, estimate):
+def as_pair(reference, estimate):
+    """Two arrays of one shape, in double precision."""
     reference, estimate = as_values(reference), as_values(estimate)
     if reference.shape != estimate.shape:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Pictures of dictionaries, recoveries, posteriors, paths, convergence, phase transitions,
+"""Pictures of dictionaries, recoveries, posteriors, paths, convergence, phase transitions, learned coders,
 transport plans and maps, in the manner of scikit-learn's Display classes.
 
 matplotlib is imported when a picture is drawn, not before; a figure is returned, never shown.
@@ -7,6 +7,7 @@ matplotlib is imported when a picture is drawn, not before; a figure is returned
 from ._convergence import ConvergenceDisplay
 from ._dictionary import DictionaryDisplay
 from ._displacement import DisplacementDisplay
+from ._pareto import ParetoDisplay
 from ._path import PathDisplay
 from ._phase_transition import PhaseTransitionDisplay
 from ._recovery import RecoveryDisplay
@@ -17,6 +18,7 @@ __all__ = [
     "ConvergenceDisplay",
     "DictionaryDisplay",
     "DisplacementDisplay",
+    "ParetoDisplay",
     "PathDisplay",
     "PhaseTransitionDisplay",
     "RecoveryDisplay",

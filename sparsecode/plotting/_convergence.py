@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._style import BLUE, GREY, ORANGE, RED, axes_or_new, logarithmic, strip
+from ._style import GREY, SERIES, axes_or_new, logarithmic, strip
 
 __all__ = ["ConvergenceDisplay"]
 
-_COLOURS = (BLUE, ORANGE, "#009E73", RED, "#CC79A7", "#56B4E9", "#000000", "#F0E442")
+_COLOURS = (*SERIES, "#F0E442")
 _LEAST = 1e-17  # below what float64 tells, on an axis that has no zero
 
 

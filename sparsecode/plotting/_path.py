@@ -9,11 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._array import to_numpy
 from ..solvers.path import RegularizationPath, path_of
-from ._style import BLUE, GREY, ORANGE, RED, axes_or_new, logarithmic, strip
+from ._style import GREY, SERIES, axes_or_new, logarithmic, strip
 
 __all__ = ["PathDisplay"]
-
-_COLOURS = (BLUE, ORANGE, "#009E73", RED, "#CC79A7", "#56B4E9", "#000000")
 
 
 class PathDisplay:
@@ -173,8 +171,8 @@ class PathDisplay:
             (line,) = self.ax_.plot(self.alphas, coefs[feature], marker=dot, color=GREY, lw=0.8, alpha=0.6)
             self.lines_[int(feature)] = line
         for position, feature in enumerate(chosen):
-            colour = _COLOURS[position % len(_COLOURS)]
-            style = ("-", "--", ":")[position // len(_COLOURS) % 3]
+            colour = SERIES[position % len(SERIES)]
+            style = ("-", "--", ":")[position // len(SERIES) % 3]
             (line,) = self.ax_.plot(self.alphas, coefs[feature], style, marker=dot, color=colour, lw=1.8)
             line.set_label(self._name(feature))
             self.lines_[int(feature)] = line
@@ -193,7 +191,7 @@ class PathDisplay:
         """The features of largest modulus at the marked strength, or at the last one."""
         at = -1 if self.alpha is None else np.argmin(np.abs(np.log(self.alphas / self.alpha)))
         size = np.abs(coefs[used, at])
-        order = np.argsort(-size, kind="stable")[: len(_COLOURS)]
+        order = np.argsort(-size, kind="stable")[: len(SERIES)]
         return np.sort(used[order[size[order] > 0]])
 
     def _name(self, feature):

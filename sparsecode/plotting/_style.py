@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["BLUE", "GREY", "ORANGE", "RED", "axes_or_new", "logarithmic", "strip"]
+__all__ = ["BLUE", "GREY", "ORANGE", "RED", "SERIES", "axes_or_new", "logarithmic", "strip"]
 
 BLUE, ORANGE, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#8A8A8A"
+SERIES = (BLUE, ORANGE, "#009E73", RED, "#CC79A7", "#56B4E9", "#000000")
 
 
 def axes_or_new(ax, **figure_options):

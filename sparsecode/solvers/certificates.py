@@ -28,6 +28,7 @@ __all__ = [
     "gap_of_pair",
     "gradient_fixed_point",
     "inverse_norms",
+    "longest_step",
     "lower_bound",
     "prox_residual",
     "relative",
@@ -269,12 +270,17 @@ def stationarity(problem, coef, point=None) -> Certificate:
     return _relative(problem, point, coef, distance, "relative stationarity")
 
 
+def longest_step(problem) -> float:
+    """The longest step for which the penalty knows its prox."""
+    return getattr(problem.penalty, "longest_step", np.inf)
+
+
 def prox_residual(problem, coef, point=None) -> Certificate:
     """How far a proximal gradient step moves the coefficients, over its length and the largest correlation at zero."""
     problem = problem.in_double()
     coef = as_double(coef)
     point = _point_at(problem, coef) if point is None else point
-    length = 1.0 / (_SHORTER * problem.lipschitz(coef) or 1.0)
+    length = min(1.0 / (_SHORTER * problem.lipschitz(coef) or 1.0), longest_step(problem))
     moved = problem.xp.abs(coef - problem.prox(coef + length * point.correlation, length)) / length
     return _relative(problem, point, coef, moved, "relative prox residual")
 

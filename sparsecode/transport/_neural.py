@@ -17,13 +17,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._convex_network import Adam, ConvexNetwork
+from ..networks import Adam, ConvexNetwork
 
 __all__ = ["Judgement", "NeuralTransport", "Settings", "adapted", "sliced_distance", "tau", "tau_slope"]
 
 _RAISE, _COOL, _COLD = 1.5, 0.85, 0.15  # of the strength; of the temperature, and where it ends
 _RAISES = 25  # at most
 _LEVELS = 200  # of quantiles
+_BETAS = 0.5, 0.9  # of Adam: short memories, as the problem of one network moves with the other
 
 
 class Settings(NamedTuple):
@@ -72,26 +73,28 @@ class NeuralTransport:
         self.held_out = tuple(points.astype(np.float32) for points in held_out)
         self.settings, self.random = settings, random
         d = self.X.shape[1]
-        self.source, self.target = (
-            Adam(ConvexNetwork(d, hidden[0], hidden[1], random, np.float32), settings.rate) for _ in range(2)
-        )
+        self.source, self.target = (ConvexNetwork(d, hidden[0], hidden[1], random, np.float32) for _ in range(2))
         # the slopes of both linear terms: maps start as the translation between the means
         shift = self.Y.mean(axis=0) - self.X.mean(axis=0)
-        self.source.network.parameters[-4][0], self.target.network.parameters[-4][0] = shift, -shift
+        self.source.parameters[-4][0], self.target.parameters[-4][0] = shift, -shift
+        self.optimisers = tuple(
+            Adam(network.parameters, settings.rate, betas=_BETAS) for network in (self.source, self.target)
+        )
         directions = random.standard_normal((d, 128))
         self.directions = directions / np.linalg.norm(directions, axis=0)
 
     def saved(self):
-        return self.source.saved(), self.target.saved()
+        """Weights and optimisers, to be put back."""
+        return [optimiser.state() for optimiser in self.optimisers]
 
     def restore(self, saved):
-        self.source.restore(saved[0])
-        self.target.restore(saved[1])
+        for optimiser, state in zip(self.optimisers, saved, strict=True):
+            optimiser.restore(*state)
 
     def train(self, n_steps, strength):
         """Steps of the target's network, each after several of the source's; False if numbers left their range."""
         _, width, _, inner, _ = self.settings
-        phi, psi = self.source.network, self.target.network
+        phi, psi = self.source, self.target
         with np.errstate(over="ignore", invalid="ignore"):
             for _ in range(n_steps):
                 for _ in range(inner):
@@ -101,12 +104,16 @@ class NeuralTransport:
                     pull = psi.gradient(u) - x
                     if strength:
                         pull += strength * tau_slope(u - x, self.settings.penalty, width)
-                    self.source.step(phi.of_gradients(trace, pull / x.shape[0]))
+                    self._step(0, phi.of_gradients(trace, pull / x.shape[0]))
                 y, u = self._batch(self.Y), phi.gradient(self._batch(self.X))
                 gradients = psi.of_values(psi.trace(y), np.full(y.shape[0], 1.0 / y.shape[0], dtype=y.dtype))
                 against = psi.of_values(psi.trace(u), np.full(u.shape[0], 1.0 / u.shape[0], dtype=u.dtype))
-                self.target.step([one - other for one, other in zip(gradients, against, strict=True)])
+                self._step(1, [one - other for one, other in zip(gradients, against, strict=True)])
         return all(np.all(np.isfinite(part)) for part in (*phi.parameters, *psi.parameters))
+
+    def _step(self, which, gradients):
+        self.optimisers[which].step(gradients)
+        (self.source, self.target)[which].project()
 
     def _batch(self, points):
         size = min(self.settings.batch, points.shape[0])
@@ -115,18 +122,18 @@ class NeuralTransport:
     def size(self):
         """Root mean square of the displacements of held-out sources."""
         X = self.held_out[0]
-        return float(np.sqrt(np.mean((self.source.network.gradient(X) - X) ** 2)))
+        return float(np.sqrt(np.mean((self.source.gradient(X) - X) ** 2)))
 
     def cost(self):
         """The estimate of half the mean squared displacement from the dual problem."""
         X, Y = self.held_out
-        u, psi = self.source.network.gradient(X), self.target.network
+        u, psi = self.source.gradient(X), self.target
         squares = 0.5 * (np.mean(np.sum(X * X, axis=1)) + np.mean(np.sum(Y * Y, axis=1)))
         return float(squares - np.mean(psi.value(Y)) - np.mean(np.sum(X * u, axis=1) - psi.value(u)))
 
     def judge(self, cut) -> Judgement:
         X, Y = self.held_out
-        images = self.source.network.gradient(X)
+        images = self.source.gradient(X)
         moved = float(np.mean(np.sum(np.abs(images - X) > cut, axis=1)))
         return Judgement(moved, sliced_distance(images, Y, self.directions))
 

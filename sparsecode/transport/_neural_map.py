@@ -197,10 +197,10 @@ class NeuralSparseMap(PointTransport):
             judged = model.judge(model.settings.width)
             reached = self.n_displaced is None or judged.n_displaced <= self.n_displaced
             self.status_ = Status.DIVERGED if not fine else Status.CONVERGED if reached else Status.MAX_ITER
-            self.networks_ = model.source.network, model.target.network
+            self.networks_ = model.source, model.target
             self.width_ = model.settings.width * self.scale_
             self.n_displaced_, self.sliced_distance_ = judged.n_displaced, judged.sliced * self.scale_
-            self.cost_, self.n_iter_ = model.cost() * self.scale_**2, model.target.count
+            self.cost_, self.n_iter_ = model.cost() * self.scale_**2, model.optimisers[1].count
             self._announce()
         return self
 

@@ -24,6 +24,7 @@ from sparsecode import (
     CappedL1,
     ClassTransport,
     CompoundGaussianRegressor,
+    ContrastiveSparseRepresentation,
     ConvolutionalDictionaryLearning,
     CoSaMP,
     DictionaryLearning,
@@ -54,6 +55,7 @@ from sparsecode import (
     Lasso,
     LassoCV,
     LassoIC,
+    LearnedProximalNetwork,
     Logistic,
     LogSum,
     LossOMP,
@@ -77,6 +79,7 @@ from sparsecode import (
     RobustUnmixing,
     RowL2,
     SimultaneousOMP,
+    SparseAutoencoder,
     SparseBayesianRegressor,
     SparseCoder,
     SparseEnvelope,
@@ -98,6 +101,9 @@ from sparsecode import (
     SubspacePursuit,
     TotalVariation1D,
     TotalVariation2D,
+    UnrolledFISTA,
+    UnrolledIHT,
+    UnrolledISTA,
     VAMPRegressor,
     WassersteinDictionary,
     WithIntercept,
@@ -1262,12 +1268,82 @@ ESTIMATORS = [
         limit={"max_iter": 1},
         quick={"max_iter": 20},
     ),
+    *(
+        EstimatorCase(
+            f"{kind.__name__}-{weights}",
+            kind(
+                planted(30, 20).A, n_layers=3, weights=weights, steps_per_layer=5, random_state=0, tol=0.1, **strength
+            ),
+            predicts=False,
+            smooth=False,
+            limit={"max_iter": 1},
+            quick={"n_layers": 2, "steps_per_layer": 2, "tol": 0.5, "n_iter_no_change": 1},
+        )
+        for kind, weights, strength in (
+            (UnrolledISTA, "tied", {"alpha": 0.5}),
+            (UnrolledISTA, "coupled", {"alpha": 0.5}),
+            (UnrolledFISTA, "analytic", {"alpha": 0.5}),
+            (UnrolledIHT, "tied", {"n_nonzero_coefs": 3}),
+        )
+    ),
+    EstimatorCase(
+        "LearnedProximalNetwork",
+        LearnedProximalNetwork(width=8, pretrain_steps=10, n_steps=10, random_state=0),
+        predicts=False,
+        smooth=False,
+        scaled=None,
+        limit={"learning_rate": 1e30},
+        quick={"pretrain_steps": 3, "n_steps": 3},
+    ),
     EstimatorCase(
         "MaskedDictionaryLearning",
         MaskedDictionaryLearning(30, n_nonzero_coefs=3, max_iter=3, random_state=0),
         predicts=False,
         smooth=False,
         missing=True,
+        limit={"tol": 1e-9},
+        quick={"max_iter": 3},
+    ),
+    *(
+        EstimatorCase(
+            f"SparseAutoencoder-{activation}",
+            SparseAutoencoder(30, activation=activation, max_iter=3, batch_size=20, random_state=0, **given),
+            predicts=False,
+            smooth=False,
+            limit={"tol": 1e-12},
+            quick={"max_iter": 3},
+        )
+        for activation, given in (
+            ("topk", {"n_nonzero_coefs": 3}),
+            ("batchtopk", {"n_nonzero_coefs": 3}),
+            ("feature_choice", {"n_nonzero_coefs": 3}),
+            ("relu", {}),
+            ("jumprelu", {}),
+        )
+    ),
+    *(
+        EstimatorCase(
+            f"SparseAutoencoder-{structure}",
+            SparseAutoencoder(
+                30, structure=structure, dead_latents=dead, n_nonzero_coefs=3, max_iter=3, batch_size=20, random_state=0
+            ),
+            predicts=False,
+            smooth=False,
+            limit={"tol": 1e-12},
+            quick={"max_iter": 3},
+        )
+        for structure, dead in (
+            ("matryoshka", "auto"),
+            ("hierarchical", "aux_zipf"),
+            ("orthogonal", "resample"),
+            ("matching_pursuit", "aux_k"),
+        )
+    ),
+    EstimatorCase(
+        "ContrastiveSparseRepresentation",
+        ContrastiveSparseRepresentation(30, n_nonzero_coefs=3, max_iter=3, random_state=0),
+        predicts=False,
+        smooth=False,
         limit={"tol": 1e-9},
         quick={"max_iter": 3},
     ),

@@ -29,7 +29,7 @@ def test_every_public_solver_is_registered():
 def test_every_public_estimator_is_registered():
     classes = {
         value
-        for room in ("linear_model", "decomposition", "inverse", "transport")
+        for room in ("linear_model", "decomposition", "unrolled", "inverse", "transport")
         for _, value in public(room)
         if inspect.isclass(value) and issubclass(value, BaseEstimator)
     }

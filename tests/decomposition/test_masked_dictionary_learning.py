@@ -9,7 +9,7 @@ from sparsecode import MaskedDictionaryLearning, Status
 from sparsecode.datasets import make_dictionary_problem
 from sparsecode.metrics import dictionary_distance
 from sparsecode.solvers.dictionary import masked_omp
-from sparsecode.solvers.dictionary.masked import Adam, MaskedLearner
+from sparsecode.solvers.dictionary.masked import MaskedLearner
 from sparsecode.solvers.greedy import batch_omp
 
 
@@ -136,21 +136,6 @@ def test_the_misfit_is_that_of_hidden_entries_and_its_gradient_that_of_the_atoms
         step[place] = 1e-5
         differences[place] = (value(learner.atoms + step) - value(learner.atoms - step)) / 2e-5
     np.testing.assert_allclose(found.gradient, differences, atol=1e-6)
-
-
-def test_adam_is_adam():
-    torch = pytest.importorskip("torch")
-    rng = np.random.default_rng(0)
-    parameters, state = rng.standard_normal((3, 4)), Adam.begin((3, 4))
-    theirs = torch.tensor(parameters, requires_grad=True)
-    optimizer = torch.optim.Adam([theirs], lr=0.01)
-    for _ in range(7):
-        gradient = rng.standard_normal((3, 4)) * rng.random()
-        theirs.grad = torch.tensor(gradient)
-        optimizer.step()
-        state, change = state.step(gradient, 0.01)
-        parameters = parameters + change
-    np.testing.assert_allclose(parameters, theirs.detach().numpy(), rtol=1e-9)
 
 
 def test_steps_at_an_exact_optimum_stay_there():

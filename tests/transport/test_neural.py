@@ -1,53 +1,13 @@
-"""Neural maps: gradients by finite differences, a known map between Gaussians, and a strategy that puts everything back."""
+"""Neural maps: slopes by finite differences, a known map between Gaussians, and a strategy that puts everything back."""
 
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import NeuralSparseMap
-from sparsecode.transport._convex_network import Adam, ConvexNetwork
 from sparsecode.transport._neural import Judgement, NeuralTransport, Settings, adapted, sliced_distance, tau, tau_slope
 
 KEYS = ("stage", "alpha", "n_displaced", "sliced", "accepted")
-
-
-def network(seed=0, d=3):
-    random = np.random.RandomState(seed)
-    made = ConvexNetwork(d, 5, 3, random)
-    for part in made.parameters:
-        part += 0.3 * random.standard_normal(part.shape)
-    return made, random.standard_normal((6, d)), random.standard_normal((6, d))
-
-
-def test_gradients_of_networks_are_differences():
-    made, X, V = network()
-    differences = [(made.value(X + 1e-6 * e) - made.value(X - 1e-6 * e)) / 2e-6 for e in np.eye(3)]
-    np.testing.assert_allclose(made.gradient(X), np.transpose(differences), atol=1e-7)
-    for of_what, gradients in (
-        (lambda: np.sum(V * made.gradient(X)), made.of_gradients(made.trace(X), V)),
-        (lambda: np.sum(V[:, 0] * made.value(X)), made.of_values(made.trace(X), V[:, 0])),
-    ):
-        for part, gradient in zip(made.parameters, gradients, strict=True):
-            step = np.random.RandomState(1).standard_normal(part.shape)
-            part += 1e-6 * step
-            above = of_what()
-            part -= 2e-6 * step
-            below = of_what()
-            part += 1e-6 * step
-            assert np.sum(step * gradient) == pytest.approx((above - below) / 2e-6, rel=1e-6, abs=1e-7)
-
-
-def test_projected_networks_are_convex():
-    made, X, V = network()
-    made.project()
-    middle = made.value(0.5 * (X + 3 * V))
-    assert np.all(middle <= 0.5 * (made.value(X) + made.value(3 * V)) + 1e-12)
-
-
-def test_networks_start_near_the_identity():
-    fresh = ConvexNetwork(4, 16, 3, np.random.RandomState(0))
-    X = np.random.RandomState(1).standard_normal((20, 4))
-    assert np.abs(fresh.gradient(X) - X).max() < 0.5
 
 
 @pytest.mark.parametrize("penalty", ["l0", "l1"])
@@ -67,25 +27,6 @@ def test_the_sliced_distance_of_a_shift_is_its_mean_square_projection():
     X, directions = random.standard_normal((300, 2)), np.eye(2)
     assert sliced_distance(X, X + [3.0, 4.0], directions) == pytest.approx(np.sqrt(12.5))
     assert sliced_distance(X, X[::-1], directions) == 0.0
-
-
-def test_what_was_saved_comes_back_with_the_state_of_the_optimiser():
-    made, X, V = network()
-    adam = Adam(made, 0.01)
-    for _ in range(3):
-        adam.step(made.of_gradients(made.trace(X), V))
-    saved = adam.saved()
-
-    def onward():
-        for _ in range(4):
-            adam.step(made.of_gradients(made.trace(X), V))
-        return [part.copy() for part in made.parameters]
-
-    first = onward()
-    for _ in range(2):  # the saved state is not used up
-        adam.restore(saved)
-        for one, other in zip(onward(), first, strict=True):
-            np.testing.assert_array_equal(one, other)
 
 
 class Scripted:
@@ -132,11 +73,9 @@ def trained(seed=0, n_steps=20):
 
 def everything(model):
     """All numbers that training changes."""
-    counts = [np.array([side.count]) for side in (model.source, model.target)]
+    counts = [np.array([side.count]) for side in model.optimisers]
     return counts + [
-        part.copy()
-        for side in (model.source, model.target)
-        for part in (*side.network.parameters, *side.means, *side.squares)
+        part.copy() for side in model.optimisers for part in (*side.parameters, *side.means, *side.squares)
     ]
 
 
@@ -267,5 +206,5 @@ def test_held_out_points_are_not_trained_on():
     for held in (samples, (samples[0] + 1e3, samples[1] - 1e3)):
         model = NeuralTransport(samples, held, Settings("l0", 0.1, 1e-3, 2, 8), (4, 2), np.random.RandomState(1))
         model.train(3, 0.1)
-        outcomes.append(model.source.network.gradient(samples[0].astype(np.float32)))
+        outcomes.append(model.source.gradient(samples[0].astype(np.float32)))
     np.testing.assert_array_equal(*outcomes)

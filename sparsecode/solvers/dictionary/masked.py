@@ -21,32 +21,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..._parallel import single_threaded_blas
+from ...networks import Adam
 from .masked_omp import masked_omp
 
-__all__ = ["Adam", "HiddenMisfit", "MaskedLearner"]
+__all__ = ["HiddenMisfit", "MaskedLearner"]
 
-_FIRST, _SECOND, _LEAST = 0.9, 0.999, 1e-8  # decay of Adam's two moments, and what keeps it from dividing by zero
-
-
-class Adam(NamedTuple):
-    """Where a run of Adam stands: running means of the gradient and of its square."""
-
-    mean: Any
-    square: Any
-    n_steps: int
-
-    @classmethod
-    def begin(cls, shape):
-        """Before the first gradient."""
-        return cls(np.zeros(shape), np.zeros(shape), 0)
-
-    def step(self, gradient, rate, floor=_LEAST):
-        """The next state, and what to add to the parameters; gradients below `floor` are not taken for larger ones."""
-        n_steps = self.n_steps + 1
-        mean = _FIRST * self.mean + (1 - _FIRST) * gradient
-        square = _SECOND * self.square + (1 - _SECOND) * gradient**2
-        size = np.sqrt(square / (1 - _SECOND**n_steps)) + floor
-        return Adam(mean, square, n_steps), -rate / (1 - _FIRST**n_steps) * mean / size
+_LEAST = 1e-8  # what keeps Adam from dividing by zero
 
 
 class HiddenMisfit(NamedTuple):
@@ -75,28 +55,26 @@ class MaskedLearner:
     """
 
     def __init__(self, atoms, *, n_nonzero, n_hidden, scale):
-        self.atoms, self.n_nonzero, self.n_hidden, self.scale = atoms, n_nonzero, n_hidden, scale
-        self.adam = Adam.begin(atoms.shape)
+        self.atoms, self.n_nonzero, self.n_hidden, self.scale = atoms.copy(), n_nonzero, n_hidden, scale
+        self.adam = Adam([self.atoms], floor=_LEAST)
         self.n_replaced = 0  # no atom ever is: those that nothing uses wait for their gradient
 
     def copy(self):
         """A learner that goes on from here, without changing this one."""
         twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)  # arrays are replaced, never written to, so they can be shared
+        twin.__dict__.update(self.__dict__)
+        twin.atoms = self.atoms.copy()
+        twin.adam = Adam([twin.atoms], floor=_LEAST)
+        twin.adam.restore(*self.adam.state())
         return twin
 
     def state(self):
         """Numbers and arrays from which `restore` makes the learner what it is now."""
-        return {"n_steps": self.adam.n_steps}, {
-            "atoms": self.atoms,
-            "mean": self.adam.mean,
-            "square": self.adam.square,
-        }
+        return self.adam.state()
 
     def restore(self, numbers, arrays):
         """Become the learner of that state."""
-        self.atoms = arrays["atoms"]
-        self.adam = Adam(arrays["mean"], arrays["square"], numbers["n_steps"])
+        self.adam.restore(numbers, arrays)
 
     def draw_mask(self, random):
         """Which entries the next batch hides; None for none."""
@@ -139,8 +117,8 @@ class MaskedLearner:
         size = found.n_signals * self.scale**2
         # nearer to an optimum than `rate`, curvature sets the length of a step
         floor = _LEAST + rate * found.energy[:, None] / size
-        self.adam, change = self.adam.step(found.gradient / size, rate, floor)
-        self.atoms = _unit_rows(self.atoms + change)
+        self.adam.step([found.gradient / size], rate, floor)
+        self.atoms[...] = _unit_rows(self.atoms)
         return found
 
     def stationarity(self, gradient, energy):

@@ -13,7 +13,7 @@ import numpy as np
 from ..._array import as_double, asarray_like, attainable, inner, is_single, real_dtype, sq_norm, to_numpy
 from ..._validation import as_count, as_number
 from ..advice import announce_solve, warn_without_penalty
-from ..certificates import certificate_of
+from ..certificates import certificate_of, longest_step
 from ..driver import State, drive, with_intercept
 from ..methods import Method
 from ..parts import as_parts
@@ -204,6 +204,7 @@ def forward_backward_step(problem, reference, point, image, gradient, curvature)
     """
     bends = not problem.loss_is_quadratic
     noise = (_ROUNDING * problem.xp.finfo(image.dtype).eps) ** 2 * to_numpy(problem.in_total(sq_norm(point)))
+    curvature = max(curvature, 1.0 / longest_step(problem))
     while True:
         coef = problem.prox(point - gradient / curvature, 1.0 / curvature)
         coef_image = reference.image(coef)

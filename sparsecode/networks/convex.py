@@ -1,9 +1,10 @@
-"""Input-convex networks with the gradients that transport asks of them, written out.
+"""Input-convex networks with the gradients that those who train them ask for, written out.
 
     z_1 = s1(A_0 x + b_0),   z_l+1 = s(A_l x + b_l + W_l z_l),   g(x) = <a, x> + b + <w, z_L> + sum_k q_k x_k^2 / 2
 
-with s1 a squared leaky rectifier, s the softplus, and W_l, w, q not negative, which makes g convex; with small w and q = 1 its gradient
-starts near the identity. (With q fixed at 1, maps and their inverses could only stretch, so none but translations.) A map is ``x -> grad g(x)``. What a fit needs beside it is the gradient in the parameters of ``sum_i c_i g(x_i)`` and of
+with s1 a squared leaky rectifier, s the softplus (of a sharpness t: ``log(1 + exp(t h)) / t``), and W_l, w, q not negative, which makes g convex; with small w and q = 1 its gradient
+starts near the identity. (With q fixed at 1, maps and their inverses could only stretch, so none but translations.) A map is
+``x -> grad g(x)``. What a fit needs beside it is the gradient in the parameters of ``sum_i c_i g(x_i)`` and of
 ``sum_i <v_i, grad g(x_i)>`` for fixed v: the second is that of a directional derivative, by a forward pass with tangents and a reverse pass.
 
 Makkuva, Taghvaei, Oh and Lee, "Optimal transport mapping via input convex neural networks", 2020 (arXiv 1908.10962).
@@ -13,22 +14,21 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["Adam", "ConvexNetwork"]
-
-_LEAK = 0.2
+__all__ = ["ConvexNetwork"]
 
 
-def _first(h):
+def _squared(h, leak):
     """Squared leaky rectifier with its first two derivatives."""
-    slope = np.where(h > 0, 1.0, _LEAK**2).astype(h.dtype)
+    slope = np.where(h > 0, h.dtype.type(1.0), h.dtype.type(leak**2))
     return slope * h * h, 2.0 * slope * h, 2.0 * slope
 
 
-def _softplus(h):
-    small = np.exp(-np.abs(h))
+def _softplus(h, sharpness):
+    """Softplus with its first two derivatives."""
+    small = np.exp(-sharpness * np.abs(h))
     share = 1.0 / (1.0 + small)
     s = np.where(h > 0, share, small * share)
-    return np.maximum(h, 0.0) + np.log1p(small), s, share * share * small
+    return np.maximum(h, 0.0) + np.log1p(small) / sharpness, s, sharpness * (share * share * small)
 
 
 class ConvexNetwork:
@@ -44,10 +44,14 @@ class ConvexNetwork:
         What the parameters are drawn from.
     dtype : dtype, default=float64
         Precision of the parameters.
+    leak : float, default=0.2
+        Slope of the rectifier below zero, whose square the first layer is; with 0 the gradient can be flat.
+    sharpness : float, default=1.0
+        Of the softplus.
     """
 
-    def __init__(self, d, width, depth, random, dtype=np.float64):
-        self.depth = depth
+    def __init__(self, d, width, depth, random, dtype=np.float64, *, leak=0.2, sharpness=1.0):
+        self.depth, self.leak, self.sharpness = depth, leak, sharpness
         self.parameters = [random.standard_normal((width, d)) / np.sqrt(d), np.zeros(width)]
         for _ in range(depth - 1):
             self.parameters += [random.standard_normal((width, d)) / np.sqrt(d), np.zeros(width)]
@@ -63,10 +67,23 @@ class ConvexNetwork:
         for l in range(0, len(rest), 3):
             yield rest[l], rest[l + 1], rest[l + 2]
 
+    def bounded(self):
+        """For each of the parameters, whether it must not be negative."""
+        last = len(self.parameters) - 1
+        return [k == last or (k >= 4 and k % 3 == 1) for k in range(last + 1)]
+
     def project(self):
         """The nearest parameters with which the function is convex."""
-        for part in (*self.parameters[4::3], self.parameters[-1]):
-            np.maximum(part, 0.0, out=part)
+        for part, is_bounded in zip(self.parameters, self.bounded(), strict=True):
+            if is_bounded:
+                np.maximum(part, 0.0, out=part)
+
+    def cast(self, dtype):
+        """A copy in another precision."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin.parameters = [part.astype(dtype) for part in self.parameters]
+        return twin
 
     def trace(self, X):
         """The points, and for each layer its input and its output with two derivatives: what all other passes start from."""
@@ -75,14 +92,22 @@ class ConvexNetwork:
             h = X @ A.T + b
             if W is not None:
                 h += z @ W.T
-            made = (h, np.ones_like(h), np.zeros_like(h)) if l == self.depth else (_softplus if l else _first)(h)
+            if l == self.depth:
+                made = h, np.ones_like(h), np.zeros_like(h)
+            else:
+                made = _softplus(h, self.sharpness) if l else _squared(h, self.leak)
             layers.append((z, *made))
             z = made[0]
         return X, layers
 
     def value(self, X):
         """g, of shape (B,)."""
-        return self.trace(X)[1][-1][1][:, 0] + 0.5 * (X * X) @ self.parameters[-1]
+        return self.value_of(self.trace(X))
+
+    def value_of(self, trace):
+        """The same from a trace."""
+        X, layers = trace
+        return layers[-1][1][:, 0] + 0.5 * (X * X) @ self.parameters[-1]
 
     def gradient(self, X):
         """``grad g``, of shape (B, d)."""
@@ -96,6 +121,22 @@ class ConvexNetwork:
             pull = slope * pull
             total += pull @ A
             pull = pull if W is None else pull @ W
+        return total
+
+    def hessian_of(self, trace):
+        """The Hessian of g at the points of a trace, of shape (B, d, d): ``sum_l T_l^T diag(dg/dz_l s''(h_l)) T_l`` with ``T_l = dh_l/dx``."""
+        X, layers = trace
+        d = X.shape[1]
+        pull, pulls = np.ones((X.shape[0], 1), dtype=X.dtype), []
+        for (_, _, W), (_, _, slope, bend) in zip(reversed(list(self._layers())), reversed(layers), strict=True):
+            pulls.append(pull * bend)
+            pull = slope * pull if W is None else (slope * pull) @ W
+        total = np.zeros((X.shape[0], d, d), dtype=X.dtype) + np.diag(self.parameters[-1])
+        behind = None
+        for (A, _, W), (_, _, slope, _), weight in zip(self._layers(), layers, reversed(pulls), strict=True):
+            tangents = np.broadcast_to(A, (X.shape[0], *A.shape)) if W is None else A + W @ behind
+            total += np.swapaxes(tangents, 1, 2) @ (weight[:, :, None] * tangents)
+            behind = slope[:, :, None] * tangents
         return total
 
     def of_values(self, trace, weights):
@@ -130,41 +171,3 @@ class ConvexNetwork:
                 bar_z, bar_zd = bar_h @ W, bar_hd @ W
             made = layer + made
         return [*made, np.sum(directions * X, axis=0)]
-
-
-class Adam:
-    """Adam's steps on a list of arrays, with a state that can be put back.
-
-    Kingma and Ba, "Adam: a method for stochastic optimization", 2015 (arXiv 1412.6980).
-    """
-
-    def __init__(self, network, rate, betas=(0.5, 0.9)):
-        self.network, self.rate, self.betas = network, rate, betas
-        self.means = [np.zeros_like(part) for part in network.parameters]
-        self.squares = [np.zeros_like(part) for part in network.parameters]
-        self.count = 0
-
-    def step(self, gradients):
-        """One descent step, projected to where the network is convex."""
-        self.count += 1
-        one, two = self.betas
-        for part, mean, square, gradient in zip(
-            self.network.parameters, self.means, self.squares, gradients, strict=True
-        ):
-            mean += (1.0 - one) * (gradient - mean)
-            square += (1.0 - two) * (gradient * gradient - square)
-            size = np.sqrt(square / (1.0 - two**self.count)) + 1e-8
-            part -= self.rate * mean / (1.0 - one**self.count) / size
-        self.network.project()
-
-    def saved(self):
-        """Weights and the state of the optimiser, to be put back."""
-        copies = [[part.copy() for part in parts] for parts in (self.network.parameters, self.means, self.squares)]
-        return (*copies, self.count)
-
-    def restore(self, saved):
-        """What was saved, again as a copy: one state may be put back more than once."""
-        parameters, means, squares, self.count = saved
-        self.network.parameters, self.means, self.squares = (
-            [part.copy() for part in parts] for parts in (parameters, means, squares)
-        )

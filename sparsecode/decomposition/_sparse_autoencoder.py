@@ -1,0 +1,400 @@
+"""SparseAutoencoder: codes by one product and one prox, atoms by gradients."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from os import PathLike
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing, with_callbacks
+from .._parallel import worker_pool
+from .._warnings import warn
+from ..result import Status
+from ..solvers.dictionary.alternating import Pass
+from ._autoencoder_codes import AutoencoderCodes
+from ._autoencoder_loop import Pace, Rows, autoencoder_pass, default_rate, given, measure
+from ._autoencoder_parts import DEAD_LATENTS, STRUCTURES, add_parts
+from ._autoencoder_setup import ACTIVATIONS, make_learner, measured_frame
+from ._learning_loop import Learned, judged, learn
+from ._streams import follow
+
+__all__ = ["SparseAutoencoder"]
+
+
+class SparseAutoencoder(CallbackSupportMixin, AutoencoderCodes):
+    """Learn a dictionary together with an encoder that finds sparse codes by one matrix product and one prox step.
+
+    The problem is::
+
+        minimise over W, b_e, D, b with ||d_j|| = 1      mean over rows x of X    1/2 ||x - z D - b||^2 + phi(z)
+                                                         z = prox_phi(x W^T + b_e)
+
+    which is a proximal gradient step for sparse coding from zero, with weights of its own. The activation says what phi is: a bound on the number
+    of entries ("topk" and its kin), the l1 norm ("relu"), the number of entries ("jumprelu"), or any separable penalty of the library.
+    Training is by Adam in batches; only the encoder's product is dense, so time hardly depends on how many latents there are beside it.
+
+    Parameters
+    ----------
+    n_components : int, optional
+        Number of latents; by default four times the number of features.
+    activation : str or penalty, default="topk"
+        What the codes are:
+
+        - "topk": the `n_nonzero_coefs` largest positive pre-activations; "abstopk": the largest in modulus, for features that have two directions;
+        - "batchtopk", or by another name "mutual_choice": as many on average, the largest of a batch together; `transform` takes what is above a
+          threshold, the running least value that was kept;
+        - "feature_choice": as many on average, each latent keeping the same number of its largest signals in a batch, so that none is dead;
+          "feature_choice_zipf": as many as Zipf's law gives its rank; `transform` has a threshold for each;
+        - "gradient_topk": the largest of ``pre_j |<d_j, g>|`` where `gradients` g of a downstream loss are given, else as "topk";
+        - "relu": the price `alpha` for the sum of a code's entries;
+        - "jumprelu": entries above a threshold, which is learned for each latent, at the price `alpha` an entry, or so that there are
+          `n_nonzero_coefs` on average where `alpha` is None;
+        - a separable penalty, such as ``MCP(0.1)``, or an ``L0Ball``, in units of X.
+    structure : {"flat", "transcoder", "matryoshka", "hierarchical", "orthogonal", "matching_pursuit"}, default="flat"
+        What codes must do:
+
+        - "flat": reconstruct the signals; "transcoder": the rows of `y` instead;
+        - "matryoshka": also by the first latents alone, for several prefixes, so that general features come first;
+        - "hierarchical": also by their largest entries alone, so that codes may be cut to any of the budgets;
+        - "orthogonal": with atoms that are kept apart;
+        - "matching_pursuit": come from `n_nonzero_coefs` steps of matching pursuit (`mp`), which sees what is left, without an encoder to be
+          learned; slower, with all products of two atoms in memory. Atoms are kept apart too: the first step prefers sums of features.
+    levels : tuple of int, optional
+        Sizes of the prefixes ("matryoshka"; by default all latents, half as many, down to a sixteenth) or budgets ("hierarchical"; by default
+        `n_nonzero_coefs`, its half, and so on to 1). The whole is added where it is missing.
+    orthogonality : float, optional
+        Weight of the mean squared cosine of atoms with their nearest neighbours, over the variance of the data; by default 0.25 for
+        "orthogonal" and "matching_pursuit", else 0. Less where true features are close to each other, as in few dimensions.
+    dead_latents : {"auto", "aux_k", "aux_zipf", "resample"} or None, default="auto"
+        "aux_k": latents that no signal uses are trained to reconstruct what the others leave; "aux_zipf" (experimental): so are those that are on
+        much less often than Zipf's law has it for their rank; "resample": every hundred steps they become residuals of signals that are
+        represented badly. "auto": "aux_k" for "topk" and its kin, else nothing.
+    dead_after : int, optional
+        Signals without an entry that make a latent dead; by default a hundred times as many as lie between two of an average one.
+    n_nonzero_coefs : int, optional
+        Entries of a code, at most or on average; by default a tenth of the width of X.
+    alpha : float, optional
+        Price of "relu" in units of X, by default 1.2 times the root mean square of X about its centre; of "jumprelu" in their square.
+    bandwidth : float, default=0.1
+        Width of the window in which thresholds of "jumprelu" feel the entries they let in or keep out, over the root mean square of X.
+    batch_size : int, default=512
+        Signals in a batch.
+    max_iter : int, default=50
+        Passes over X.
+    learning_rate : float, optional
+        Of Adam, for atoms of norm one and X scaled to entries of about one; by default ``5e-4 sqrt(2**14 / n_components)``. It rises over the first
+        steps of `fit`, and falls to zero over the last third.
+    tol : float, optional
+        `fit` ends when the certificate of a pass is at most this, and warns where ``certificate_`` is above it; by default all
+        passes are made, without a warning.
+    dict_init : array of shape (n_components, n_features), optional
+        Atoms to start from (rows are scaled to 1); by default random directions. The encoder starts as their transpose.
+    shuffle : bool, default=True
+        Whether each pass takes the signals in a new random order.
+    random_state : int, RandomState or None, default=None
+        For the first atoms and the order of signals. The answer has the same bits for any `n_jobs`.
+    checkpoint : str or path-like, optional
+        File in which `fit` keeps the last complete pass (`fit_stream`: batch), with the state of Adam and of the generators, and from which it
+        goes on if the file is there: with the same bits as a run that was never cut. Only `tol`, `callback`, `n_jobs` and
+        the form of the codes may then differ. Remove the file to begin anew.
+    callback : callable, optional
+        Called with a `LearningProgress` after each pass (batch); return True to stop.
+    sparse_output : bool, default=False
+        Whether `transform` returns a CSR matrix.
+    n_jobs : int, optional
+        Threads; -1 for all cores, by default as many as OMP_NUM_THREADS allows.
+
+    Attributes
+    ----------
+    components_ : array of shape (n_components, n_features)
+        The atoms: decoder rows of norm one.
+    intercept_ : array of shape (n_features,)
+        b, of the reconstruction.
+    encoder_ : array of shape (n_components, n_features)
+        W.
+    encoder_intercept_ : array of shape (n_components,)
+        b_e: pre-activations are ``X @ encoder_.T + encoder_intercept_``.
+    threshold_ : array of shape (n_components,)
+        What pre-activations must exceed where the activation has thresholds, else zero.
+    alpha_ : float or None
+        The price in force.
+    density_ : ndarray of shape (n_components,)
+        Running share of the signals of training in which each latent has an entry.
+    n_iter_ : int
+        Passes done.
+    n_steps_ : int
+        Batches learned from.
+    objective_ : float
+        Mean objective of X (of 16384 of its rows at even distances) at the end, in double precision; of `partial_fit` that of the batch.
+    certificate_ : float
+        Relative gradient norm at the end, on the same rows: to first order the share of the variance of X that a step downhill saves which is as
+        long as one atom. It is zero at a stationary point; batches and a selection that jumps leave a floor.
+    status_ : Status
+        How `fit` ended: CONVERGED where the certificate meets `tol`.
+    history_ : dict of str to list
+        ``"epoch"``, ``"objective"`` and ``"certificate"`` (each batch at the parameters of its time), ``"seconds"`` and ``"replaced"`` of every pass.
+    n_features_in_ : int
+        Width of X.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features of X, where it has any.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range or has no meaning for the activation, shapes disagree, X is not finite or a dask collection, training leaves
+        the range of numbers, or the checkpoint is of another version of the package, other data or other parameters.
+
+    See Also
+    --------
+    DictionaryLearning : Codes that minimise the objective, rather than approximate ones by one product.
+
+    Notes
+    -----
+    Judge latents by known features where there are any (`sparsecode.metrics`), not by reconstruction alone.
+
+    Arrays of torch, CuPy and other namespaces are learned from where they live, on dense codes, with the flat structure.
+
+    References
+    ----------
+    Gao, la Tour, Tillman and others, "Scaling and evaluating sparse autoencoders", 2024 (arXiv 2406.04093).
+    Bussmann, Leask and Nanda, "BatchTopK sparse autoencoders", 2024 (arXiv 2412.06410).
+    Rajamanoharan, Lieberum, Sonnerat and others, "Jumping ahead: improving reconstruction fidelity with JumpReLU sparse autoencoders", 2024
+    (arXiv 2407.14435).
+    Ayonrinde, "Adaptive sparse allocation with mutual choice and feature choice sparse autoencoders", 2024 (arXiv 2411.02124).
+    Olmo, Wilson, Forsey and others, "Features that make a difference: leveraging gradients for improved dictionary learning", 2024
+    (arXiv 2411.10397).
+    Bussmann, Nabeshima, Karvonen and Nanda, "Learning multi-level features with Matryoshka sparse autoencoders", 2025 (arXiv 2503.17547).
+    Balagansky, Aksenov, Laptev and others, "Train one sparse autoencoder across multiple sparsity budgets", 2025 (arXiv 2505.24473).
+    Korznikov, Galichin, Dontsov and others, "OrtSAE: orthogonal sparse autoencoders uncover atomic features", 2025 (arXiv 2509.22033).
+    Costa, Fel, Lubana, Tolooshams and Ba, "From flat to hierarchical: extracting sparse representations with matching pursuit", 2025
+    (arXiv 2506.03093).
+
+    Examples
+    --------
+    Three directions, of which each signal has one:
+
+    >>> import numpy as np
+    >>> from sparsecode import SparseAutoencoder
+    >>> atoms = np.array([[0.6, 0.8, 0.0], [0.0, 0.6, 0.8], [0.8, 0.0, -0.6]])
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.repeat(atoms, 200, axis=0) * rng.uniform(1, 2, (600, 1))
+    >>> model = SparseAutoencoder(6, n_nonzero_coefs=1, batch_size=50, random_state=0).fit(X)
+    >>> codes = model.transform(X)
+    >>> bool(np.linalg.norm(X - model.inverse_transform(codes)) < 0.1 * np.linalg.norm(X))
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "activation": [StrOptions(set(ACTIVATIONS)), HasMethods("prox")],
+        "structure": [StrOptions(set(STRUCTURES))],
+        "levels": ["array-like", None],
+        "orthogonality": [Interval(Real, 0, None, closed="left"), None],
+        "dead_latents": [StrOptions(set(DEAD_LATENTS)), None],
+        "dead_after": [Interval(Integral, 1, None, closed="left"), None],
+        "n_nonzero_coefs": [Interval(Integral, 1, None, closed="left"), None],
+        "alpha": [Interval(Real, 0, None, closed="left"), None],
+        "bandwidth": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "dict_init": ["array-like", None],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "checkpoint": [str, PathLike, None],
+        "callback": [callable, None],
+        "sparse_output": ["boolean"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        activation="topk",
+        structure="flat",
+        levels=None,
+        orthogonality=None,
+        dead_latents="auto",
+        dead_after=None,
+        n_nonzero_coefs=None,
+        alpha=None,
+        bandwidth=0.1,
+        batch_size=512,
+        max_iter=50,
+        learning_rate=None,
+        tol=None,
+        dict_init=None,
+        shuffle=True,
+        random_state=None,
+        checkpoint=None,
+        callback=None,
+        sparse_output=False,
+        n_jobs=None,
+    ):
+        self.n_components = n_components
+        self.activation = activation
+        self.structure = structure
+        self.levels = levels
+        self.orthogonality = orthogonality
+        self.dead_latents = dead_latents
+        self.dead_after = dead_after
+        self.n_nonzero_coefs = n_nonzero_coefs
+        self.alpha = alpha
+        self.bandwidth = bandwidth
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.learning_rate = learning_rate
+        self.tol = tol
+        self.dict_init = dict_init
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.checkpoint = checkpoint
+        self.callback = callback
+        self.sparse_output = sparse_output
+        self.n_jobs = n_jobs
+
+    @with_callbacks
+    def fit(self, X, y=None, gradients=None):
+        """Learn latents from X.
+
+        Parameters
+        ----------
+        X : array or CSR matrix of shape (n_samples, n_features)
+            Real signals, one a row; a memory-map is read, and a sparse matrix made dense, batch by batch.
+        y : array of shape (n_samples, n_targets), optional
+            What a transcoder reconstructs; ignored otherwise.
+        gradients : array of shape (n_samples, n_features), optional
+            Of a downstream loss in X (in y, for a transcoder), for ``activation="gradient_topk"``.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        self._validate_params()
+        task = FitTask.of_fit(self, self.max_iter)
+        with all_or_nothing(self), worker_pool(self.n_jobs):
+            rows = self._checked_rows(X, y, gradients, reset=True)
+            random = check_random_state(self.random_state)
+            learner = self._begin(rows, random)
+            dtype = self._dtype
+            checkpoint = None if self.checkpoint is None else self._opened_checkpoint(self._described(rows))
+            pace = Pace(self.max_iter, self.batch_size, self._rate(learner), self.shuffle)
+            learned = learn(
+                learner,
+                autoencoder_pass(learner, rows, self._frame, pace, dtype, n_jobs=self.n_jobs),
+                max_iter=self.max_iter,
+                goal=lambda last: self.tol,
+                random=random,
+                callback=self.callback,
+                checkpoint=checkpoint,
+                task=task,
+            )
+            last = measure(learner, rows, self._frame, self.batch_size, n_jobs=self.n_jobs)
+            status = learned.status if learned.status is Status.INTERRUPTED else judged(last, self.tol)
+            self._store(learner, learned._replace(last=last, status=status))
+            shortfall = self._shortfall(f"{self.n_iter_} passes", "max_iter or batch_size")
+            task.end(dict)
+        if shortfall:
+            warn(shortfall, ConvergenceWarning)
+        return self
+
+    def partial_fit(self, X, y=None, gradients=None):
+        """Learn from one more batch, of any size; goes on from an earlier fit, at the full learning rate after the first hundred steps.
+
+        Centre and scale, which the first batch gave, and the number of latents stay.
+
+        Parameters
+        ----------
+        X, y, gradients
+            As for `fit`.
+
+        Returns
+        -------
+        self
+            The estimator, one step further, or as it was if the step fails.
+        """
+        self._validate_params()
+        with all_or_nothing(self), worker_pool(self.n_jobs):
+            first = not hasattr(self, "_learner")
+            rows = self._checked_rows(X, y, gradients, reset=first)
+            self._learner = self._begin(rows, check_random_state(self.random_state)) if first else self._continued()
+            self._one_step(rows)
+        return self
+
+    @with_callbacks
+    def fit_stream(self, batches):
+        """Learn from batches, one after another, from a new start: `partial_fit` with what `fit` has around it.
+
+        Callbacks are told of every batch, a `checkpoint` keeps the last one, and what falls short is warned of at the end. A stream
+        that was cut is gone through again from its first batch; those that the checkpoint has seen are passed over.
+
+        Parameters
+        ----------
+        batches : iterable of arrays or CSR matrices of shape (n_samples, n_features)
+            Signals, one a row, in batches of any size (the last may be a short one) and equal width; the first one gives centre and
+            scale. Batches without a signal are passed over.
+
+        Returns
+        -------
+        self
+            The fitted estimator; ``history_`` has an entry for each batch.
+        """
+        self._validate_params()
+        if self.structure == "transcoder":
+            raise ValueError(
+                "fit_stream has no targets for structure='transcoder'; call partial_fit(X, y) with each batch."
+            )
+        task = FitTask.of_fit(self, None)
+        with all_or_nothing(self), worker_pool(self.n_jobs):
+            if hasattr(self, "_learner"):
+                del self._learner
+            learned, history = follow(self, batches, task, _go_back)
+            self.status_, self.history_ = learned.status, history
+            shortfall = self._shortfall(f"{self.n_steps_} batches", "the number of batches or their size")
+            task.end(dict)
+        if shortfall:
+            warn(shortfall, ConvergenceWarning)
+        return self
+
+    def _begin(self, rows, random):
+        """A learner that has seen nothing yet; sets the frame."""
+        self._frame = measured_frame(rows.X, rows.target)
+        learner = make_learner(self, rows.X, rows.target, self._frame, random)
+        add_parts(self, learner)
+        return learner
+
+    def _rate(self, learner):
+        return self.learning_rate or default_rate(learner.atoms.shape[0])
+
+    def _one_step(self, rows) -> Learned:
+        """One batch more, with the learner as it is; attributes are set when it is done."""
+        learner = self._learner
+        inputs, targets, slopes = rows.batch(self._frame, slice(None), self._dtype)
+        pace = Pace(1, 1, self._rate(learner), False)
+        with given(learner, slopes):
+            found = learner.step(inputs, targets, pace.of_stream(learner.life.n_steps), self.n_jobs)
+        last = Pass(self._frame.target_scale**2 * found.objective, self._stationarity(found, targets), 0.0)
+        learned = Learned(judged(last, self.tol), 1, last, {})
+        self._store(learner, learned)
+        return learned
+
+    def _step(self, X) -> Learned:
+        """One batch of a stream."""
+        rows = Rows(X)
+        if not hasattr(self, "_learner"):
+            self._learner = self._begin(rows, check_random_state(self.random_state))
+        return self._one_step(rows)
+
+
+def _go_back(estimator, X, numbers, arrays, learned):
+    """Give the estimator what it had at the checkpoint of a stream whose first batch is X."""
+    estimator._learner = estimator._begin(Rows(X), np.random.RandomState(0))
+    estimator._learner.restore(numbers["learner"], arrays)
+    estimator._store(estimator._learner, learned)

@@ -1,0 +1,16 @@
+"""Solvers unfolded into a fixed number of layers whose steps, thresholds and matrices are learned from signals."""
+
+from ._iht import UnrolledIHT
+from ._ista import UnrolledFISTA, UnrolledISTA
+from ._proximal_network import LearnedProximalNetwork
+from ._solver import LearnedSolver
+from ._training import TrainingProgress
+
+__all__ = [
+    "LearnedProximalNetwork",
+    "LearnedSolver",
+    "TrainingProgress",
+    "UnrolledFISTA",
+    "UnrolledIHT",
+    "UnrolledISTA",
+]
