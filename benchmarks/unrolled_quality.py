@@ -5,15 +5,17 @@
 * ``coupled``: 250 x 500, codes of rate 0.1, no noise, 16 layers: learned matrices against ISTA after 16 iterations, and the objective of learned
   steps against 100 iterations of ISTA.
 * ``analytic``: 75 x 150 of unit norm, noise of 0.01, 16 layers: filters that are the atoms, computed ones, and those with support selection.
+* ``proximal``: the prox learned from two million Laplace numbers, against the soft threshold on [-3, 3].
 """
 
 from __future__ import annotations
 
 import sys
+import time
 
 import numpy as np
 
-from sparsecode import SparseCoder, UnrolledIHT, UnrolledISTA
+from sparsecode import LearnedProximalNetwork, SparseCoder, UnrolledIHT, UnrolledISTA
 from sparsecode.solvers.coordinate.batch import batch_lasso
 
 
@@ -123,6 +125,25 @@ def analytic():
         _said(name, (decibels(codes, test[1]), objective(atoms, test[0], codes, 0.02, "soft")))
 
 
+def proximal():
+    """Proximal matching at the limit of its bias, over random states of data and fit."""
+    y = np.linspace(-3, 3, 601)[:, None]
+    truth = np.sign(y) * np.maximum(np.abs(y) - 1, 0)
+    for state in range(5):
+        signals = np.random.default_rng(100 + state).laplace(size=(2_000_000, 1)).astype(np.float32)
+        model = LearnedProximalNetwork(1.0, width=64, match=0.02, n_steps=100, refine_steps=60, random_state=state)
+        begin = time.process_time()
+        model.fit(signals)
+        seconds = time.process_time() - begin
+        error = np.abs(model.transform(y) - truth)
+        print(
+            f"random state {state}: largest error {error.max():.3f} at {y[error.argmax(), 0]:+.2f}, root mean square "
+            f"{np.sqrt(np.mean(error**2)):.3f}, gamma {model.gamma_:.4f}, {seconds:.0f} s of one core",
+            flush=True,
+        )
+
+
 if __name__ == "__main__":
-    for part in sys.argv[1:] or ("deep", "coupled", "analytic"):
-        {"deep": deep, "coupled": coupled, "analytic": analytic}[part]()
+    parts = {"deep": deep, "coupled": coupled, "analytic": analytic, "proximal": proximal}
+    for part in sys.argv[1:] or parts:
+        parts[part]()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -42,7 +43,9 @@ numpydoc_xref_param_type = False
 sphinx_gallery_conf = {
     "examples_dirs": ["../gallery"],
     "gallery_dirs": ["gallery"],
-    "filename_pattern": r"plot_",
+    "filename_pattern": r"plot_"
+    if find_spec("torch")
+    else r"plot_(?!compound_network)",  # which needs torch: shown, not run
     "within_subsection_order": "ExampleTitleSortKey",
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sparsecode",),

@@ -26,8 +26,9 @@ from sparsecode.datasets import load_patches
 from sparsecode.metrics import psnr
 
 rng = np.random.default_rng(0)
-numbers = rng.laplace(size=(100_000, 1)).astype(np.float32)
-scalar = LearnedProximalNetwork(1.0, width=32, match=0.1, n_steps=300, random_state=0).fit(numbers)
+numbers = rng.laplace(size=(1_000_000, 1)).astype(np.float32)
+settings = {"width": 64, "match": 0.025, "n_steps": 100, "batch_size": 64, "refine_steps": 80}
+scalar = LearnedProximalNetwork(1.0, **settings, random_state=0).fit(numbers)
 
 y = np.linspace(-3, 3, 121)[:, None]
 grid = np.linspace(-15, 15, 3001)
@@ -65,7 +66,7 @@ prior.fit(patches.reshape(len(patches), -1) - center)
 # pixels, the solver finds the mode of the posterior at the level that is there. Each patch is a block of the coefficients, and the design
 # looks at every pixel.
 
-scene = photograph[100:196, 340:484]
+scene = photograph[208:304, 304:448]
 
 
 def tiles(image):

@@ -30,7 +30,7 @@ def _points(n, d):
     rng = np.random.default_rng(0)
     samples = []
     for _ in range(2):
-        points = sp.random_array((n, d), density=_DENSITY, format="csr", rng=rng)
+        points = sp.random_array((n, d), density=_DENSITY, format="csr", random_state=rng)
         points.data = np.log1p(rng.poisson(2.0, points.nnz) + 1.0)
         samples.append(points)
     return samples

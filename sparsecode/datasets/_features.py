@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtri
 from sklearn.utils import Bunch
 
@@ -155,26 +154,31 @@ def _plan(n_components, n_active, family, zipf, group, rng):
         groups[rng.permutation(roots)] = np.arange(roots.size) // group_size
     frequencies = np.zeros(n_components)
     brood = np.where(roots < n_parents, 1.0 + child_rate, 1.0)  # features that come with a root
-    shares = (1.0 + rng.permutation(roots.size)) ** -as_number(zipf, "zipf")
-    frequencies[roots] = _frequencies(shares, brood, as_number(n_active, "n_active", strict=True))
+    ranks = 1.0 + rng.permutation(roots.size)
+    n_active = as_number(n_active, "n_active", strict=True)
+    frequencies[roots] = _frequencies(ranks, as_number(zipf, "zipf"), brood, n_active)
     frequencies[children] = frequencies[parents[children]] * child_rate / n_children
     return _Plan(parents, groups, roots, frequencies, child_rate, correlation)
 
 
-def _frequencies(shares, brood, n_active):
-    """Frequencies in proportion to `shares` up to one half, which add up to `n_active` features of a signal."""
+def _frequencies(ranks, zipf, brood, n_active):
+    """Frequencies in proportion to ``ranks ** -zipf`` up to one half, which add up to `n_active` features of a signal."""
     most = _MOST_FREQUENT * brood.sum()
     if n_active > most:
         raise ValueError(
             f"n_active is {n_active:g}, but with no feature on in more than half of the signals these have at most {most:g}; "
             "lower it, or plant more features."
         )
-
-    def surplus(scale):
-        return np.minimum(scale * shares, _MOST_FREQUENT) @ brood - n_active
-
-    scale = brentq(surplus, 0.0, _MOST_FREQUENT / shares.min(), xtol=1e-14)
-    return np.minimum(scale * shares, _MOST_FREQUENT)
+    order = np.argsort(ranks)
+    for n_capped in range(ranks.size):
+        others = order[n_capped:]
+        shares = (ranks[others[0]] / ranks[others]) ** zipf  # of the first that may be below the bound
+        scale = (n_active - _MOST_FREQUENT * brood[order[:n_capped]].sum()) / (shares @ brood[others])
+        if scale <= _MOST_FREQUENT:
+            break
+    frequencies = np.full(ranks.size, _MOST_FREQUENT)
+    frequencies[others] = np.minimum(scale * shares, _MOST_FREQUENT)
+    return frequencies
 
 
 def _directions(plan, n_features, parent_cosine, rng):

@@ -200,10 +200,13 @@ class AutoencoderCodes(CodingTransformer):
         if _is_foreign(X):
             self._refuse_beside_foreign(X, gradients)
         target = self._checked_target(X, y) if self.structure == "transcoder" and not coding else None
+        if not (reset or coding):
+            self._refuse_others(target)
         if gradients is not None:
             self._refuse_gradients()
             gradients = self._same_rows(gradients, X, "gradients")
             width = X.shape[1] if target is None else target.shape[1]
+            width = self._frame.target_center.shape[0] if coding else width
             if gradients.shape[1] != width:
                 raise ValueError(
                     f"gradients has {gradients.shape[1]} columns; it needs the {width} of what is reconstructed."
@@ -229,6 +232,17 @@ class AutoencoderCodes(CodingTransformer):
             raise ValueError(
                 f"X is a {type(X).__module__.partition('.')[0]} array, from which neither transcoders are learned nor entries chosen by gradients; "
                 "convert X to NumPy."
+            )
+
+    def _refuse_others(self, target):
+        """Refuse other targets than those of the fit so far."""
+        known = 0 if self._frame.is_one else self._frame.target_center.shape[0]
+        width = 0 if target is None else target.shape[1]
+        if width != known:
+            said = [f"{count} columns of y" if count else "the signals" for count in (known, width)]
+            raise ValueError(
+                f"the fit so far reconstructs {said[0]}, and this one would reconstruct {said[1]}; leave structure={self.structure!r} and y "
+                "as they were, or call fit."
             )
 
     def _refuse_gradients(self):
@@ -263,6 +277,11 @@ class AutoencoderCodes(CodingTransformer):
 
     def _store(self, learner, learned):
         """Attributes of a fit or of a step, in units of the data; the learner stays, so that `partial_fit` can go on."""
+        if not np.all(np.isfinite([learned.last.objective, learned.last.certificate])):
+            raise ValueError(
+                f"training left the range of numbers: the objective is {learned.last.objective}, its relative gradient norm "
+                f"{learned.last.certificate}; lower learning_rate, or scale X by its largest entry."
+            )
         self._learner, frame = learner, self._frame
         own, scale = learner.parameters, frame.target_scale
         xp = array_namespace(own.decoder)

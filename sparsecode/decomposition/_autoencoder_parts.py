@@ -105,7 +105,7 @@ def _dead(estimator, learner, signed):
         return (), None
     after = estimator.dead_after or max(1, math.ceil(_PATIENCE * learner.atoms.shape[0] / (k or 1)))
     if how == "resample":
-        return (), Resampling(after)
+        return (), Resampling(after, tied=estimator.structure != "transcoder")
     helped = underused if how == "aux_zipf" else silent
     if isinstance(learner.activation, MatchingPursuit):
         return (AuxiliaryPursuit(after, learner.activation.k, signed=signed, helped=helped),), None

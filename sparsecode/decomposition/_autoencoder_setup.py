@@ -120,9 +120,10 @@ def measured_frame(X, target=None):
 
 
 def _measured(X, name):
-    """Geometric median of some rows, and the root mean square of all about it; 1 where all are the same."""
+    """Geometric median of some rows, and the root mean square of all about it; of the rows themselves where all are alike, 1 for zeros."""
     some = np.unique(np.linspace(0, X.shape[0] - 1, min(X.shape[0], _LOOKED_AT)).astype(np.int64))
-    center = geometric_median(_dense(X, some))
+    with np.errstate(over="ignore", invalid="ignore"):  # which is refused below
+        center = geometric_median(_dense(X, some))
     total, size = 0.0, 0.0
     for part in row_blocks(X, _BLOCK):
         block = _dense(X, part)
@@ -131,8 +132,8 @@ def _measured(X, name):
         size += float(np.vdot(block, block))
         block = block - center  # block may be X itself
         total += float(np.vdot(block, block))
-    spread = total > 1e-14 * size  # else rounding of rows that are all alike
-    return center.astype(working_dtype(X)), math.sqrt(total / (X.shape[0] * X.shape[1])) if spread else 1.0
+    energy = total if total > 1e-14 * size else size  # else rounding of rows that are all alike
+    return center.astype(working_dtype(X)), math.sqrt(energy / (X.shape[0] * X.shape[1])) if energy > 0.0 else 1.0
 
 
 def _dense(X, rows):
@@ -148,10 +149,10 @@ def _known(X):
 def make_learner(estimator, X, target, frame, random):
     """A learner that has seen nothing yet, for signals like those of X; sets ``alpha_``."""
     n_features, n_targets = X.shape[1], frame.target_center.shape[0]
-    n_latents = estimator.n_components or 4 * n_features
+    atoms = _first_atoms(estimator, n_features, n_targets, random)
+    n_latents, dtype = atoms.shape[0], working_dtype(X)
     activation, estimator.alpha_ = make_activation(estimator, n_features, n_latents, frame.target_scale)
-    dtype = working_dtype(X)
-    parameters = initial_parameters(_first_atoms(estimator, n_latents, n_targets, random).astype(dtype), n_features)
+    parameters = initial_parameters(atoms.astype(dtype), n_features)
     if n_features != n_targets or target is not None:
         drawn = unit_rows(random.standard_normal((n_latents, n_features)))
         parameters = parameters._replace(encoder=drawn.astype(dtype))
@@ -162,13 +163,14 @@ def make_learner(estimator, X, target, frame, random):
     return AutoencoderLearner(parameters, activation, random)
 
 
-def _first_atoms(estimator, n_latents, n_targets, random):
-    """Random directions, or those that are given."""
+def _first_atoms(estimator, n_features, n_targets, random):
+    """Random directions, or those that are given; as many as there will be latents."""
+    n_latents = estimator.n_components
     if estimator.dict_init is None:
-        return unit_rows(random.standard_normal((n_latents, n_targets)))
+        return unit_rows(random.standard_normal((n_latents or 4 * n_features, n_targets)))
     atoms = as_dictionary(estimator.dict_init, "dict_init").astype(np.float64)
-    if atoms.shape[1] != n_targets or (estimator.n_components is not None and atoms.shape[0] != n_latents):
-        rows = "n_components" if estimator.n_components is None else n_latents
+    if atoms.shape[1] != n_targets or (n_latents is not None and atoms.shape[0] != n_latents):
+        rows = "n_components" if n_latents is None else n_latents
         raise ValueError(
             f"dict_init has shape {atoms.shape}, but it must have shape ({rows}, {n_targets}), one atom a row."
         )

@@ -41,7 +41,7 @@ class ContrastiveSparseRepresentation(SparseAutoencoder):
     Parameters
     ----------
     n_components : int, optional
-        Number of latents; by default four times the number of features.
+        Number of latents; by default that of the rows of `dict_init`, else four times the number of features.
     n_nonzero_coefs : int, optional
         Entries of a code, k at most; by default a tenth of the width of X.
     contrast : float, default=3.0
@@ -60,7 +60,7 @@ class ContrastiveSparseRepresentation(SparseAutoencoder):
     max_iter : int, default=100
         Passes over X.
     learning_rate : float, optional
-        Of Adam, as for `SparseAutoencoder`; by default ``0.2 / sqrt(n_components)``.
+        Of Adam, as for `SparseAutoencoder`; by default ``0.512 / sqrt(n_components)``.
     tol : float, optional
         `fit` ends when the certificate of a pass is at most this, and warns where ``certificate_`` is above it; by default all
         passes are made, without a warning.

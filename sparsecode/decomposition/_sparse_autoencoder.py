@@ -40,7 +40,7 @@ class SparseAutoencoder(CallbackSupportMixin, AutoencoderCodes):
     Parameters
     ----------
     n_components : int, optional
-        Number of latents; by default four times the number of features.
+        Number of latents; by default that of the rows of `dict_init`, else four times the number of features.
     activation : str or penalty, default="topk"
         What the codes are:
 

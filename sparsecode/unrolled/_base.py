@@ -12,13 +12,19 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from .._array import array_namespace, as_float, asarray_like, is_array_api_obj, is_numpy, is_single, to_numpy
+from .._array import array_namespace, as_double, as_float, asarray_like, is_array_api_obj, is_numpy, is_single, to_numpy
 from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing, with_callbacks
 from .._parallel import worker_pool
 from .._validation import check_range, refuse_lazy
 from .._warnings import warn
 from ..decomposition import SparseCoder
-from ..decomposition._checkpoint import Checkpoint, describe_data, describe_parameters
+from ..decomposition._checkpoint import (
+    Checkpoint,
+    describe_data,
+    describe_parameters,
+    generator_state,
+    restored_generator,
+)
 from ..decomposition._coders import Coded
 from ..decomposition._signals import refusing
 from ..decomposition._transform import CodingTransformer
@@ -29,7 +35,7 @@ from ._passes import Passes
 from ._solver import LearnedSolver, certificate_name, certified
 from ._training import Settings, Signals, train
 
-__all__ = ["UnrolledTransformer"]
+__all__ = ["UnrolledTransformer", "codes_beside"]
 
 _FREE = ("max_iter", "tol", "n_iter_no_change", "callback", "n_jobs", "checkpoint", "sparse_output", "warm_start")
 _ROWS = 4096  # signals at a time
@@ -85,9 +91,10 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
         with all_or_nothing(self), worker_pool(self.n_jobs):
             X = self._signals(X)
             atoms = self._dictionary(int(X.shape[1]))
-            truth = self._truth(y, X, atoms)
+            truth = codes_beside(y, X, atoms)
             checkpoint = self._opened_checkpoint(X, truth)
-            random = check_random_state(self.random_state)
+            random = self._generator(checkpoint)
+            begun = generator_state(random)  # the signals held out must be the same after a cut
             grown = self.warm_start and hasattr(self, "_parameters")
             parameters = self._continued(atoms, X) if grown else self._new_parameters(atoms, X)
             signals, held_out = self._split_off(Signals(X, truth), random)
@@ -106,6 +113,7 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
                 ),
                 random,
                 grown=grown,
+                begun=begun,
                 checkpoint=checkpoint,
                 callback=self.callback,
                 task=task if task.is_watched else None,
@@ -141,7 +149,9 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
         passes, parts = Passes(layers, n_jobs=self.n_jobs), []
         with worker_pool(self.n_jobs):
             for start in range(0, X.shape[0], _ROWS):
-                codes = passes.codes(layers, np.asarray(X[start : start + _ROWS], dtype=dtype))
+                rows = np.asarray(X[start : start + _ROWS], dtype=dtype)
+                check_range(np.einsum("ij,ij->i", rows, rows, dtype=np.float64), rows, "X", "row", start)
+                codes = passes.codes(layers, rows)
                 parts.append(sp.csr_matrix(codes) if self.sparse_output else codes)
         if self.sparse_output:
             return sp.vstack(parts, format="csr")
@@ -149,6 +159,8 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
 
     def score(self, X, y=None):
         """Minus the mean loss, so that more is better and a search over parameters needs no `scoring`.
+
+        Without codes that is the objective at `alpha_`: models of different `alpha` are not compared by it.
 
         Parameters
         ----------
@@ -163,9 +175,9 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
             Minus the mean over signals.
         """
         codes = self.transform(X)
-        codes = codes.toarray() if sp.issparse(codes) else codes
         rows = as_float(X) if _is_foreign(X) else np.asarray(X, dtype=codes.dtype)
-        truth = self._truth(y, rows, self.components_)
+        codes = asarray_like(codes.toarray(), rows, dtype=rows.dtype) if sp.issparse(codes) else codes
+        truth = codes_beside(y, rows, self.components_)
         layers = beside(self._parameters.layers(), rows)
         return -loss_seed(layers, codes, rows, truth, self.alpha_)[0] / rows.shape[0]
 
@@ -203,6 +215,9 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
             raise ValueError(f"Complex data not supported: {type(self).__name__} takes real signals.")
         if not bool(xp.all(xp.isfinite(X))):
             raise ValueError("X contains NaN or infinity; leave out those signals, or fill them in.")
+        with np.errstate(over="ignore"):
+            sq_norms = to_numpy(xp.sum(as_double(X) ** 2, axis=1))
+        check_range(sq_norms, X, "X", "row")
         if reset:
             self.n_features_in_ = int(X.shape[1])
         elif X.shape[1] != self.n_features_in_:
@@ -217,28 +232,6 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
             given = to_numpy(given)
         return SparseCoder(given, n_components=self.n_components)._dictionary(n_features)
 
-    def _truth(self, y, X, atoms):
-        """Codes beside the signals, or None."""
-        if y is None:
-            return None
-        refuse_lazy(y, "y")
-        y = y.toarray() if sp.issparse(y) else y if is_array_api_obj(y) else np.asarray(y)
-        if y.ndim == 1:
-            return None
-        shape = (X.shape[0], atoms.shape[0])
-        if tuple(y.shape) != shape:
-            raise ValueError(
-                f"y has shape {tuple(y.shape)}; codes to learn from have shape (n_samples, n_components), here {shape}. Leave y out to "
-                "minimise the objective instead."
-            )
-        if is_numpy(X):
-            return np.ascontiguousarray(check_array(to_numpy(y), dtype=X.dtype, input_name="y"))
-        xp = array_namespace(X)
-        y = asarray_like(y, X, dtype=X.dtype)
-        if not bool(xp.all(xp.isfinite(y))):
-            raise ValueError("y contains NaN or infinity; leave out those signals.")
-        return y
-
     def _opened_checkpoint(self, X, truth):
         if self.checkpoint is None:
             return None
@@ -247,6 +240,12 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
         return Checkpoint(
             self.checkpoint, {"estimator": {"class": type(self).__name__}, **data, "parameter": parameter}
         )
+
+    def _generator(self, checkpoint):
+        """What a fit begins with: that of the fit that was cut, if there is one."""
+        if checkpoint is not None and checkpoint.saved is not None:
+            return restored_generator(checkpoint.saved[0]["begun"])
+        return check_random_state(self.random_state)
 
     def _new_parameters(self, atoms, X):
         atoms = np.ascontiguousarray(atoms, dtype=np.float32 if is_single(X) else np.float64)
@@ -282,16 +281,17 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
         raise NotImplementedError
 
     def _default_alpha(self, atoms, X):
-        """A tenth of the median over signals of the strength at which a code is zero; one for signals of zeros."""
+        """A tenth of the median, over signals that are not zero, of the strength at which a code is; one if there are none."""
         rows = to_numpy(X[: min(8 * _ROWS, X.shape[0]), ...])
         tops = [np.max(np.abs(rows[i : i + _ROWS] @ atoms.T), axis=1) for i in range(0, rows.shape[0], _ROWS)]
-        return _SHARE * float(np.median(np.concatenate(tops))) or 1.0
+        found = np.concatenate(tops)
+        return _SHARE * float(np.median(found[found > 0])) if np.any(found > 0) else 1.0
 
     def _split_off(self, signals, random):
-        """Signals to train with, and those to judge by; all serve for both where there are too few."""
+        """Signals to train with, and those to judge by; all serve for both where either would be none."""
         n = signals.rows.shape[0]
         n_held = round(self.validation_fraction * n)
-        if n_held < 1 or n < 2 * n_held:
+        if not 0 < n_held < n:
             return signals, signals
         order = random.permutation(n)
         return signals.chosen(np.sort(order[n_held:])), signals.chosen(np.sort(order[:n_held]))
@@ -363,3 +363,26 @@ class _NetworkCoder:
 
 def _is_foreign(X):
     return is_array_api_obj(X) and not is_numpy(X)
+
+
+def codes_beside(y, X, atoms):
+    """Codes beside the signals, or None."""
+    if y is None:
+        return None
+    refuse_lazy(y, "y")
+    y = y.toarray() if sp.issparse(y) else y if is_array_api_obj(y) else np.asarray(y)
+    if y.ndim == 1:
+        return None
+    shape = (X.shape[0], atoms.shape[0])
+    if tuple(y.shape) != shape:
+        raise ValueError(
+            f"y has shape {tuple(y.shape)}; codes to learn from have shape (n_samples, n_components), here {shape}. Leave y out to "
+            "minimise the objective instead."
+        )
+    if is_numpy(X):
+        return np.ascontiguousarray(check_array(to_numpy(y), dtype=X.dtype, input_name="y"))
+    xp = array_namespace(X)
+    y = asarray_like(y, X, dtype=X.dtype)
+    if not bool(xp.all(xp.isfinite(y))):
+        raise ValueError("y contains NaN or infinity; leave out those signals.")
+    return y

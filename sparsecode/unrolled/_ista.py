@@ -31,8 +31,8 @@ class UnrolledISTA(UnrolledTransformer):
     n_layers : int, default=16
         How many layers.
     alpha : float, optional
-        Strength of the l1 norm, in the units of a correlation ``x D'``; by default a tenth of the median over signals of the strength at which
-        a code is zero.
+        Strength of the l1 norm, in the units of a correlation ``x D'``; by default a tenth of the median, over signals that are not zero, of
+        the strength at which a code is.
     weights : {"tied", "analytic", "coupled", "free"}, default="tied"
         The filters W_k. "tied": the dictionary itself, so that only steps (and thresholds) are learned and a layer is an iteration of ISTA.
         "analytic": the filters of least coherence with the atoms, computed (ALISTA); again only steps and thresholds are learned. "coupled":

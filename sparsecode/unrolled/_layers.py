@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._array import array_namespace, asarray_like, hard_threshold_mask, to_numpy
+from .._array import array_namespace, as_double, asarray_like, hard_threshold_mask, is_numpy, to_numpy
 
 __all__ = ["Layers", "Slopes", "analytic_filters", "apply_layers", "beside", "layer_slopes", "loss_seed"]
 
@@ -155,9 +155,9 @@ def loss_seed(layers, code, signals, truth, alpha):
     xp = array_namespace(signals)
     if truth is not None:
         error = code - truth
-        return _total(error * error), 2.0 * error
+        return _product(error, error), 2.0 * error
     residual = code @ layers.atoms - signals
-    loss, seed = 0.5 * _total(residual * residual), residual @ layers.atoms.T
+    loss, seed = 0.5 * _product(residual, residual), residual @ layers.atoms.T
     if layers.rule == "soft":
         return loss + alpha * _total(xp.abs(code)), seed + alpha * xp.sign(code)
     if layers.rule == "hard":
@@ -187,14 +187,14 @@ def layer_slopes(layers, signals, truth, alpha, matrices=False):
                 mixing[place] += trace.point.T @ masked
             slope = masked @ _of_layer(layers.mixing, k).T
         else:
-            numbers[0, k] = -_total(masked * trace.gradient)
+            numbers[0, k] = -_product(masked, trace.gradient)
             if matrices:
                 filters[place] -= step * (masked.T @ trace.residual)
             slope = masked - step * ((masked @ back) @ layers.atoms.T)
         if trace.change is None:
             bar, carry = slope + carry, xp.zeros_like(slope)
         else:
-            numbers[2, k] = _total(slope * trace.change)
+            numbers[2, k] = _product(slope, trace.change)
             bar, carry = (1.0 + momentum) * slope + carry, -momentum * slope
     return loss, Slopes(
         numbers[0],
@@ -203,6 +203,13 @@ def layer_slopes(layers, signals, truth, alpha, matrices=False):
         tuple(filters) if matrices else (),
         tuple(mixing) if matrices else (),
     )
+
+
+def _product(one, other):
+    """The sum of products, taken in float64: squares leave the range of single precision long before the numbers do."""
+    if is_numpy(one):
+        return float(np.einsum("ij,ij->", one, other, dtype=np.float64))
+    return _total(as_double(one) * as_double(other))
 
 
 def _total(values):

@@ -42,14 +42,17 @@ class LearnedPenalty(NamedTuple):
         Strength; with ``(measurement noise / noise of the network)^2 / n_samples`` answers are modes of the posterior under the prior
         that was learned.
     network : ConvexNetwork
-        psi, of signals in units of the noise.
+        psi, of signals less their center, in units of the noise.
     noise : float
         The noise that the network was trained at, in units of the coefficients.
+    center : float or array of shape (block_size,), default=0.0
+        What is taken from a block before it enters the network.
     """
 
     alpha: float
     network: Any
     noise: float = 1.0
+    center: Any = 0.0
 
     @property
     def is_convex(self):
@@ -103,7 +106,7 @@ class LearnedPenalty(NamedTuple):
         return asarray_like(np.asarray(total), coef, dtype=array_namespace(coef).float64)
 
     def prox(self, coef, step):
-        """The minimiser over w of ``||w - coef||^2 / 2 + step * penalty(w)``, for steps up to `longest_step`."""
+        """The minimiser over w of ``||w - coef||^2 / 2 + step * penalty(w)``, for steps up to `longest_step`; NaN where it was not found."""
         share = float(step) * self.alpha
         if share > 1.0 + _ROUNDING:
             raise ValueError(
@@ -115,23 +118,25 @@ class LearnedPenalty(NamedTuple):
         blocks, back = self._blocks(coef)
         images = np.empty_like(blocks)
         for part in _parts(blocks):
-            points = blocks[part]
+            points, solved = blocks[part], True
             if share < 1.0 - _ROUNDING:
-                points, _ = _preimages(self.network, points, share)
-            images[part] = self.network.gradient(points)
+                points, solved = _preimages(self.network, points, share)
+            with np.errstate(over="ignore", invalid="ignore"):
+                images[part] = np.where(np.reshape(solved, (-1, 1)), self.network.gradient(points), np.nan)
         return asarray_like(self._unblocked(images, back), coef, dtype=coef.dtype)
 
     def _blocks(self, coef):
         """Coefficients (n, ...) as rows of blocks in units of the noise, and what it takes to go back."""
-        values = to_numpy(as_double(coef)) / self.noise
+        values = to_numpy(as_double(coef))
         columns = values.reshape(values.shape[0], -1)
         size = self.block_size
         blocks = columns.reshape(-1, size, columns.shape[1]).swapaxes(1, 2)  # (blocks, targets, size)
+        blocks = (blocks - self.center) / self.noise
         return blocks.reshape(-1, size), ((blocks.shape[0], *values.shape[1:]), blocks.shape, values.shape)
 
     def _unblocked(self, rows, back):
         _, split, shape = back
-        return (rows.reshape(split).swapaxes(1, 2)).reshape(shape) * self.noise
+        return (rows.reshape(split) * self.noise + self.center).swapaxes(1, 2).reshape(shape)
 
 
 def _parts(rows):
@@ -145,8 +150,8 @@ def _preimages(network, targets, share):
 
     Newton's method on ``(1 - share) psi(y) + share ||y||^2 / 2 - <v, y>``, damped row by row.
     """
-    points, scale = targets.copy(), 1.0 + np.linalg.norm(targets, axis=1)
     with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
+        points, scale = targets.copy(), 1.0 + np.linalg.norm(targets, axis=1)
         residual, value = _equation(network, points, targets, share)
         for _ in range(_NEWTON):
             open_rows = np.flatnonzero(np.linalg.norm(residual, axis=1) > _SOLVED * scale)
@@ -167,7 +172,8 @@ def _preimages(network, targets, share):
                 if not waiting.size:
                     break
                 length[waiting] *= 0.5
-    return points, np.linalg.norm(residual, axis=1) <= _FOUND * scale
+        left = np.linalg.norm(residual, axis=1)
+    return points, (left <= _FOUND * scale) & np.isfinite(left)
 
 
 def _equation(network, points, targets, share):
@@ -181,6 +187,6 @@ def _equation(network, points, targets, share):
 def _newton_step(network, points, residual, share):
     """Newton's step with a ridge that falls with the residual: where the network is flat, a plain gradient step."""
     hessian = (1.0 - share) * network.hessian_of(network.trace(points))
-    ridge = share + _RIDGE * np.minimum(np.linalg.norm(residual, axis=1), 1.0)
+    ridge = share + _RIDGE * np.minimum(np.linalg.norm(residual, axis=1), 1.0 if share == 0.0 else share)
     hessian += ridge[:, None, None] * np.eye(points.shape[1])
     return np.linalg.solve(hessian, residual[:, :, None])[:, :, 0]

@@ -6,7 +6,7 @@ after steps on the absolute error ``||grad psi(y) - x||_1``, with gamma falling.
 are made, but the loss need not hold on to it: given y, any signal x of the batch may have been the source, with a probability known from
 the noise. The mean over all of them has the same expectation and far less variance; in many dimensions only the true source is likely,
 and nothing is lost. Gamma follows from a share: the mean of ``exp(-||f(y) - x||^2 / gamma^2)``, which means the same in any dimension,
-where a gamma that is right for one number never meets a signal of many.
+where a gamma that is right for one number never meets a signal of many. Where gamma is small, `_refinement` goes on.
 
 Fang, Buchanan and Sulam, "What's in a prior? Learned proximal networks for inverse problems", 2024 (arXiv 2310.14344).
 """
@@ -18,10 +18,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..networks import Adam
+from ._refinement import refine
 
 __all__ = ["Schedule", "train"]
 
 _FIRST_SHARE = 0.5
+_COARSE_SHARE = 0.2  # at which steps on batches end where refinement follows
 _FALLING = 0.5  # share of the matching steps in which gamma falls
 _AVERAGED = 0.1  # share of the last steps whose weights are averaged
 _FOLLOW = 0.1  # gain with which gamma follows its share
@@ -34,6 +36,7 @@ class Schedule(NamedTuple):
 
     pretrain: int  # steps on the absolute error
     steps: int  # of matching
+    refine: int  # steps on a fixed sample for each of the gammas
     share: float  # at which gamma ends
     rate: float
     batch: int  # noisy points in a step
@@ -86,6 +89,8 @@ def train(network, signals, schedule, random) -> Trained:
             adam.restore(*start)
             return Trained(np.inf, np.inf, False, history)
         gamma = _match(network, adam, batches, schedule, history)
+        if schedule.refine and _finite(network):
+            gamma = refine(network, signals, schedule, gamma, random, history)
         if not _finite(network):
             adam.restore(*middle)
             return Trained(np.inf, np.inf, False, history)
@@ -97,10 +102,11 @@ def _match(network, adam, batches, schedule, history):
     """Steps of matching; the last gamma. Weights of the last steps are averaged: convex networks of one shape are a convex set."""
     _, sources, noisy = batches(schedule.batch, schedule.batch)
     gamma = float(np.sqrt(np.mean(np.sum((network.gradient(noisy) - sources) ** 2, axis=1)))) or 1.0
+    last = max(schedule.share, _COARSE_SHARE) if schedule.refine else schedule.share
     means, n_averaged = None, 0
     for step in range(schedule.steps):
         done = min(step / (_FALLING * schedule.steps), 1.0)
-        share = _FIRST_SHARE * (schedule.share / _FIRST_SHARE) ** done
+        share = _FIRST_SHARE * (last / _FIRST_SHARE) ** done
         left = 1.0 - step / schedule.steps
         gradients, found, size = _gradients(network, batches, schedule, gamma, share)
         adam.step(gradients, schedule.rate * left)
@@ -126,7 +132,8 @@ def _gradients(network, batches, schedule, gamma, share):
     trace = network.trace(noisy)
     images = network.gradient_of(trace)
     pulls, shares = np.empty_like(images), np.empty(len(images), dtype=images.dtype)
-    matched_pulls(images, noisy, sources, signals, 1.0, gamma, pulls, shares)
+    counts = np.ones(len(signals), dtype=signals.dtype)
+    matched_pulls(images, noisy, sources, signals, counts, 1.0, gamma, pulls, shares)
     gradients = network.of_gradients(trace, pulls * (gamma / len(images)))
     return gradients, float(np.mean(shares)), float(np.sqrt(sum(np.vdot(part, part) for part in gradients)))
 

@@ -47,7 +47,8 @@ class Parameters:
         self.atoms, self.rule, self.weights, self.alpha, self.counts = atoms, rule, weights, alpha, counts
         self.accelerated, self.n_layers = accelerated, n_layers
         self.filters = analytic_filters(atoms).astype(atoms.dtype) if weights == "analytic" else atoms
-        step = 1.0 / max(_largest_stretch(atoms, self.filters), _LEAST)
+        stretch = _largest_stretch(atoms, self.filters)
+        step = 1.0 / max(stretch, _LEAST) if stretch > 0 else 1.0
         self.arrays = {}
         self._units = {}
         if weights != "free":

@@ -86,16 +86,20 @@ class _Products:
     """What kernels read of one dictionary and one matrix of filters: their products with each other."""
 
     def __init__(self, atoms, filters):
+        from ..kernels.greedy_workspace import aligned
+
         self._filters, self._atoms = np.ascontiguousarray(filters), np.ascontiguousarray(atoms)
-        self._forth = np.ascontiguousarray(self._product(atoms, filters))
+        self._forth = self._product(atoms, filters)
         tied = filters is atoms
-        self._back = self._forth if tied else np.ascontiguousarray(self._forth.T)
+        self._back = self._forth if tied else aligned(self._forth.T)
         self._gram = self._forth if tied else self._product(atoms, atoms)
 
     @staticmethod
     def _product(left, right):
         """``left right'``, the same bits however many threads BLAS has."""
-        out = np.empty((left.shape[0], right.shape[0]), dtype=left.dtype)
+        from ..kernels.greedy_workspace import aligned_empty
+
+        out = aligned_empty((left.shape[0], right.shape[0]), left.dtype)
         map_blocks(lambda start, stop: np.matmul(left[start:stop], right.T, out=out[start:stop]), left.shape[0], 128, 1)
         return out
 
@@ -107,23 +111,32 @@ class _Products:
         rule = {"soft": SOFT, "hard": HARD, "count": COUNT}[layers.rule]
         return steps, levels, momenta, layers.counts, rule, layers.accelerated
 
+    def _correlations(self, signals):
+        from ..kernels.greedy_workspace import aligned_empty
+
+        dtype = np.result_type(signals, self._filters)
+        return np.matmul(signals, self._filters.T, out=aligned_empty((len(signals), len(self._filters)), dtype))
+
     def codes(self, layers, signals, out):
         """Write the codes of a block."""
+        from ..kernels.greedy_workspace import aligned_empty
         from ..kernels.unrolled import layer_codes
 
-        layer_codes(signals @ self._filters.T, self._forth, self._numbers(layers), out)
+        dense = aligned_empty((5, out.shape[1]), out.dtype)
+        layer_codes(self._correlations(signals), self._forth, self._numbers(layers), dense, out)
 
     def slopes(self, layers, signals, truth, alpha):
         """Loss and derivatives of a block."""
+        from ..kernels.greedy_workspace import aligned_empty
         from ..kernels.unrolled import layer_slopes
 
-        correlations = signals @ self._filters.T
+        correlations = self._correlations(signals)
         supervised = truth is not None
         if supervised:
-            targets, sq_norms = truth, np.zeros(len(signals), dtype=signals.dtype)
+            targets, sq_norms = truth, np.zeros(len(signals))
         else:
             targets = correlations if self._gram is self._forth else signals @ self._atoms.T
-            sq_norms = np.einsum("ij,ij->i", signals, signals)
+            sq_norms = np.einsum("ij,ij->i", signals, signals, dtype=np.float64)
         out = np.zeros((3, layers.depth))
         loss = layer_slopes(
             correlations,
@@ -135,6 +148,7 @@ class _Products:
             sq_norms,
             float(alpha),
             supervised,
+            aligned_empty((5, correlations.shape[1]), correlations.dtype),
             out,
         )
         return loss, Slopes(*out)

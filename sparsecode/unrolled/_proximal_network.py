@@ -41,7 +41,8 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
     Parameters
     ----------
     noise : float, optional
-        Standard deviation of the noise that f removes, in units of the signals; by default half that of the entries of X.
+        Standard deviation of the noise that f removes, in units of the signals; by default half that of the entries of X, and one if these are all
+        the same.
     width : int, default=32
         Units of a hidden layer.
     n_layers : int, default=1
@@ -52,6 +53,9 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         First steps, on the absolute error.
     n_steps : int, default=500
         Steps on the loss above.
+    refine_steps : int, default=0
+        Steps of L-BFGS after those, on a sample of 16 batches of noisy signals against all of X: as many for each of the gammas that halve
+        the match from 0.2 on. For signals of a few numbers, where small gammas pay.
     learning_rate : float, default=2e-2
         Of Adam; it falls linearly to zero.
     batch_size : int, default=256
@@ -63,8 +67,10 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
     ----------
     noise_ : float
         The noise trained at.
+    center_ : ndarray of shape (n_features,)
+        The mean of the signals.
     network_ : ConvexNetwork
-        psi, of signals in units of the noise.
+        psi, of signals less their mean, in units of the noise.
     gamma_ : float
         The last gamma, in units of the noise.
     status_ : Status
@@ -84,11 +90,12 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
     Raises
     ------
     ValueError
-        If X is not finite, or holds nothing but constants and no noise is given.
+        If X is not finite, or leaves the range of single precision in units of the noise.
 
     See Also
     --------
-    ista : Proximal gradient, which takes the penalty ("plug and play" with a denoiser).
+    PlugAndPlay : Solves inverse problems under the penalty.
+    ista : Proximal gradient, which takes the penalty.
 
     Notes
     -----
@@ -101,9 +108,15 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
     the same expectation, less variance. In many dimensions only the true one is likely, and modes are hard to tell: there `match` sets how
     much of a mean f remains.
 
+    Smoothing by gamma moves the mode where the posterior has a kink: for Laplace data by 0.065, 0.043 and 0.03 noise at gamma 0.05, 0.03 and
+    0.02. Batches do not get there, as their noise grows while the loss flattens; L-BFGS on one sample does: two million Laplace
+    numbers, at ``width=64, match=0.02, n_steps=100, refine_steps=60``, gave the soft threshold with a largest error of 0.027 to 0.048 on
+    [-3, 3] in five random states, in 14 seconds of one core; one million with ``batch_size=64, match=0.025, refine_steps=80``, 0.07 in 4 seconds.
+
     References
     ----------
     Fang, Buchanan and Sulam, "What's in a prior? Learned proximal networks for inverse problems", 2024 (arXiv 2310.14344).
+    Byrd, Lu, Nocedal and Zhu, "A limited memory algorithm for bound constrained optimization", 1995.
     Gribonval and Nikolova, "A characterization of proximity operators", 2020 (arXiv 1807.04014).
 
     Examples
@@ -124,6 +137,7 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         "match": [Interval(Real, 0, 0.5, closed="neither")],
         "pretrain_steps": [Interval(Integral, 0, None, closed="left")],
         "n_steps": [Interval(Integral, 0, None, closed="left")],
+        "refine_steps": [Interval(Integral, 0, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
@@ -138,6 +152,7 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         match=0.1,
         pretrain_steps=400,
         n_steps=500,
+        refine_steps=0,
         learning_rate=2e-2,
         batch_size=256,
         random_state=None,
@@ -148,6 +163,7 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         self.match = match
         self.pretrain_steps = pretrain_steps
         self.n_steps = n_steps
+        self.refine_steps = refine_steps
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.random_state = random_state
@@ -172,11 +188,11 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
             X = self._signals(X, reset=True)
             self.noise_ = self._noise(X)
             random = check_random_state(self.random_state)
-            signals = (X / self.noise_).astype(np.float32)
+            self.center_ = np.mean(X, axis=0, dtype=np.float64)
+            signals = self._in_units(X)
             network = self._start(signals, random)
-            schedule = Schedule(
-                self.pretrain_steps, self.n_steps, self.match, self.learning_rate, self.batch_size, _MET
-            )
+            steps = self.pretrain_steps, self.n_steps, self.refine_steps
+            schedule = Schedule(*steps, self.match, self.learning_rate, self.batch_size, _MET)
             trained = train(network, signals, schedule, random)
             self.network_ = network.cast(np.float64)
             self.gamma_, self.certificate_, self.history_ = trained.gamma, trained.certificate, trained.history
@@ -188,6 +204,17 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
                     ConvergenceWarning,
                 )
         return self
+
+    def _in_units(self, X):
+        """Signals around their mean, in units of the noise: far from zero, single precision would not tell them apart."""
+        with np.errstate(over="ignore"):
+            signals = ((X - self.center_) / self.noise_).astype(np.float32)
+            fits = np.isfinite(np.sum(signals * signals))
+        if not fits:
+            raise ValueError(
+                f"signals are so long beside noise={self.noise_:.3g} that their squares leave single precision; raise noise."
+            )
+        return signals
 
     def _noise(self, X):
         if self.noise is not None:
@@ -258,7 +285,7 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
             The penalty, which keeps the network.
         """
         check_is_fitted(self)
-        return LearnedPenalty(float(alpha), self.network_, self.noise_)
+        return LearnedPenalty(float(alpha), self.network_, self.noise_, self.center_)
 
     def score(self, X, y=None):
         """Minus the mean squared error with which noisy copies of signals are denoised, in units of the squared noise.

@@ -46,9 +46,7 @@ def certified(atoms, signals, codes, rule, alpha, count):
     n_features = design.shape[0]
     if rule == "count":
         problem = make_problem(design, target, Squared(), L0Ball(int(count)))
-        found = gradient_fixed_point(
-            problem, coef, _SAFE / max(problem.design.spectral_sq_norm(), np.finfo(float).tiny)
-        )
+        found = gradient_fixed_point(problem, coef, _SAFE / (problem.design.spectral_sq_norm() or 1.0))
     else:
         problem = make_problem(design, target, Squared(), _penalty(rule, alpha, n_features))
         found = certificate_of(problem)(problem, coef)

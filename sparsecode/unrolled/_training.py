@@ -25,6 +25,7 @@ __all__ = ["HISTORY", "Settings", "Signals", "Trained", "TrainingProgress", "tra
 HISTORY = ("step", "depth", "rate", "loss", "seconds")
 _ROWS = 1024  # signals held out that are looked at together
 _EVERY = 20  # steps between two looks at the signals held out
+_COUNTS = ("n_growing", "stage", "in_stage", "at_last", "count", "stale")  # where a run stands
 _FALLING = (1.0, 0.3, 0.1)  # of the rate, while all layers are trained
 
 
@@ -89,9 +90,22 @@ class Trained(NamedTuple):
 
 
 def train(
-    parameters, signals, held_out, settings, random, *, grown=False, checkpoint=None, callback=None, task=None
+    parameters,
+    signals,
+    held_out,
+    settings,
+    random,
+    *,
+    grown=False,
+    begun=None,
+    checkpoint=None,
+    callback=None,
+    task=None,
 ) -> Trained:
-    """Train `parameters` where they are; `grown` layers are not built up one by one again."""
+    """Train `parameters` where they are; `grown` layers are not built up one by one again.
+
+    A checkpoint also keeps `begun`, the state of the generator before it chose the signals held out.
+    """
     run = _Run(parameters, signals, held_out, settings, random, grown)
     if checkpoint is not None and checkpoint.saved is not None:
         checkpoint.within(checkpoint.saved[0]["run"]["at_last"], settings.max_iter, "steps of all layers")
@@ -108,7 +122,8 @@ def train(
             run.history[name].append(value)
         run.judge(loss)
         if checkpoint is not None:
-            checkpoint.save(*run.state())
+            numbers, arrays = run.state()
+            checkpoint.save({**numbers, "begun": begun}, arrays)
         stopped = callback is not None and bool(callback(progress))
         if part is not None and stage != run.stage:
             stopped = part.end(dict) or stopped
@@ -125,7 +140,9 @@ class _Run:
         self.parameters, self.signals, self.held_out = parameters, signals, held_out
         self.settings, self.random = settings, random
         self.passes = Passes(self._layers(), parameters.trains_matrices, settings.n_jobs)
-        self.scale = _zero_loss(self._layers(), signals, parameters.alpha)
+        self.scale, self.held_scale = (
+            _zero_loss(self._layers(), some, parameters.alpha) for some in (signals, held_out)
+        )
         self.n_growing = 0 if grown or not settings.steps_per_layer else parameters.n_layers - 1
         self.stage, self.in_stage, self.at_last, self.count, self.stale = 0, 0, 0, 0, 0
         self.history: dict = {name: [] for name in HISTORY}
@@ -195,7 +212,7 @@ class _Run:
                 total += loss_seed(
                     layers, self.passes.codes(layers, part.rows), part.rows, part.truth, self.parameters.alpha
                 )[0]
-        loss = total / (self.scale * n)
+        loss = total / n / self.held_scale
         return loss if np.isfinite(loss) else np.inf
 
     def judge(self, loss):
@@ -230,9 +247,7 @@ class _Run:
 
     def finish(self):
         """The best state of all layers, and how it was reached."""
-        if (
-            self.stage < self.n_growing
-        ):  # a callback stopped it: layers that were never trained are like the last one that was
+        if self.stage < self.n_growing:  # a callback stopped it: the other layers are what they would begin with
             for k in range(self.stage + 1, self.parameters.n_layers):
                 self.parameters.begin_layer(k)
             self.stage = self.n_growing
@@ -244,17 +259,18 @@ class _Run:
 
     def state(self):
         """Numbers and arrays of a checkpoint."""
-        counts = {name: getattr(self, name) for name in ("stage", "in_stage", "at_last", "count", "stale")}
+        counts = {name: getattr(self, name) for name in _COUNTS}
         numbers, arrays = self.adam.state()
         run = {**counts, "best": self.best[0], "history": self.history, "random": generator_state(self.random)}
-        run |= {"adam": numbers, "status": self.status.name}
+        run |= {"adam": numbers, "status": self.status.name, "alpha": self.parameters.alpha}
         return {"run": run}, {**arrays, **{f"best_{name}": part for name, part in self.best[1].items()}}
 
     def restore(self, numbers, arrays):
         """Go on from there."""
         run = numbers["run"]
-        for name in ("stage", "in_stage", "at_last", "count", "stale", "history"):
+        for name in (*_COUNTS, "history"):
             setattr(self, name, run[name])
+        self.parameters.alpha = run["alpha"]
         self.status, self.random = Status[run["status"]], restored_generator(run["random"])
         self.adam.restore(run["adam"], arrays)
         self.best = (run["best"], {name: arrays[f"best_{name}"] for name in self.parameters.arrays})

@@ -23,6 +23,7 @@ from sparsecode import (
     Box,
     CappedL1,
     ClassTransport,
+    CompoundGaussianNetwork,
     CompoundGaussianRegressor,
     ContrastiveSparseRepresentation,
     ConvolutionalDictionaryLearning,
@@ -73,6 +74,7 @@ from sparsecode import (
     NullSpaceTuning,
     OrthogonalMatchingPursuit,
     OrthogonalMatchingPursuitCV,
+    PlugAndPlay,
     Poisson,
     ProbabilisticSparseCoding,
     Quantile,
@@ -1287,6 +1289,22 @@ ESTIMATORS = [
         )
     ),
     EstimatorCase(
+        "CompoundGaussianNetwork",
+        CompoundGaussianNetwork(
+            planted(30, 20).A,
+            regulariser="prox",
+            n_layers=2,
+            n_texture_steps=2,
+            learning_rate=0.05,
+            tol=0.1,
+            random_state=0,
+        ),
+        predicts=False,
+        smooth=False,
+        limit={"max_iter": 1},
+        quick={"regulariser": "prox", "n_layers": 2, "n_texture_steps": 2, "max_iter": 3},
+    ),
+    EstimatorCase(
         "LearnedProximalNetwork",
         LearnedProximalNetwork(width=8, pretrain_steps=10, n_steps=10, random_state=0),
         predicts=False,
@@ -1294,6 +1312,14 @@ ESTIMATORS = [
         scaled=None,
         limit={"learning_rate": 1e30},
         quick={"pretrain_steps": 3, "n_steps": 3},
+    ),
+    EstimatorCase(
+        "PlugAndPlay",
+        PlugAndPlay(alpha=ALPHA, tol=1e-11),
+        complex=True,
+        namespaces=True,
+        weights=False,
+        limit={"max_iter": 1},
     ),
     EstimatorCase(
         "MaskedDictionaryLearning",

@@ -137,3 +137,13 @@ def test_activations_that_there_are_not_are_named():
         load_activations("digits", 2000)
     with pytest.raises(ValueError, match="source"):
         load_activations("words")
+
+
+@pytest.mark.parametrize("zipf", [0.0, 3.0, 20.0, 500.0])
+@pytest.mark.parametrize("n_active", [0.3, 2.0, 7.2])
+def test_steep_laws_still_add_up(zipf, n_active):
+    planted = make_planted_features(2, 4, 100, n_active=n_active, zipf=zipf, n_parents=3, random_state=0)
+    assert planted.frequencies.sum() == pytest.approx(n_active, rel=1e-12)
+    assert planted.frequencies.max() <= 0.5
+    all_of_them = make_planted_features(2, 4, 9, n_active=4.5, zipf=zipf, random_state=0)
+    np.testing.assert_allclose(all_of_them.frequencies, 0.5)

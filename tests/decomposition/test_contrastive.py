@@ -214,3 +214,12 @@ def test_streams_have_no_labels_and_other_arrays_are_coded_but_not_learned_from(
         ContrastiveSparseRepresentation(32).fit(torch.tensor(X[:50]))
     fitted = ContrastiveSparseRepresentation(32, n_nonzero_coefs=3, max_iter=2, random_state=0).fit(X[:50])
     np.testing.assert_allclose(fitted.transform(torch.tensor(X[:9])).numpy(), fitted.transform(X[:9]), atol=1e-12)
+
+
+def test_defaults_of_contrast_are_those_of_the_docstring():
+    one = ContrastiveSparseRepresentation(100, max_iter=1, random_state=0).fit(X[:50])
+    other = ContrastiveSparseRepresentation(100, max_iter=1, random_state=0, learning_rate=0.0512).fit(X[:50])
+    np.testing.assert_array_equal(one.components_, other.components_)
+    assert one._learner.terms[1].after == 30 * 256  # a latent that thirty batches left out is dead
+    assert np.count_nonzero(one.transform(X[:50]), axis=1).max() == 6
+    assert ContrastiveSparseRepresentation(max_iter=1, random_state=0).fit(X[:50]).encoder_.shape == (256, 64)

@@ -10,7 +10,9 @@ from sparsecode.decomposition import InvertedIndex, _inverted_index
 def codes_of(n, m, density=0.15, signed=False):
     rng = np.random.default_rng(n)
     draw = rng.standard_normal if signed else rng.random
-    return sp.random_array((n, m), density=density, rng=rng, format="csr", data_sampler=lambda size: draw(size))
+    return sp.random_array(
+        (n, m), density=density, random_state=rng, format="csr", data_sampler=lambda size: draw(size)
+    )
 
 
 def naive(codes, queries, count, normalize):

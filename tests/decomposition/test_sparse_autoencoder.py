@@ -1,41 +1,17 @@
 """SparseAutoencoder: what it finds, what it says of it, and what it does with streams, checkpoints and bad input."""
 
 import pickle
-import warnings
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from scipy.optimize import linear_sum_assignment
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
 from sparsecode import L0, L1, MCP, SLOPE, L0Ball, SparseAutoencoder, Status
 from sparsecode.solvers.autoencoder.training import AutoencoderLearner
 from tests._backends import FOREIGN, get, put
-
-SHAPE = {"n_signals": 1500, "n_features": 12, "n_atoms": 20, "k": 2}
-QUICK = {
-    "n_components": 20,
-    "n_nonzero_coefs": 2,
-    "max_iter": 3,
-    "batch_size": 200,
-    "random_state": 0,
-    "dead_latents": None,
-}
-
-
-def planted(n_signals, n_features, n_atoms, k, signed=False, seed=0):
-    """Signals of k atoms each, and the atoms."""
-    random = np.random.RandomState(seed)
-    atoms = random.standard_normal((n_atoms, n_features))
-    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
-    codes = np.zeros((n_signals, n_atoms))
-    for row in codes:
-        row[random.choice(n_atoms, k, replace=False)] = random.uniform(1, 2, k) * (
-            random.choice([-1, 1], k) if signed else 1
-        )
-    return codes @ atoms, atoms
+from tests.decomposition.autoencoder_cases import QUICK, SHAPE, planted, pre_activations
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +24,6 @@ def recovered(atoms, found, signed):
     cosines = atoms @ found.T
     cosines = np.abs(cosines) if signed else cosines
     return np.mean(cosines[linear_sum_assignment(-cosines)] > 0.95)
-
-
-def pre_activations(model, X):
-    return X @ model.encoder_.T + model.encoder_intercept_
 
 
 @pytest.mark.parametrize(
@@ -411,29 +383,6 @@ def test_bad_parameters_are_named(signals, changed, message):
 
     with pytest.raises(ValueError, match=re.escape(message)):
         SparseAutoencoder(**QUICK | changed).fit(signals)
-
-
-def test_training_that_leaves_the_range_of_numbers_is_refused(signals):
-    model = SparseAutoencoder(**QUICK | {"learning_rate": 1e300})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        with pytest.raises(ValueError, match="left the range of numbers"):
-            model.fit(signals)
-    assert not hasattr(model, "components_")
-
-
-def test_constant_signals_have_empty_codes_and_no_error():
-    X = np.full((40, 3), 7.0)
-    model = SparseAutoencoder(5, n_nonzero_coefs=1, max_iter=3, tol=1e-3, random_state=0).fit(X)
-    assert model.status_ is Status.CONVERGED and model.objective_ == pytest.approx(0, abs=1e-12)
-    np.testing.assert_allclose(model.inverse_transform(model.transform(X)), X)
-
-
-def test_falling_short_of_a_tolerance_is_said_once(signals):
-    with pytest.warns(ConvergenceWarning, match="relative gradient norm .* after 3 passes") as caught:
-        model = SparseAutoencoder(**QUICK | {"tol": 1e-12}).fit(signals)
-    assert len(caught) == 1 and model.status_ is Status.MAX_ITER
-    assert SparseAutoencoder(**QUICK | {"tol": 1e3, "max_iter": 50}).fit(signals).n_iter_ == 1
 
 
 def test_a_grid_search_chooses_by_what_is_left(signals):

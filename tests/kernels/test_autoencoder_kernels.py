@@ -75,10 +75,11 @@ def test_sums_of_rows_by_latent_are_a_product_with_the_codes(width):
     np.testing.assert_allclose(out, expected, atol=1e-13)
 
 
+@pytest.mark.parametrize("size", [0.01, 1.0])
 @pytest.mark.parametrize("unit", [False, True])
-def test_a_step_on_rows_is_a_step_of_adam(unit):
+def test_a_step_on_rows_is_a_step_of_adam(unit, size):
     random = np.random.RandomState(3)
-    rows = random.standard_normal((6, 19))
+    rows = size * random.standard_normal((6, 19))
     adam = Adam([rows.copy()], 0.05)
     mean, square = np.zeros_like(rows), np.zeros_like(rows)
     for count in range(1, 4):

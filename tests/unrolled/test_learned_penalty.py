@@ -30,7 +30,7 @@ def soft(noise=1.0, alpha=1.0):
     return LearnedPenalty(alpha, network, noise)
 
 
-@pytest.mark.parametrize("share", [1.0, 0.7, 0.2])
+@pytest.mark.parametrize("share", [1.0, 0.7, 0.2, 1e-6])
 def test_two_units_are_the_soft_threshold(share):
     coef = np.linspace(-4, 4, 33)
     np.testing.assert_allclose(soft().prox(coef, share), np.sign(coef) * np.maximum(np.abs(coef) - share, 0), atol=1e-8)
@@ -43,6 +43,22 @@ def test_the_value_of_two_units_is_the_modulus():
     assert float(soft(alpha=0.3, noise=2.0).value(coef)) == pytest.approx(0.3 * 2.0 * np.sum(np.abs(coef)), abs=1e-6)
     many = soft().value(np.stack([coef, 2 * coef], axis=1))
     np.testing.assert_allclose(many, [5.75, 11.5], atol=1e-6)
+
+
+def test_a_center_moves_all_with_it():
+    penalty, center = penalty_of(2, noise=2.0), np.array([1.0, -30.0])
+    moved, shift = penalty._replace(center=center), np.tile(center, 3)
+    coef = np.random.default_rng(0).standard_normal(6)
+    for share in (1.0, 0.4):
+        np.testing.assert_allclose(moved.prox(coef + shift, share), penalty.prox(coef, share) + shift, atol=1e-9)
+    images = penalty.prox(np.stack([coef, 2 * coef], axis=1), 1.0)
+    np.testing.assert_allclose(moved.value(images + shift[:, None]), penalty.value(images), atol=1e-6)
+
+
+def test_what_was_not_found_is_not_handed_on_as_found():
+    penalty = penalty_of(2)
+    found = penalty.prox(np.array([1e200, -1e200, 1.0, 2.0]), 0.5)
+    assert np.all(np.isnan(found[:2])) and np.all(np.isfinite(found[2:]))
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])

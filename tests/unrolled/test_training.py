@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sparsecode import Status, UnrolledFISTA, UnrolledIHT, UnrolledISTA
 from sparsecode.solvers.coordinate.batch import batch_lasso
 from sparsecode.unrolled import TrainingProgress
+from sparsecode.unrolled._training import Signals
 from tests.unrolled.naive import naive_codes
 
 RNG = np.random.default_rng(0)
@@ -198,3 +199,36 @@ def test_a_fit_says_when_its_steps_ran_out_or_it_ran_away():
 def test_a_rate_that_is_far_too_high_leaves_numbers():
     model = model_for("coupled", learning_rate=50.0).fit(X, CODES)
     assert np.all(np.isfinite(model.transform(X)))
+
+
+def test_the_loss_that_is_told_is_that_of_the_layers_that_are_kept():
+    seen = []
+
+    def rises(progress):
+        seen.append(progress.loss)
+        return progress.loss > min(seen)
+
+    model = model_for("ista", validation_fraction=0.0, learning_rate=1.0, steps_per_layer=0, callback=rises).fit(X)
+    assert model.status_ is Status.INTERRUPTED and model.validation_loss_ < seen[-1]
+    assert -model.score(X) / (0.5 * np.mean(np.sum(X**2, axis=1))) == pytest.approx(model.validation_loss_, rel=1e-9)
+
+
+def test_rates_fall_after_as_many_looks_as_asked_for():
+    model = model_for("ista", tol=1.0, n_iter_no_change=3, steps_per_layer=0, learning_rate=0.02).fit(X)
+    np.testing.assert_allclose(model.history_["rate"], np.repeat([0.02, 0.006, 0.002], 3))
+    assert model.status_ is Status.CONVERGED
+
+
+def test_what_is_held_out_is_not_trained_on():
+    rows = np.arange(50.0)[:, None]
+    parts = model_for("ista", validation_fraction=0.3)._split_off(Signals(rows, rows), np.random.RandomState(0))
+    assert [len(part.rows) for part in parts] == [35, 15]
+    np.testing.assert_array_equal(np.sort(np.concatenate([part.rows[:, 0] for part in parts])), rows[:, 0])
+    for part in parts:
+        np.testing.assert_array_equal(part.rows, part.truth)
+
+
+def test_a_layer_starts_from_what_the_one_before_has_learned():
+    model = model_for("ista", n_layers=2, steps_per_layer=40, max_iter=1, learning_rate=0.05).fit(X)
+    assert model.steps_[0] > 1.3 / np.linalg.norm(ATOMS, 2) ** 2
+    assert abs(np.log(model.steps_[1] / model.steps_[0])) < 0.11  # what one step of all layers can put between them

@@ -25,6 +25,8 @@ __all__ = ["BatchTopK", "FeatureChoice", "zipf_budgets"]
 _PACE = 1e-2  # of the running thresholds: the share of the newest batch, once there were enough
 _SPARE = 4  # entries of a signal that are looked at first, for each that it has on average
 _SHIFT = 2.7  # of the law of Zipf and Mandelbrot
+_TURN = 0.5 * (5.0**0.5 - 1.0)  # multiples of it are spread evenly over [0, 1)
+_ROUNDING = 1e-6  # of sums of shares, less than any of them
 
 
 class BatchTopK(NamedTuple):
@@ -92,8 +94,11 @@ class FeatureChoice(NamedTuple):
 
     def budgets(self, n_signals, parameters, life):
         """How many signals each latent keeps; they add up to ``k n_signals``, where no latent has them all."""
-        total = min(self.k, parameters.encoder.shape[0]) * n_signals
-        return zipf_budgets(life.density if self.zipf else None, parameters.encoder.shape[0], total, n_signals)
+        return self._budgets(parameters.encoder.shape[0], n_signals, life)
+
+    def _budgets(self, n_latents, n_signals, life):
+        density, turn = life.density if self.zipf else None, life.n_steps * _TURN % 1.0
+        return zipf_budgets(density, n_latents, min(self.k, n_latents) * n_signals, n_signals, turn)
 
     def dense(self, pre, threshold, life=None) -> DenseCodes:
         """The same from pre-activations (n, m), in any array namespace."""
@@ -101,9 +106,7 @@ class FeatureChoice(NamedTuple):
         if life is None:
             keep = pre > threshold
             return plain_dense(pre, keep)
-        density = life.density if self.zipf else None
-        total = min(self.k, pre.shape[1]) * pre.shape[0]
-        budgets = zipf_budgets(density, pre.shape[1], total, pre.shape[0])
+        budgets = self._budgets(pre.shape[1], pre.shape[0], life)
         keep = [hard_threshold_mask(pre[:, j], int(budget)) & (pre[:, j] > 0) for j, budget in enumerate(budgets)]
         keep = xp.stack(keep, axis=1)
         return plain_dense(pre, keep)
@@ -117,11 +120,17 @@ class FeatureChoice(NamedTuple):
             np.minimum.at(least, codes.indices, np.where(codes.values > 0, codes.values, np.inf))
         else:
             least = xp.min(xp.where(codes.values > 0, codes.values, xp.full_like(codes.values, float("inf"))), axis=0)
-        _follow(threshold, xp.where(xp.isfinite(least), least, threshold), life)
+        least = xp.where(xp.isfinite(least), least, threshold)
+        threshold[...] = xp.where(threshold == 0.0, least, threshold)  # a mean with zeros would let too much in
+        _follow(threshold, least, life)
 
 
-def zipf_budgets(density, n_latents, total, most):
-    """Integers that add up to `total`, none above `most`: all alike, or falling as ``1 / (rank + 2.7)`` with the rank of a density (m,)."""
+def zipf_budgets(density, n_latents, total, most, turn=0.0):
+    """Integers that add up to `total`, none above `most`: all alike, or falling as ``1 / (rank + 2.7)`` with the rank of a density (m,).
+
+    What is no integer is rounded up for some and down for others; who they are depends on `turn` in [0, 1), such that over evenly
+    spread turns each latent has its share: where a batch has fewer entries than there are latents, some would never have any.
+    """
     if density is None:
         shares = np.ones(n_latents)
     else:
@@ -137,12 +146,8 @@ def zipf_budgets(density, n_latents, total, most):
         budgets[over], free[over] = most, False
         if not free.any():
             break
-    whole = np.floor(budgets + 1e-9).astype(np.int64)
-    rest = int(total - whole.sum())
-    first = np.argsort(-(budgets - whole), kind="stable")
-    first = first[whole[first] < most][:rest]
-    whole[first] += 1
-    return whole
+    ends = np.floor(np.cumsum(budgets) + turn + _ROUNDING).astype(np.int64)
+    return np.diff(np.minimum(ends, total), prepend=0)
 
 
 def _follow(threshold, least, life):

@@ -138,6 +138,7 @@ class Resampling(NamedTuple):
 
     after: int
     every: int = 100
+    tied: bool = True  # signals are their own targets
 
     def __call__(self, learner, X, made):
         """Change the learner's latents, and forget what Adam knew of them."""
@@ -158,8 +159,7 @@ class Resampling(NamedTuple):
             else 1.0
         )
         parameters.decoder[dead] = atoms
-        same = parameters.encoder.shape == parameters.decoder.shape
-        parameters.encoder[dead] = size * (atoms if same else _unit(X[signals]))
+        parameters.encoder[dead] = size * (atoms if self.tied else _unit(X[signals]))
         parameters.encoder_bias[dead] = 0.0
         parameters.threshold[dead] = np.median(parameters.threshold)
         for k, part in enumerate(parameters):

@@ -101,17 +101,22 @@ class AutoencoderLearner:
 
     def _step(self, X, target, rate, n_jobs):
         found = self.found(X, target, n_jobs)
-        if not np.isfinite(found.objective):
-            raise ValueError(
-                f"training left the range of numbers after {self.life.n_steps} batches: lower learning_rate, or scale X by its largest entry."
-            )
+        self._check_range(found.objective)
         self.adam.step(found.gradients, rate, _CLIP * target.shape[1], n_jobs)
+        for part in self.parameters:  # the last step has no batch after it that would tell
+            self._check_range(array_namespace(part).sum(part))
         self.life.follow(_counts(found.made.codes, self.atoms.shape[0]), X.shape[0])
         if hasattr(self.activation, "settle"):
             self.activation.settle(self.parameters, found.made.codes, self.life)
         if self.renewal is not None and self.renews:
             self.renewal(self, X, found.made)
         return found
+
+    def _check_range(self, number):
+        if not np.isfinite(float(number)):
+            raise ValueError(
+                f"training left the range of numbers after {self.life.n_steps} batches: lower learning_rate, or scale X by its largest entry."
+            )
 
     def state(self):
         """Numbers, ready for JSON, and arrays by name: all that a run needs to go on from here."""

@@ -161,7 +161,44 @@ def test_budgets_fall_with_the_rank_and_add_up():
     np.testing.assert_allclose(np.sort(budgets)[::-1], 40 * share / share.sum(), atol=1)
     tight = zipf_budgets(density, 5, 40, 9)
     assert tight.sum() == 40 and tight.max() == 9
-    assert np.array_equal(zipf_budgets(None, 5, 12, 100), [3, 3, 2, 2, 2])
+    assert sorted(zipf_budgets(None, 5, 12, 100)) == [2, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize("density", [None, np.random.RandomState(3).uniform(size=50)])
+@pytest.mark.parametrize("total", [7, 30, 120])
+def test_over_the_steps_each_latent_has_its_share(density, total):
+    """Also where the share of a step is less than one entry."""
+    turns = (np.arange(4000) + 0.5) / 4000
+    budgets = np.array([zipf_budgets(density, 50, total, 20, turn) for turn in turns])
+    assert np.all(budgets.sum(axis=1) == total) and budgets.min() >= 0 and budgets.max() <= 20
+    share = np.ones(50) if density is None else 1 / (np.argsort(np.argsort(-density)) + 3.7)
+    np.testing.assert_allclose(budgets.mean(axis=0), total * share / share.sum(), atol=2e-3)
+    assert np.all(np.ptp(budgets, axis=0) <= 1)
+
+
+def test_steps_turn_evenly():
+    parameters, X, _ = problem()
+    life, activation, total = known(), FeatureChoice(1), np.zeros(10)
+    for life.n_steps in range(300):
+        total += activation.budgets(7, parameters, life)
+    np.testing.assert_allclose(total / 300, 0.7, atol=0.02)
+
+
+def test_a_threshold_begins_with_the_first_value_that_its_latent_kept():
+    parameters, X, _ = problem()
+    parameters.threshold[:] = 0.0
+    life = known()
+    life.n_steps = 400
+    activation = FeatureChoice(3)
+    codes = activation.codes(parameters, X, life)
+    activation.settle(parameters, codes, life)
+    made = matrix(codes)
+    least = np.where(made > 0, made, np.inf).min(axis=0)
+    np.testing.assert_allclose(parameters.threshold, np.where(np.isfinite(least), least, 0.0))
+    codes = activation.codes(parameters, 2 * X, life)
+    after = np.where(matrix(codes) > 0, matrix(codes), np.inf).min(axis=0)
+    activation.settle(parameters, codes, life)
+    np.testing.assert_allclose(parameters.threshold, 0.99 * least + 0.01 * after, rtol=1e-12)
 
 
 def test_gradient_topk_ranks_by_what_an_entry_does_downstream():

@@ -14,7 +14,7 @@ LABELS = np.array([0, 1, 0, 2, 1, 0, 3])  # 2 and 3 are alone
 
 def codes_of(n, m, density=0.4):
     rng = np.random.default_rng(n)
-    return sp.random_array((n, m), density=density, rng=rng, format="csr", data_sampler=rng.standard_normal)
+    return sp.random_array((n, m), density=density, random_state=rng, format="csr", data_sampler=rng.standard_normal)
 
 
 def signals():

@@ -1,5 +1,7 @@
 """Dead latents: who they are, what they learn from the residual, and how they begin anew."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -121,7 +123,9 @@ def test_the_underused_are_measured_by_the_law_of_their_rank():
 @pytest.mark.parametrize("n_targets", [None, 4])
 def test_resampled_latents_point_where_signals_are_missed_and_forget_their_moments(n_targets):
     parameters, X, target = naive.problem(3, n_targets=n_targets)
-    learner = AutoencoderLearner(parameters, TopK(2), np.random.RandomState(0), renewal=Resampling(60, every=3))
+    learner = AutoencoderLearner(
+        parameters, TopK(2), np.random.RandomState(0), renewal=Resampling(60, every=3, tied=n_targets is None)
+    )
     learner.step(X, target, 1e-3)
     learner.life.silence[[2, 7]] = 100
     learner.life.n_steps = 1
@@ -144,3 +148,33 @@ def test_resampled_latents_point_where_signals_are_missed_and_forget_their_momen
     cosines = np.sum(encoder * expected, axis=1) / np.linalg.norm(encoder, axis=1) / np.linalg.norm(expected, axis=1)
     np.testing.assert_allclose(cosines, 1.0)
     assert np.all(parameters.encoder_bias[[2, 7]] == 0.0)
+
+
+def test_a_latent_begins_anew_where_the_square_of_the_energy_is_large():
+    parameters, X, _ = naive.problem(4, n_signals=4)
+    parameters.threshold[:] = np.arange(10.0)
+    made = SimpleNamespace(residual=np.eye(4, 6) * np.array([1.0, 2.0, 3.0, 0.0])[:, None] ** 0.5)
+    learner = AutoencoderLearner(parameters, TopK(2), np.random.RandomState(0))
+    others = np.mean(np.linalg.norm(np.delete(parameters.encoder, 4, axis=0), axis=1))
+    drawn = np.zeros(4)
+    for learner.life.n_steps in range(3000):
+        learner.life.silence[4], learner.life.density[4] = 100, 0.5
+        Resampling(60, every=1)(learner, X, made)
+        drawn[np.argmax(-parameters.decoder[4])] += 1
+    np.testing.assert_allclose(drawn / 3000, np.array([1.0, 4.0, 9.0, 0.0]) / 14, atol=0.03)
+    assert np.linalg.norm(parameters.encoder[4]) == pytest.approx(others)
+    assert parameters.threshold[4] == 5.0  # the median, which itself it moved at first
+    assert learner.life.density[4] == 0.0 and learner.life.silence[4] == 0
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_an_encoder_that_is_not_tied_begins_anew_at_the_input(tied):
+    parameters, X, _ = naive.problem(4, n_signals=4)
+    made = SimpleNamespace(residual=np.random.RandomState(1).standard_normal((4, 6)))
+    learner = AutoencoderLearner(parameters, TopK(2), np.random.RandomState(0))
+    learner.life.silence[4] = 100
+    Resampling(60, every=1, tied=tied)(learner, X, made)
+    s = np.argmax(-made.residual @ parameters.decoder[4] / np.linalg.norm(made.residual, axis=1))
+    expected = -made.residual[s] if tied else X[s]
+    cosine = parameters.encoder[4] @ expected / np.linalg.norm(parameters.encoder[4]) / np.linalg.norm(expected)
+    assert cosine == pytest.approx(1.0)

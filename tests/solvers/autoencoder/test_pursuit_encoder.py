@@ -124,3 +124,11 @@ def test_a_signal_that_is_an_atom_takes_one_step_and_zeros_none():
     steps = pursue(X, np.zeros(6, dtype=np.float32), atoms, 6)
     assert steps.chosen.tolist() == [[4] + [-1] * 5, [-1] * 6]
     np.testing.assert_allclose(steps.values[0], [3, 0, 0, 0, 0, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype, least", [(np.float32, 1e-6), (np.float64, 1e-12)])
+def test_what_is_weak_is_pursued_down_to_rounding(dtype, least):
+    atoms, offset = np.eye(3, dtype=dtype), np.zeros(3, dtype=dtype)
+    X = np.array([[1.0, 10 * least, 0.0], [1.0, 0.1 * least, 0.0]], dtype=dtype)
+    steps = pursue(X, offset, atoms, 3)
+    assert steps.chosen.tolist() == [[0, 1, -1], [0, -1, -1]]

@@ -123,3 +123,13 @@ def test_a_frame_takes_signals_and_targets_to_about_zero_and_one():
     frame = Frame(np.array([1.0, 2.0]), 4.0, np.array([3.0]), 0.5, is_one=False)
     np.testing.assert_allclose(frame.inputs(np.array([[5.0, -2.0]])), [[1.0, -1.0]])
     np.testing.assert_allclose(frame.targets(np.array([[4.0]])), [[2.0]])
+
+
+def test_gradients_of_a_batch_far_out_of_line_are_shrunk_to_ten_targets():
+    learner, X = learner_of(TopK(5))
+    found = learner.found(1e4 * X, 1e4 * X)
+    norm = np.sqrt(sum(np.sum(part**2) for part in found.gradients))
+    assert norm > 1e4
+    learner.step(1e4 * X, 1e4 * X, 0.0)
+    for mean, part in zip(learner.adam.means, found.gradients, strict=True):
+        np.testing.assert_allclose(mean, 0.1 * part * (10 * 9 / norm), rtol=1e-6, atol=1e-12)
