@@ -191,7 +191,7 @@ def test_maps_are_judged_by_held_out_points():
     samples, held = ([random.standard_normal((20, 2)).astype(np.float32) for _ in range(2)] for _ in range(2))
     model = NeuralTransport(samples, held, Settings("l0", 0.1, 1e-3, 2, 8), (4, 2), np.random.RandomState(1))
     model.train(3, 0.1)
-    images = model.source.network.gradient(held[0])
+    images = model.source.gradient(held[0])
     moved = np.abs(images - held[0])
     judged = model.judge(float(np.median(moved)))
     assert judged.n_displaced == pytest.approx(np.mean(np.sum(moved > np.median(moved), axis=1)))
