@@ -1,6 +1,6 @@
 """Parts that trained models share: networks with their gradients written out, and the steps that train them."""
 
-from .adam import Adam, clipped
+from .adam import Adam, clipped, copied
 from .convex import ConvexNetwork
 
-__all__ = ["Adam", "ConvexNetwork", "clipped"]
+__all__ = ["Adam", "ConvexNetwork", "clipped", "copied"]

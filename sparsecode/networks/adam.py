@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from .._array import array_namespace, sq_norm
 
-__all__ = ["Adam", "clipped"]
+__all__ = ["Adam", "clipped", "copied"]
 
 
 class Adam:
@@ -38,7 +38,7 @@ class Adam:
 
     def __init__(self, parameters, rate=1e-3, *, betas=(0.9, 0.999), floor=1e-8):
         self.parameters, self.rate, self.betas, self.floor = list(parameters), rate, betas, floor
-        self.means, self.squares = ([_copy(part) * 0.0 for part in self.parameters] for _ in range(2))
+        self.means, self.squares = ([copied(part) * 0.0 for part in self.parameters] for _ in range(2))
         self.count = 0
 
     def step(self, gradients, rate=None, floor=None):
@@ -54,7 +54,7 @@ class Adam:
 
     def state(self):
         """Numbers (ready for JSON) and arrays by name, copies: all that a run needs to go on from here, as a checkpoint keeps it."""
-        arrays = {f"{name}_{k}": _copy(part) for name, parts in self._named() for k, part in enumerate(parts)}
+        arrays = {f"{name}_{k}": copied(part) for name, parts in self._named() for k, part in enumerate(parts)}
         return {"count": self.count}, arrays
 
     def restore(self, numbers, arrays):
@@ -74,5 +74,6 @@ def clipped(gradients, most=1.0):
     return ([part * (most / size) for part in gradients] if size > most else list(gradients)), size
 
 
-def _copy(part):
+def copied(part):
+    """The array once more, wherever it lives."""
     return array_namespace(part).asarray(part, copy=True)

@@ -265,13 +265,18 @@ def test_linear_systems_are_solved_better_where_steps_gain_little():
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_best_of_what_was_seen_is_returned():
-    _, _, cost = squares(300)
-    errors = np.array(sinkhorn_newton_sparse(None, None, cost, 1e-5, tol=1e-8).history["marginal_error"])
-    regs = np.array(sinkhorn_newton_sparse(None, None, cost, 1e-5, tol=1e-8).history["reg"])
-    worse = 1 + np.flatnonzero((np.diff(errors) > 0) & (regs[1:] == 1e-5) & (regs[:-1] == 1e-5))
+    for seed in range(
+        8
+    ):  # a step that is worse than the one before is made of rounding: about every other problem has one
+        _, _, cost = squares(300, seed)
+        history = sinkhorn_newton_sparse(None, None, cost, 1e-5, tol=1e-10).history
+        errors, regs = np.array(history["marginal_error"]), np.array(history["reg"])
+        worse = 1 + np.flatnonzero((errors[1:] > 1.1 * errors[:-1]) & (regs[1:] == 1e-5) & (regs[:-1] == 1e-5))
+        if worse.size:
+            break
     assert worse.size > 0
     last = int(worse[0])
-    result = sinkhorn_newton_sparse(None, None, cost, 1e-5, tol=1e-8, max_iter=last + 1)
+    result = sinkhorn_newton_sparse(None, None, cost, 1e-5, tol=1e-10, max_iter=last + 1)
     assert result.history["marginal_error"] == list(errors[: last + 1])
     seen = errors[: last + 1][regs[: last + 1] == 1e-5]
     assert result.marginal_error == pytest.approx(seen.min(), rel=1e-6)

@@ -70,7 +70,7 @@ class SphereAdam(Adam):
     def _project(self):
         xp, own = array_namespace(self.parameters[0]), self._own
         own.decoder[...] = own.decoder / xp.sqrt(xp.sum(own.decoder**2, axis=1, keepdims=True))
-        own.threshold[...] = xp.clip(own.threshold, min=0)
+        own.threshold[...] = xp.clip(own.threshold, min=0.0)
 
     @property
     def _own(self):

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..._array import array_namespace, asarray_like, is_numpy, to_numpy
 from ..._parallel import single_threaded_blas
+from ...networks import copied
 from .dense import loss_and_gradients as dense_loss_and_gradients
 from .gradients import loss_and_gradients
 from .parameters import Codes, Life, Parameters, zeros_like
@@ -73,10 +74,12 @@ class AutoencoderLearner:
     def copy(self):
         """A learner of its own that goes on from here."""
         twin = copy.copy(self)
-        twin.parameters = Parameters(*copy.deepcopy(list(self.parameters)))
+        twin.parameters = Parameters(*map(copied, self.parameters))
         twin.adam, twin.life = copy.copy(self.adam), copy.deepcopy(self.life)
         twin.adam.parameters = list(twin.parameters)
-        twin.adam.means, twin.adam.squares = copy.deepcopy((self.adam.means, self.adam.squares))
+        twin.adam.means, twin.adam.squares = (
+            [copied(part) for part in parts] for parts in (self.adam.means, self.adam.squares)
+        )
         return twin
 
     def found(self, X, target, n_jobs=None) -> Found:
