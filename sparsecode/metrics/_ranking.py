@@ -13,7 +13,7 @@ __all__ = ["rank_biased_overlap"]
 def rank_biased_overlap(reference, ranking, *, persistence=0.9):
     """Rank-biased overlap of two lists of items, best first: 1 for the same order, 0 for lists without a common item.
 
-    It is the mean agreement of the tops of the lists,
+    It is the mean agreement of the tops of the lists::
 
         (1 - p) * sum over d >= 1 of  p**(d - 1) * A_d,      A_d = |first d of one  and  first d of the other| / d
 
