@@ -338,6 +338,17 @@ def test_what_tensors_cannot_do_is_said(signals):
         SparseAutoencoder(**QUICK | {"structure": "matryoshka"}).fit(X)
 
 
+def test_tensors_that_ask_for_gradients_leave_no_graph_behind(signals):
+    X = put(signals[:100], "torch")
+    plain, asked = SparseAutoencoder(**QUICK), SparseAutoencoder(**QUICK)
+    for _ in range(2):
+        plain.partial_fit(X)
+        asked.partial_fit(X.clone().requires_grad_())
+    for name in ("components_", "encoder_", "intercept_", "encoder_intercept_"):
+        assert not getattr(asked, name).requires_grad
+        np.testing.assert_array_equal(get(getattr(asked, name)), get(getattr(plain, name)))
+
+
 def test_a_run_on_tensors_goes_on_bit_for_bit(signals, tmp_path):
     X = put(signals[:400], "torch")
     whole = SparseAutoencoder(**QUICK).fit(X)
