@@ -381,6 +381,10 @@ def test_a_checkpoint_of_another_run_is_refused(signals, tmp_path):
         ({"activation": "relu"}, "n_nonzero_coefs=2 has no meaning for activation='relu'"),
         ({"activation": L0(0.1)}, "n_nonzero_coefs=2 has no meaning for activation='L0'"),
         ({"activation": SLOPE(1.0, (1.0, 0.5)), "n_nonzero_coefs": None}, "SLOPE, which is no sum over the entries"),
+        (
+            {"activation": MCP, "n_nonzero_coefs": None},
+            "activation is the class MCP; give a penalty with its parameters",
+        ),
         ({"activation": L0Ball(30), "n_nonzero_coefs": None}, "L0Ball(30), but there are 20 latents"),
         ({"activation": "swish"}, "activation"),
         ({"structure": "round"}, "structure"),
