@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
 
-from .._array import array_namespace, asarray_like, is_array_api_obj, to_numpy
+from .._array import array_namespace, asarray_like, is_array_api_obj, is_torch_array, to_numpy
 from .._validation import refuse_lazy
 from ..result import Status
 from ..solvers.autoencoder.encoder import pre_activations
@@ -186,6 +186,7 @@ class AutoencoderCodes(CodingTransformer):
         """Signals by the rules; sets the precision of a first fit."""
         if _is_foreign(X):
             X = self._foreign(X, reset)
+            X = X.detach() if is_torch_array(X) else X  # or every step would stay in memory, for a gradient in X
         else:
             refuse_lazy(X, "X")
             with refusing(self):

@@ -95,6 +95,10 @@ def _refuse_unused(estimator):
 
 def _of_penalty(penalty, n_latents, scale):
     """The prox of a penalty of the library; the l0 ball's is a TopK."""
+    if isinstance(penalty, type):
+        raise ValueError(
+            f"activation is the class {penalty.__name__}; give a penalty with its parameters, such as MCP(0.1)."
+        )
     if isinstance(penalty, L0Ball) and penalty.block_size == 1 and not penalty.joint:
         if not 1 <= penalty.n_nonzero <= n_latents:
             raise ValueError(

@@ -317,7 +317,12 @@ class ContrastiveSparseRepresentation(SparseAutoencoder):
             if views.shape[1] != X.shape[1]:
                 raise ValueError(f"y has {views.shape[1]} columns; another view of each row of X needs {X.shape[1]}.")
             return _Pairs(X, views, self._contrast)
-        labels = np.unique(column_or_1d(y), return_inverse=True)[1]
+        labels = column_or_1d(y)
+        if any(label is None or label != label for label in labels.tolist()):
+            raise ValueError(
+                "y has labels that are None or NaN, which would be a class of their own; leave out those rows."
+            )
+        labels = np.unique(labels, return_inverse=True)[1]
         check_consistent_length(X, labels)
         return _Labelled(X, labels, self._contrast)
 

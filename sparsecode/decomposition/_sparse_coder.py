@@ -212,8 +212,10 @@ class SparseCoder(CodingTransformer):
                 raise ValueError("n_components has no meaning where dictionary is an array; leave it None.")
             atoms = as_dictionary(self.dictionary)
             if atoms.shape[1] != n_features:
+                turned = "; give its transpose, dictionary.T" if atoms.shape[0] == n_features else ""
                 raise ValueError(
-                    f"dictionary has shape {atoms.shape}, but X has {n_features} features: signals and atoms are rows of the same length."
+                    f"dictionary has shape {atoms.shape}, but X has {n_features} features: signals and atoms are rows of the same "
+                    f"length{turned}."
                 )
             return atoms
         square = self.dictionary == "dct2"

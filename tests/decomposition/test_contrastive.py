@@ -195,6 +195,8 @@ def test_batches_of_a_stream_are_steps_and_go_on_from_a_fit():
         ({"positives": "pairs"}, None, "pairs"),
         ({"positives": "pairs"}, X[:50, :3], "64"),
         ({"positives": "labels"}, DIGITS.target[:49], "49"),
+        ({"positives": "labels"}, np.where(np.arange(50) < 9, np.nan, DIGITS.target[:50]), "None or NaN"),
+        ({"positives": "labels"}, np.array([None, *DIGITS.target[1:50]], dtype=object), "None or NaN"),
         ({"positives": "pairs"}, np.full((50, 64), np.nan), "NaN"),
         ({"n_nonzero_coefs": 40}, None, "latents"),
         ({"temperature": 0.0}, None, "temperature"),

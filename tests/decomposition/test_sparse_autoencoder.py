@@ -338,6 +338,17 @@ def test_what_tensors_cannot_do_is_said(signals):
         SparseAutoencoder(**QUICK | {"structure": "matryoshka"}).fit(X)
 
 
+def test_tensors_that_ask_for_gradients_leave_no_graph_behind(signals):
+    X = put(signals[:100], "torch")
+    plain, asked = SparseAutoencoder(**QUICK), SparseAutoencoder(**QUICK)
+    for _ in range(2):
+        plain.partial_fit(X)
+        asked.partial_fit(X.clone().requires_grad_())
+    for name in ("components_", "encoder_", "intercept_", "encoder_intercept_"):
+        assert not getattr(asked, name).requires_grad
+        np.testing.assert_array_equal(get(getattr(asked, name)), get(getattr(plain, name)))
+
+
 def test_a_run_on_tensors_goes_on_bit_for_bit(signals, tmp_path):
     X = put(signals[:400], "torch")
     whole = SparseAutoencoder(**QUICK).fit(X)
@@ -370,6 +381,10 @@ def test_a_checkpoint_of_another_run_is_refused(signals, tmp_path):
         ({"activation": "relu"}, "n_nonzero_coefs=2 has no meaning for activation='relu'"),
         ({"activation": L0(0.1)}, "n_nonzero_coefs=2 has no meaning for activation='L0'"),
         ({"activation": SLOPE(1.0, (1.0, 0.5)), "n_nonzero_coefs": None}, "SLOPE, which is no sum over the entries"),
+        (
+            {"activation": MCP, "n_nonzero_coefs": None},
+            "activation is the class MCP; give a penalty with its parameters",
+        ),
         ({"activation": L0Ball(30), "n_nonzero_coefs": None}, "L0Ball(30), but there are 20 latents"),
         ({"activation": "swish"}, "activation"),
         ({"structure": "round"}, "structure"),

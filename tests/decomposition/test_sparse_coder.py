@@ -323,3 +323,11 @@ def test_sparse_coding_needs_no_more_memory_than_its_output_and_64_mib():
     subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=300, cwd=Path(__file__).parents[2]
     )
+
+
+def test_a_dictionary_of_columns_is_told_from_one_of_another_length():
+    atoms, signals = np.eye(5, 8), np.ones((3, 5))
+    with pytest.raises(ValueError, match=r"rows of the same length; give its transpose, dictionary\.T\.$"):
+        SparseCoder(atoms).fit(signals)
+    with pytest.raises(ValueError, match=r"rows of the same length\.$"):
+        SparseCoder(atoms).fit(np.ones((3, 4)))
