@@ -119,8 +119,10 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
                 task=task if task.is_watched else None,
             )
             self._store(parameters, trained, truth is not None, X)
+            shortfall = self._shortfall(trained)
             task.end(dict)
-        self._warn(trained)
+        if shortfall:
+            warn(shortfall, ConvergenceWarning)
         return self
 
     def transform(self, X):
@@ -316,19 +318,19 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
         found, _ = certified(layers.atoms, rows, codes, layers.rule, self.alpha_, layers.counts[-1])
         self.certificate_, self.median_certificate_ = float(np.max(found)), float(np.median(found))
 
-    def _warn(self, trained):
+    def _shortfall(self, trained):
+        """What is to be warned of, or nothing."""
         if trained.status is Status.MAX_ITER:
-            warn(
+            return (
                 f"the loss of the signals held out, {trained.loss:.4g} of that of zero codes, still fell after max_iter={self.max_iter} steps "
-                "of all layers: raise max_iter, raise tol, or lower n_iter_no_change.",
-                ConvergenceWarning,
+                "of all layers: raise max_iter, raise tol, or lower n_iter_no_change."
             )
-        elif trained.status is Status.DIVERGED or not trained.loss <= 1.0:
-            warn(
+        if trained.status is Status.DIVERGED or not trained.loss <= 1.0:
+            return (
                 f"the layers are no better than codes that are zero (loss {trained.loss:.3g} of theirs): lower learning_rate, raise "
-                "steps_per_layer, or choose another alpha.",
-                ConvergenceWarning,
+                "steps_per_layer, or choose another alpha."
             )
+        return ""
 
     # ------------------------------------------------------------ coding
 
