@@ -57,5 +57,9 @@ def test_the_checks_that_labels_prevent_are_among_them(original):
     """What the contracts declare to fail for these estimators is checked here."""
     failures = next(case.failures for case in ESTIMATORS if type(case.estimator) is type(original))
     wrapper = next(kind for kind in WRAPPERS if isinstance(kind, type(original)))
-    made = {getattr(check, "func", check).__name__ for _, check in estimator_checks_generator(clone(wrapper))}
-    assert set(failures) <= made
+    assert set(failures) & checks_of(original) <= checks_of(wrapper)  # a version of scikit-learn need not have them all
+    assert len(set(failures) & checks_of(original)) > 10
+
+
+def checks_of(estimator):
+    return {getattr(check, "func", check).__name__ for _, check in estimator_checks_generator(clone(estimator))}
