@@ -16,7 +16,7 @@ from ..solvers.dictionary.lp import dense_array
 from ._autoencoder_loop import Rows, stationarity_of, working_dtype
 from ._autoencoder_parts import add_parts
 from ._autoencoder_setup import make_activation
-from ._checkpoint import Checkpoint, describe_data, describe_parameters
+from ._checkpoint import describe_data, opened_checkpoint
 from ._coders import Coded, measure_codes
 from ._signals import refusing
 from ._transform import CodingTransformer
@@ -299,9 +299,7 @@ class AutoencoderCodes(CodingTransformer):
 
     def _opened_checkpoint(self, data):
         """The checkpoint of a run on these data."""
-        parameters = describe_parameters(self, _FREE)
-        identity = {"estimator": {"class": type(self).__name__}, "data": data, "parameter": parameters}
-        return Checkpoint(self.checkpoint, identity)
+        return opened_checkpoint(self, _FREE, data=data)
 
     def _described(self, rows):
         """By what all of the data are known again."""

@@ -19,7 +19,15 @@ from sklearn.base import BaseEstimator
 
 from ..solvers.dictionary.signals import dense_rows, row_blocks
 
-__all__ = ["Checkpoint", "chained", "describe_data", "describe_parameters", "generator_state", "restored_generator"]
+__all__ = [
+    "Checkpoint",
+    "chained",
+    "describe_data",
+    "describe_parameters",
+    "generator_state",
+    "opened_checkpoint",
+    "restored_generator",
+]
 
 _BLOCK = 1 << 14  # rows read at a time
 _HEADER = "sparsecode"
@@ -110,6 +118,14 @@ class Checkpoint:
 
     def _name(self):
         return f"the checkpoint {str(self.path)!r}"
+
+
+def opened_checkpoint(estimator, free, **data):
+    """The checkpoint of a run of this estimator on data that are known by these details; parameters in `free` may differ."""
+    parameters = describe_parameters(estimator, free)
+    return Checkpoint(
+        estimator.checkpoint, {"estimator": {"class": type(estimator).__name__}, **data, "parameter": parameters}
+    )
 
 
 def describe_parameters(estimator, free):

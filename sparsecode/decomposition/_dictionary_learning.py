@@ -18,7 +18,7 @@ from .._validation import refuse_lazy
 from .._warnings import warn
 from ..solvers.dictionary.alternating import Pass
 from ..solvers.dictionary.signals import dense_rows
-from ._checkpoint import Checkpoint, describe_data, describe_parameters
+from ._checkpoint import describe_data, opened_checkpoint
 from ._learning_loop import Learned, judged, learn, online_pass, shortfall, whole_pass
 from ._learning_setup import BY_NAME, METHODS, as_coder, as_online, back_in_stream, continued, make_learner, tolerance
 from ._signals import refusing
@@ -364,9 +364,7 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
 
     def _opened_checkpoint(self, data):
         """The checkpoint of a run on these data."""
-        parameters = describe_parameters(self, _FREE)
-        identity = {"estimator": {"class": type(self).__name__}, "data": data, "parameter": parameters}
-        return Checkpoint(self.checkpoint, identity)
+        return opened_checkpoint(self, _FREE, data=data)
 
     def _step(self, X) -> Learned:
         """One batch more; attributes are set when it is done."""

@@ -19,10 +19,9 @@ from .._validation import check_range, refuse_lazy
 from .._warnings import warn
 from ..decomposition import SparseCoder
 from ..decomposition._checkpoint import (
-    Checkpoint,
     describe_data,
-    describe_parameters,
     generator_state,
+    opened_checkpoint,
     restored_generator,
 )
 from ..decomposition._coders import Coded
@@ -237,11 +236,8 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
     def _opened_checkpoint(self, X, truth):
         if self.checkpoint is None:
             return None
-        data = {"data": describe_data(to_numpy(X)), "codes": {} if truth is None else describe_data(to_numpy(truth))}
-        parameter = describe_parameters(self, _FREE)
-        return Checkpoint(
-            self.checkpoint, {"estimator": {"class": type(self).__name__}, **data, "parameter": parameter}
-        )
+        codes = {} if truth is None else describe_data(to_numpy(truth))
+        return opened_checkpoint(self, _FREE, data=describe_data(to_numpy(X)), codes=codes)
 
     def _generator(self, checkpoint):
         """What a fit begins with: that of the fit that was cut, if there is one."""
