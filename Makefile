@@ -3,7 +3,7 @@
 #   make demo     the tour: denoise a photograph, recover an MRI slice, recover a planted vector
 #   make test     the test-suite                      (PYTEST_ARGS="-k omp" to choose)
 #   make docs     the site, in docs/_build/html       (executes the gallery and the benchmark notebooks)
-#   make bench    measure the README's table again    (BENCH_ARGS="--smoke" for a quick look)
+#   make bench    measure the figures of the README again    (BENCH_ARGS="--smoke" for a quick look)
 #   make lint     ruff, mypy, import-linter, numpydoc
 
 VENV := .venv
@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_ARGS ?=
-BENCH_ARGS ?= --write-readme
+BENCH_ARGS ?= --record
 SPHINX_ARGS ?= -W --keep-going
 
 # The first interpreter of at least 3.11; override with `make test PYTHON=/path/to/python`.

@@ -1,17 +1,41 @@
-"""The table: what was measured, on what, with which versions, by which command."""
+"""The tables: what was measured, on what, with which versions, by which command.
+
+`markdown` is the table of a run; `in_full` that of everything kept, a section a job; `in_short` the README's, a line for
+everything that was asked of a job, with its worst and its best figure.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
 import platform
+from collections import Counter
 from pathlib import Path
 
-__all__ = ["BEGIN", "END", "in_one_line", "machine", "markdown", "versions", "write_between_markers"]
+from .jobs import NAMES, TITLES
+
+__all__ = [
+    "BEGIN",
+    "END",
+    "in_full",
+    "in_one_line",
+    "in_short",
+    "machine",
+    "markdown",
+    "versions",
+    "write_between_markers",
+]
 
 BEGIN = "<!-- benchmark table: begin -->"
 END = "<!-- benchmark table: end -->"
-_DISTRIBUTIONS = ("numpy", "scipy", "numba", "scikit-learn", "celer", "skglm", "spams-bin", "POT", "regot")
+_DISTRIBUTIONS = (
+    *("numpy", "scipy", "numba", "scikit-learn", "celer", "skglm", "spams-bin", "adelie", "POT", "regot", "ksvd"),
+    *("alphacsc", "cvxpy", "torch"),
+)
+_RULES = (
+    "A figure in × is the peer's time over ours unless the job says what it is; runs are interleaved, warm, and held to a "
+    "certificate recomputed from both answers."
+)
 
 
 def machine() -> dict:
@@ -43,7 +67,7 @@ def _processor():
 
 
 def versions() -> dict:
-    """Versions of Python, of ourselves and of everything compared."""
+    """Versions of Python, of ourselves and of everything compared that is installed."""
     import sparsecode
 
     found = {"python": platform.python_version(), "sparsecode": sparsecode.__version__}
@@ -51,56 +75,149 @@ def versions() -> dict:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
+            continue
     return found
 
 
-def markdown(document) -> str:
-    """Table, first calls, and the conditions, as Markdown."""
+def markdown(entries, failures=(), smoke=False) -> str:
+    """The table of a run, with its first calls and conditions, as Markdown."""
+    rows = [row for entry in entries for row in entry.rows]
+    lines = [*_table(rows), *_first_calls(entries)]
+    if smoke:
+        lines += ["", "**A smoke run:** the problems are tiny and the figures mean nothing."]
+    lines += ["", *[f"{text} {_RULES} {_rejections(rows)}" for text in _conditions(entries)], *_notes(rows)]
+    lines += [f"\n**Not measured:** {failure}" for failure in failures]
+    return "\n".join(lines)
+
+
+def in_full(entries) -> str:
+    """Everything kept, a section a job; the commonest machine and versions are said once."""
+    rows = [row for entry in entries for row in entry.rows]
+    usual = Counter(_where(entry) for entry in entries).most_common(1)[0][0]
     lines = [
+        "# Benchmarks, in full",
+        "",
+        f"Written by `python benchmarks/run.py --record`. {_RULES} {_rejections(rows)}",
+    ]
+    lines += ["", f"Where a section does not say otherwise: {usual}."]
+    for name in NAMES:
+        own = [entry for entry in entries if entry.job == name]
+        if own:
+            rows = [row for entry in own for row in entry.rows]
+            lines += ["", f"## {TITLES[name]} (`{name}`)", "", *(_table(rows) if rows else []), *_first_calls(own)]
+            lines += ["", *_conditions(own, usual), *_notes(rows)]
+    return "\n".join(lines)
+
+
+def in_short(entries) -> str:
+    """A line for everything asked of a job, its worst and best figure, and every figure that fell short."""
+    lines = ["| job | against | asked | one thread | two or more threads |", "|---|---|---|---|---|"]
+    short = []
+    for name in NAMES:
+        rows = [row for entry in entries if entry.job == name for row in entry.rows if row["ask"]]
+        for ask, unit in dict.fromkeys((row["ask"], row["unit"]) for row in rows):
+            asked = [row for row in rows if (row["ask"], row["unit"]) == (ask, unit)]
+            peers = dict.fromkeys(row["peer"] for row in asked if row["peer"] not in ("", "none"))
+            problems = list(dict.fromkeys(row["problem"] for row in asked))
+            what = problems[0] if len(problems) == 1 else TITLES[name]
+            cells = [_range([row for row in asked if (row["threads"] == 1) == alone]) for alone in (True, False)]
+            lines.append(f"| {what} | {'; '.join(peers)} | {ask} | {' | '.join(cells)} |")
+        short += [row for row in rows if row["met"] is False]
+    met = sum(bool(row["met"]) for entry in entries for row in entry.rows)
+    lines += ["", f"**{met} of {met + len(short)} figures meet what was asked of them; these fall short:**", ""]
+    lines += [f"* {in_one_line(row)}" for row in short] or ["* none"]
+    return "\n".join(lines + ["", _in_common(entries)])
+
+
+def _range(rows):
+    """Worst and best figure of some rows, and how many of them there are."""
+    figures = sorted(row["value"] for row in rows if row["value"] is not None)
+    if not rows:
+        return ""
+    if not figures:
+        return "not measured"
+    unit = "×" if rows[0]["unit"] == "x" else f" {rows[0]['unit']}"
+    ends = dict.fromkeys(f"{_number(figure)}{unit}" for figure in (figures[0], figures[-1]))
+    many = f" ({sum(bool(row['met']) for row in rows)} of {len(rows)})" if len(rows) > 1 or not rows[0]["met"] else ""
+    return f"{' to '.join(ends)}{many}"
+
+
+def _table(rows):
+    return [
         "| job | threads | ours | peer | figure, median [quartiles] | asked | met | certificate ours / peer |",
         "|---|---|---|---|---|---|---|---|",
+        *[_line(row) for row in rows],
     ]
-    lines += [_line(row) for row in document["rows"]]
-    if document["first_calls"]:
-        lines += [
-            "",
-            "| first call beyond a steady one | nothing cached | second process | steady |",
-            "|---|---|---|---|",
-        ]
-        lines += [
-            f"| {each['job']} | {_cold(each)} | {each['second']:.2f} s | {_duration(each['steady'])} |"
-            for each in document["first_calls"]
-        ]
-    if document["smoke"]:
-        lines += ["", "**A smoke run:** the problems are tiny and the figures mean nothing."]
-    rejected = sum(row["rejected"] for row in document["rows"])
-    lines += ["", _conditions(document, rejected)]
-    notes = list(dict.fromkeys(f"{row['problem']}: {row['note']}" for row in document["rows"] if row["note"]))
-    if notes:
-        lines += ["", "<details><summary>Notes</summary>", "", *[f"* {note}" for note in notes], "", "</details>"]
-    lines += [f"\n**Not measured:** {failure}" for failure in document["failures"]]
-    return "\n".join(lines)
+
+
+def _first_calls(entries):
+    found = [entry for entry in entries if "second" in entry.found]
+    if not found:
+        return []
+    head = ["", "| first call beyond a steady one | nothing cached | second process | steady |", "|---|---|---|---|"]
+    cells = [
+        (entry.job, _cold(entry.found), entry.found["second"], _duration(entry.found["steady"])) for entry in found
+    ]
+    return head + [f"| {job} | {cold} | {second:.2f} s | {steady} |" for job, cold, second, steady in cells]
 
 
 def _cold(first_call):
     return f"{first_call['cold']:.2f} s" if "cold" in first_call else "not measured"
 
 
-def _conditions(document, rejected):
-    made_on, tools = document["machine"], document["versions"]
-    memory = f", {made_on['memory_gib']} GiB" if made_on["memory_gib"] else ""
-    dropped = (
-        f"{rejected} pairs were rejected because an answer missed its certificate."
-        if rejected
-        else "No pair was rejected for a missed certificate."
-    )
+def _notes(rows):
+    notes = list(dict.fromkeys(f"{row['problem']}: {row['note']}" for row in rows if row["note"]))
     return (
-        f"`{document['command']}` in {document['seconds'] / 60:.1f} minutes on {made_on['processor']}, {made_on['cores']} cores"
-        f"{memory}, {made_on['system']}; " + ", ".join(f"{name} {version}" for name, version in tools.items()) + ". "
-        "A figure in × is the peer's time over ours unless the job says what it is; runs are interleaved, warm, and held to a "
-        f"certificate recomputed from both answers. {dropped}"
+        ["", "<details><summary>Notes</summary>", "", *[f"* {note}" for note in notes], "", "</details>"]
+        if notes
+        else []
     )
+
+
+def _rejections(rows):
+    rejected = sum(row["rejected"] for row in rows)
+    if not rejected:
+        return "No pair was rejected for a missed certificate."
+    return (
+        f"{rejected} {'pair was' if rejected == 1 else 'pairs were'} rejected because an answer missed its certificate."
+    )
+
+
+def _conditions(entries, usual=""):
+    """A sentence for every set of conditions: the commands, the dates, the machine and versions unless they are `usual`."""
+    groups: dict[tuple, list] = {}
+    for entry in entries:
+        where = "" if _where(entry) == usual else f" on {_where(entry)}"
+        groups.setdefault((where, entry.beside), []).append(entry)
+    return [
+        f"{', '.join(dict.fromkeys(f'`{each.command}`' for each in own))}{_when(own)}{where}{beside and f', {beside}'}."
+        for (where, beside), own in groups.items()
+    ]
+
+
+def _where(entry):
+    return f"{_in_words(entry.machine)}; {', '.join(f'{name} {version}' for name, version in entry.versions.items())}"
+
+
+def _in_common(entries):
+    """What the README says of the conditions: the machines, and the dates from the first to the last."""
+    machines = Counter(_in_words(entry.machine) for entry in entries)
+    days = sorted(entry.measured for entry in entries if entry.measured)
+    return (
+        f"Measured from {days[0]} to {days[-1]} on {' and on '.join(machines)}. {_RULES} Every row, with the command, the "
+        "versions and the notes that belong to it, stands in [benchmarks/RESULTS.md](benchmarks/RESULTS.md)."
+    )
+
+
+def _when(entries):
+    days = "; ".join(dict.fromkeys(entry.measured for entry in entries if entry.measured))
+    seconds = [entry.seconds for entry in entries if entry.seconds is not None]
+    return f" in {sum(seconds) / 60:.1f} minutes ({days})" if seconds else f" ({days})"
+
+
+def _in_words(made_on):
+    memory = f", {made_on['memory_gib']} GiB" if made_on["memory_gib"] else ""
+    return f"{made_on['processor']}, {made_on['cores']} cores{memory}, {made_on['system']}"
 
 
 def _line(row):
@@ -166,7 +283,9 @@ def _certificates(row):
 def in_one_line(row) -> str:
     """A row for the terminal."""
     asked = f" (asked {row['ask']}: {'met' if row['met'] else 'not met'})" if row["met"] is not None else ""
-    return f"{row['problem']} | {row['threads']} threads | against {row['peer']}: {_figure(row)}{asked}"
+    threads = "1 thread" if row["threads"] == 1 else f"{row['threads']} threads"
+    against = f" | against {row['peer']}" if row["peer"] else ""
+    return f"{row['problem']} | {threads}{against}: {_figure(row)}{asked}"
 
 
 def write_between_markers(path, text):

@@ -7,6 +7,7 @@ before anything is loaded. What a process measured comes back as JSON; the table
 from __future__ import annotations
 
 import argparse
+import datetime
 import itertools
 import json
 import os
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # run as a script
     sys.path.insert(0, str(ROOT))
 
-from benchmarks import report  # noqa: E402
+from benchmarks import records, report  # noqa: E402
 from benchmarks.jobs import NAMES, load  # noqa: E402
 from benchmarks.measure import Setting, progress  # noqa: E402
 
@@ -45,46 +46,58 @@ def main(argv=None) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.child:
         return _child(arguments)
+    if arguments.render:
+        return _render()
+    if arguments.smoke and arguments.record:
+        _parser().error("--record keeps no figures of a smoke run: leave one of the two out")
     pairs = arguments.pairs or (2 if arguments.smoke else 20)
     threads_asked = arguments.threads or _thread_counts("all" if arguments.smoke else "1,all")
-    began = time.perf_counter()
-    rows, first_calls, failures = [], [], []
+    command = shlex.join(["python", "benchmarks/run.py", *(sys.argv[1:] if argv is None else argv)])
+    entries, failures = [], []
     for name in arguments.jobs:
-        for threads in threads_asked if load(name).threaded else threads_asked[:1]:
-            progress(f"{name}, {_threads_in_words(threads)}")
-            found = _in_child(name, threads, pairs, arguments.smoke, trials=arguments.trials)
-            rows += found.get("rows", [])
-            failures += [f"{name}, {_threads_in_words(threads)}: {found['error']}"] if "error" in found else []
-        first = _first_calls(name, arguments.smoke) if load(name).first_call is not None else {}
-        first_calls += [first] if "error" not in first and first else []
-        failures += [f"{name}, first call: {first['error']}"] if "error" in first else []
-    document = {
-        "command": _command(sys.argv[1:] if argv is None else argv),
-        "machine": report.machine(),
-        "versions": report.versions(),
-        "smoke": arguments.smoke,
-        "seconds": time.perf_counter() - began,
-        "rows": rows,
-        "first_calls": first_calls,
-        "failures": failures,
-    }
-    _hand_over(document, arguments)
+        wanted = [str(threads) for threads in (threads_asked if load(name).threaded else threads_asked[:1])]
+        for kind in [*wanted, *([records.FIRST_CALL] if load(name).first_call is not None else [])]:
+            entry, error = _measured(name, kind, pairs, arguments, command)
+            failures += [f"{name}, {_kind_in_words(kind)}: {error}"] if error else []
+            entries += [entry] if entry.found else []
+            if arguments.record and not error:
+                records.keep([entry])
+    table = report.markdown(entries, failures, arguments.smoke)
+    print(table)
+    if arguments.output is not None:
+        arguments.output.write_text(json.dumps({"entries": [each._asdict() for each in entries], "failures": failures}))
+        progress(f"written: {arguments.output}")
+    if arguments.record:
+        _render()
     return 1 if failures else 0
 
 
-def _hand_over(document, arguments):
-    table = report.markdown(document)
-    print(table)
-    if arguments.output is not None:
-        arguments.output.write_text(json.dumps(document, indent=1) + "\n")
-        progress(f"written: {arguments.output}")
-    if arguments.write_readme:
-        report.write_between_markers(ROOT / "README.md", table)
-        progress("written: the benchmark table in README.md")
+def _measured(name, kind, pairs, arguments, command):
+    """What one process of a job found, with its conditions; and its error, "" if it came to its end."""
+    progress(f"{name}, {_kind_in_words(kind)}")
+    began = time.perf_counter()
+    if kind == records.FIRST_CALL:
+        found = _first_calls(name, arguments.smoke)
+    else:
+        found = _in_child(name, int(kind), pairs, arguments.smoke, trials=arguments.trials)
+    error = found.pop("error", "")
+    seconds = time.perf_counter() - began
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    made_on = (report.machine(), report.versions())
+    return records.Entry(name, kind, command, today, seconds, *made_on, found, arguments.beside), error
 
 
-def _command(argv):
-    return shlex.join(["python", "benchmarks/run.py", *argv])
+def _render():
+    """Write the README's lines and the tables in full from what is kept."""
+    entries = records.kept()
+    report.write_between_markers(ROOT / "README.md", report.in_short(entries))
+    (ROOT / "benchmarks" / "RESULTS.md").write_text(report.in_full(entries) + "\n")
+    progress("written: README.md (the section of benchmarks) and benchmarks/RESULTS.md")
+    return 0
+
+
+def _kind_in_words(kind):
+    return kind if kind == records.FIRST_CALL else _threads_in_words(int(kind))
 
 
 def _threads_in_words(threads):
@@ -101,7 +114,9 @@ def _parser():
     parser.add_argument("--threads", type=_thread_counts, default=None, help="1,all; in a smoke run all")
     parser.add_argument("--smoke", action="store_true", help="tiny problems: does every job still run?")
     parser.add_argument("--output", type=Path, default=None, help="write everything measured as JSON")
-    parser.add_argument("--write-readme", action="store_true", help="write the table into README.md")
+    parser.add_argument("--record", action="store_true", help="keep the figures, and write README.md and RESULTS.md")
+    parser.add_argument("--render", action="store_true", help="only write README.md and RESULTS.md from what is kept")
+    parser.add_argument("--beside", default="", help="what else ran meanwhile, kept with the figures")
     parser.add_argument("--child", choices=("rows", "first-call"), default=None, help=argparse.SUPPRESS)
     return parser
 
@@ -154,7 +169,7 @@ def _first_calls(name, smoke):
 
     A smoke run is content with whatever is compiled already.
     """
-    found = {"job": name}
+    found = {}
     with tempfile.TemporaryDirectory() as cache:
         env = {} if smoke else {"SPARSECODE_CACHE_DIR": cache, "NUMBA_CACHE_DIR": cache}
         for process in ("second",) if smoke else ("cold", "second"):

@@ -8,46 +8,47 @@ from typing import NamedTuple
 
 from ..measure import Row, Setting
 
-__all__ = ["NAMES", "Job", "load"]
+__all__ = ["NAMES", "TITLES", "Job", "load"]
 
-_MODULES = {
-    "omp": "omp",
-    "omp-one": "omp_one",
-    "ols": "ols",
-    "ols-wide": "ols_wide",
-    "thresholding": "thresholding",
-    "partial-dct": "partial_dct",
-    "phase-retrieval": "phase_retrieval",
-    "lasso": "lasso",
-    "lasso-path": "lasso_path",
-    "lasso-huge": "lasso_huge",
-    "mcp": "mcp",
-    "logistic": "logistic",
-    "poisson": "poisson",
-    "huber": "huber",
-    "group": "group",
-    "multitask": "multitask",
-    "lasso-cv": "lasso_cv",
-    "square-root": "square_root",
-    "lad": "lad",
-    "sbl": "sbl",
-    "ggamp-large": "ggamp_large",
-    "gamp": "gamp",
-    "kronecker": "kronecker",
-    "dictionary": "dictionary",
-    "convolutional": "convolutional",
-    "complete-dictionary": "complete_dictionary",
-    "ksvd": "ksvd",
-    "autoencoder": "autoencoder",
-    "unrolled": "unrolled",
-    "transport": "transport",
-    "transport-newton": "transport_newton",
-    "elastic-cost": "elastic_cost",
-    "iteration": "iteration",
-    "memory": "memory",
-    "imports": "imports",
+_REGISTRY = {  # name: module, and what it measures in words
+    "omp": ("omp", "OMP codes of image patches"),
+    "omp-one": ("omp_one", "OMP of one signal"),
+    "ols": ("ols", "OLS codes of image patches"),
+    "ols-wide": ("ols_wide", "OLS, 1,024 atoms"),
+    "thresholding": ("thresholding", "hard thresholding pursuits"),
+    "partial-dct": ("partial_dct", "hard thresholding, a million unknowns, partial DCT"),
+    "phase-retrieval": ("phase_retrieval", "sparse phase retrieval"),
+    "lasso": ("lasso", "LASSO"),
+    "lasso-path": ("lasso_path", "LASSO paths"),
+    "lasso-huge": ("lasso_huge", "LASSO, a million samples"),
+    "mcp": ("mcp", "MCP"),
+    "logistic": ("logistic", "l1 logistic regression"),
+    "poisson": ("poisson", "l1 Poisson regression"),
+    "huber": ("huber", "Huber LASSO"),
+    "group": ("group", "group LASSO"),
+    "multitask": ("multitask", "multi-task LASSO"),
+    "lasso-cv": ("lasso_cv", "LassoCV"),
+    "square-root": ("square_root", "square-root LASSO"),
+    "lad": ("lad", "LAD and quantile LASSO"),
+    "sbl": ("sbl", "sparse Bayesian learning"),
+    "ggamp-large": ("ggamp_large", "sparse Bayesian learning by GGAMP, N = 10,000"),
+    "gamp": ("gamp", "message passing"),
+    "kronecker": ("kronecker", "Kronecker SBL"),
+    "dictionary": ("dictionary", "online dictionary learning"),
+    "convolutional": ("convolutional", "convolutional codes"),
+    "complete-dictionary": ("complete_dictionary", "complete dictionaries by lp norms"),
+    "ksvd": ("ksvd", "K-SVD"),
+    "autoencoder": ("autoencoder", "sparse autoencoder, training"),
+    "unrolled": ("unrolled", "unrolled layers, training"),
+    "transport": ("transport", "entropic transport"),
+    "transport-newton": ("transport_newton", "sparse Newton transport"),
+    "elastic-cost": ("elastic_cost", "elastic transport cost, 34,000 dimensions"),
+    "iteration": ("iteration", "one iteration over its products"),
+    "memory": ("memory", "memory of codes"),
+    "imports": ("imports", "imports and first fits"),
 }
-NAMES = tuple(_MODULES)
+NAMES = tuple(_REGISTRY)
+TITLES = {name: title for name, (_, title) in _REGISTRY.items()}
 
 
 class Job(NamedTuple):
@@ -65,6 +66,6 @@ class Job(NamedTuple):
 
 def load(name) -> Job:
     """The job of that name; only its own imports are paid for."""
-    if name not in _MODULES:
+    if name not in _REGISTRY:
         raise ValueError(f"there is no job {name!r}; the jobs are {', '.join(NAMES)}.")
-    return importlib.import_module(f".{_MODULES[name]}", __name__).JOB
+    return importlib.import_module(f".{_REGISTRY[name][0]}", __name__).JOB

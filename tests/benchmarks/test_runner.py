@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from benchmarks import report, run
+from benchmarks import records, report, run
 from benchmarks.jobs import NAMES, load
 from benchmarks.jobs._lasso_problems import lasso_problem
 from benchmarks.jobs._patches import greedy_certificate
@@ -76,7 +76,7 @@ def test_the_figure_is_the_median_of_the_ratios_of_pairs_with_quartiles():
 
 def test_a_peer_that_is_not_installed_is_named_in_the_table():
     row = not_measured("a job", "a problem", "A", Ask(4.0), "A is not installed")
-    assert report.in_one_line(row.as_dict()) == "a problem | 1 threads | against A: not measured"
+    assert report.in_one_line(row.as_dict()) == "a problem | 1 thread | against A: not measured"
     assert row.ask == "≥ 4×" and row.met is None and "not installed" in row.note
 
 
@@ -232,10 +232,10 @@ def test_a_job_that_fails_is_named_and_the_others_are_still_reported(monkeypatch
     output = tmp_path / "results.json"
     assert run.main(["--jobs", "omp,ols", "--threads", "1", "--output", str(output)]) == 1
     document = json.loads(output.read_text())
-    assert [each["problem"] for each in document["rows"]] == ["a problem"]
+    measured, first = document["entries"][:2]
+    assert (measured["job"], measured["kind"], measured["found"]) == ("omp", "1", {"rows": [row.as_dict()]})
+    assert (first["kind"], first["found"]) == (records.FIRST_CALL, {"cold": 2.0, "second": 2.0, "steady": 1.0})
     assert document["failures"] == ["ols, 1 thread: ImportError: No module named 'spams'"]
-    assert document["first_calls"][0] == {"job": "omp", "cold": 2.0, "second": 2.0, "steady": 1.0}
-    assert {"machine", "versions", "command"} <= document.keys()
     table = capsys.readouterr().out
     assert "| a problem | 1 | 1.00 s | A peer 2.00 s | 2.00× [1.00, 3.00] | ≥ 1.5× | yes |" in table
     assert "**Not measured:** ols, 1 thread: ImportError" in table
@@ -245,7 +245,8 @@ def test_a_job_that_fails_is_named_and_the_others_are_still_reported(monkeypatch
 def test_a_real_job_comes_back_from_its_own_process(tmp_path, capsys):
     output = tmp_path / "results.json"
     assert run.main(["--jobs", "iteration", "--threads", "1", "--smoke", "--output", str(output)]) == 0
-    rows = json.loads(output.read_text())["rows"]
+    (entry,) = json.loads(output.read_text())["entries"]
+    rows = entry["found"]["rows"]
     assert [row["problem"].split(",")[0] for row in rows] == ["FISTA", "IHT"]
     assert all(
         row["value"] > 0 and row["pairs"] == 2 and row["met"] is None for row in rows
