@@ -17,7 +17,8 @@ from .._array import as_double, attainable
 from ..penalties import L1
 from .certificates import certificate_of
 from .driver import State, drive, with_intercept
-from .methods import Method, choose, methods
+from .method import Method
+from .methods import choose, methods
 
 __all__ = ["REWEIGHTED_L1", "has_tangents", "majorised"]
 

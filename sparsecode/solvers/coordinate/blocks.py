@@ -19,7 +19,7 @@ from ..._array import attainable, is_complex
 from ..._parallel import single_threaded_blas
 from ...losses import Squared
 from ..driver import State, drive
-from ..methods import Method
+from ..method import Method
 from ..proximal.forward_backward import accelerated_steps
 from .block_layout import blocks_of
 from .block_set import BlockSet

@@ -30,7 +30,7 @@ from ...losses import Absolute, Quantile
 from ...penalties import L1
 from ..certificates import PairCertificate
 from ..driver import State, drive
-from ..methods import Method
+from ..method import Method
 from ..reweighted import has_tangents, majorised
 from .absolute_path import absolute_path, is_short
 from .simplex import OPTIMAL, PAUSED, STUCK, Simplex

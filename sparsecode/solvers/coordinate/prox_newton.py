@@ -28,7 +28,7 @@ from ...losses._registry import SCALAR_LOSS
 from ...penalties._registry import SCALAR_PROX
 from ..certificates import PairCertificate, certificate_of, relative_gap, stationarity
 from ..driver import State, drive
-from ..methods import Method
+from ..method import Method
 from ..proximal.forward_backward import accelerated_steps
 from .certifier import Certifier
 from .glm_fit import Fit

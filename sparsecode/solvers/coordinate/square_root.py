@@ -33,7 +33,8 @@ from ...result import Status
 from ..certificates import PairCertificate, relative
 from ..driver import State, drive
 from ..interpolation import aligned, interpolated, least_fit
-from ..methods import Method, choose
+from ..method import Method
+from ..methods import choose
 from ..problem import Point, Problem
 from ..proximal.primal_dual import primal_dual_steps
 from .lasso_support import meeting, stationary

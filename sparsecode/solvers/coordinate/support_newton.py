@@ -22,7 +22,7 @@ from ..._parallel import single_threaded_blas
 from ...penalties import L1
 from ..certificates import PairCertificate, relative_gaps
 from ..driver import State, drive
-from ..methods import Method
+from ..method import Method
 from .at_once import proved
 from .newton import newton_step
 from .prox_newton import OPERATOR_COLUMNS, PROX_NEWTON, prox_newton_steps

@@ -25,7 +25,7 @@ from ...penalties import L1, L1Ridge
 from ...penalties._registry import SCALAR_PROX
 from ..certificates import relative_gap
 from ..driver import State, drive
-from ..methods import Method
+from ..method import Method
 from ..proximal.forward_backward import accelerated_steps
 from .at_once import is_one_go, path_at_once
 from .certifier import Certifier

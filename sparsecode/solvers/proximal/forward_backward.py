@@ -15,7 +15,7 @@ from ..._validation import as_count, as_number
 from ..advice import announce_solve, warn_without_penalty
 from ..certificates import certificate_of, longest_step
 from ..driver import State, drive, with_intercept
-from ..methods import Method
+from ..method import Method
 from ..parts import as_parts
 from ..problem import make_problem
 from ._reference import Reference

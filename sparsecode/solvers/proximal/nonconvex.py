@@ -25,7 +25,7 @@ from ..._array import array_namespace, as_double, asarray_like, inner, sq_norm, 
 from ...penalties import L1
 from ..advice import announce_solve
 from ..driver import State
-from ..methods import Method
+from ..method import Method
 from ._reference import Reference
 from .forward_backward import drive_proximal, first_curvature, forward_backward_step, is_due, smooth_problem
 

@@ -26,7 +26,7 @@ from ...designs import GramDesign
 from ...designs.base import largest_eigenvalue
 from ..certificates import PairCertificate, certificate_of, prox_residual
 from ..driver import State, drive
-from ..methods import Method
+from ..method import Method
 from ..targets import solve_targets
 
 __all__ = ["PRIMAL_DUAL", "primal_dual_steps"]
