@@ -38,6 +38,7 @@ __all__ = [
     "plain",
     "quotient",
     "real_dtype",
+    "real_like",
     "real_part",
     "sq_norm",
     "to_numpy",
@@ -143,6 +144,11 @@ def asarray_like(values, like, dtype=None):
         values = values if values.flags.writeable else values.copy()  # PyTorch warns of memory it may not write
         values = values if is_torch_namespace(xp) else values.tolist() if "strict" in xp.__name__ else values
     return xp.asarray(values, dtype=dtype, device=device(like))
+
+
+def real_like(values, like):
+    """Real numbers beside `like`: in its namespace, on its device, of its precision."""
+    return asarray_like(np.asarray(values), like, dtype=real_dtype(array_namespace(like), like.dtype))
 
 
 def zeros(shape, like):

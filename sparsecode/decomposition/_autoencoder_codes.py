@@ -9,21 +9,16 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 
 from .._array import array_namespace, asarray_like, is_array_api_obj, is_torch_array, to_numpy
 from .._validation import refuse_lazy
-from ..result import Status
 from ..solvers.autoencoder.encoder import pre_activations
 from ..solvers.autoencoder.parameters import Parameters
 from ..solvers.dictionary.lp import dense_array
-from ._autoencoder_loop import Rows, stationarity_of, working_dtype
-from ._autoencoder_parts import add_parts
-from ._autoencoder_setup import make_activation
-from ._checkpoint import describe_data, opened_checkpoint
+from ._autoencoder_loop import working_dtype
+from ._checkpoint import describe_data
 from ._coders import Coded, measure_codes
 from ._signals import refusing
 from ._transform import CodingTransformer
 
-__all__ = ["AutoencoderCodes", "EncoderCoder"]
-
-_FREE = ("tol", "callback", "n_jobs", "checkpoint", "sparse_output")  # may change between two runs
+__all__ = ["AutoencoderCodes", "EncoderCoder", "is_foreign"]
 
 
 class EncoderCoder(NamedTuple):
@@ -75,40 +70,25 @@ def _measured(atoms, signals, indptr, indices, values, n_jobs):
 
 
 class AutoencoderCodes(CodingTransformer):
-    """Base of `SparseAutoencoder`: the learner's parameters in units of the data, and what they make of signals."""
+    """Base of autoencoders: the learner's parameters in units of the data, and what they make of signals."""
 
     _sparse_signals = "csr"
     split_sign = False
 
-    def transform(self, X, gradients=None):
+    def transform(self, X):
         """Codes of the rows of X.
 
         Parameters
         ----------
         X : array or CSR matrix of shape (n_samples, n_features)
             Signals, one a row; a memory-map is read, and a sparse matrix made dense, block by block.
-        gradients : array of shape (n_samples, n_features), optional
-            As in `fit`.
 
         Returns
         -------
         ndarray or scipy.sparse.csr_matrix of shape (n_samples, n_components)
             The codes, sparse if `sparse_output`. Arrays of another namespace give dense codes there.
         """
-        if _is_foreign(X):
-            self._refuse_beside_foreign(X, gradients)
-            return self._foreign_codes(X)
-        if gradients is None:
-            return super().transform(X)
-        check_is_fitted(self)
-        self._refuse_gradients()
-        rows = self._checked_rows(X, None, gradients, reset=False, coding=True)
-        inputs, _, slopes = rows.batch(self._frame, slice(None), self._dtype)
-        coder = self._coder(X.shape[1], self.components_.shape[0])
-        codes = coder.activation.given(slopes).codes(coder.parameters, inputs, None, self.n_jobs)
-        kept = self._rows(X, self.components_)
-        kept.append(codes.indptr, codes.indices, codes.values * codes.values.dtype.type(self._frame.target_scale))
-        return kept.finish()
+        return self._foreign_codes(X) if is_foreign(X) else super().transform(X)
 
     def encode(self, X):
         """Codes of the rows of X, and how far each is from the best on its support.
@@ -152,7 +132,7 @@ class AutoencoderCodes(CodingTransformer):
         ValueError
             If the number of columns is not that of the codes.
         """
-        if not _is_foreign(X):
+        if not is_foreign(X):
             signals = super().inverse_transform(X)
             return signals + to_numpy(self.intercept_).astype(signals.dtype)
         check_is_fitted(self)
@@ -184,7 +164,7 @@ class AutoencoderCodes(CodingTransformer):
 
     def _signals(self, X, *, reset):
         """Signals by the rules; sets the precision of a first fit."""
-        if _is_foreign(X):
+        if is_foreign(X):
             X = self._foreign(X, reset)
             X = X.detach() if is_torch_array(X) else X  # or every step would stay in memory, for a gradient in X
         else:
@@ -195,62 +175,11 @@ class AutoencoderCodes(CodingTransformer):
             self._dtype = working_dtype(X)
         return X
 
-    def _checked_rows(self, X, y, gradients, *, reset, coding=False) -> Rows:
-        """Signals, targets and gradients by the rules."""
-        X = self._signals(X, reset=reset)
-        if _is_foreign(X):
-            self._refuse_beside_foreign(X, gradients)
-        target = self._checked_target(X, y) if self.structure == "transcoder" and not coding else None
-        if not (reset or coding):
-            self._refuse_others(target)
-        if gradients is not None:
-            self._refuse_gradients()
-            gradients = self._same_rows(gradients, X, "gradients")
-            width = X.shape[1] if target is None else target.shape[1]
-            width = self._frame.target_center.shape[0] if coding else width
-            if gradients.shape[1] != width:
-                raise ValueError(
-                    f"gradients has {gradients.shape[1]} columns; it needs the {width} of what is reconstructed."
-                )
-        return Rows(X, target, gradients)
-
-    def _checked_target(self, X, y):
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} with structure='transcoder' requires y to be passed, but the target y is None; give what is to be "
-                "made of the rows of X: fit(X, y)."
-            )
-        return self._same_rows(y, X, "y")
-
     def _same_rows(self, values, X, name):
         refuse_lazy(values, name)
         values = check_array(values, dtype="numeric", ensure_2d=name != "y", input_name=name, estimator=self)
         check_consistent_length(values, X)
         return values[:, None] if values.ndim == 1 else values  # one target for each row
-
-    def _refuse_beside_foreign(self, X, gradients):
-        if gradients is not None or self.structure == "transcoder":
-            raise ValueError(
-                f"X is a {type(X).__module__.partition('.')[0]} array, from which neither transcoders are learned nor entries chosen by gradients; "
-                "convert X to NumPy."
-            )
-
-    def _refuse_others(self, target):
-        """Refuse other targets than those of the fit so far."""
-        known = 0 if self._frame.is_one else self._frame.target_center.shape[0]
-        width = 0 if target is None else target.shape[1]
-        if width != known:
-            said = [f"{count} columns of y" if count else "the signals" for count in (known, width)]
-            raise ValueError(
-                f"the fit so far reconstructs {said[0]}, and this one would reconstruct {said[1]}; leave structure={self.structure!r} and y "
-                "as they were, or call fit."
-            )
-
-    def _refuse_gradients(self):
-        if self.activation != "gradient_topk":
-            raise ValueError(
-                f"gradients has no meaning for activation={self.activation!r}; leave it at None, or use 'gradient_topk'."
-            )
 
     def _foreign(self, X, reset):
         X = dense_array(X, "X")
@@ -262,19 +191,6 @@ class AutoencoderCodes(CodingTransformer):
                 f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input."
             )
         return X
-
-    def _continued(self):
-        """The learner of an earlier fit under today's parameters, a copy."""
-        learner = self._learner.copy()
-        n_latents = learner.atoms.shape[0]
-        learner.activation, self.alpha_ = make_activation(
-            self, self.n_features_in_, n_latents, self._frame.target_scale
-        )
-        add_parts(self, learner)
-        return learner
-
-    def _stationarity(self, found, targets):
-        return stationarity_of(self._learner.parameters, found, targets)
 
     def _store(self, learner, learned):
         """Attributes of a fit or of a step, in units of the data; the learner stays, so that `partial_fit` can go on."""
@@ -297,35 +213,17 @@ class AutoencoderCodes(CodingTransformer):
         self.status_ = learned.status
         self.objective_, self.certificate_ = learned.last.objective, learned.last.certificate
 
-    def _opened_checkpoint(self, data):
-        """The checkpoint of a run on these data."""
-        return opened_checkpoint(self, _FREE, data=data)
-
     def _described(self, rows):
         """By what all of the data are known again."""
         given = {"": rows.X, "target ": rows.target, "gradient ": rows.slopes}
         parts = {
-            name: describe_data(to_numpy(part) if _is_foreign(part) else part)
+            name: describe_data(to_numpy(part) if is_foreign(part) else part)
             for name, part in given.items()
             if part is not None
         }
         return {f"{name}{key}": value for name, part in parts.items() for key, value in part.items()}
 
-    def _shortfall(self, done, more):
-        """What to warn of after a fit; nothing where the tolerance is met or there is none."""
-        if self.tol is None or self.status_ is not Status.MAX_ITER:
-            return ""
-        return (
-            f"relative gradient norm {self.certificate_:.3e} after {done}, tolerance {self.tol:.1e}: raise {more}, loosen tol, "
-            "or pass tol=None if the number of passes is what you want."
-        )
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = self.structure == "transcoder"
-        return tags
-
-
-def _is_foreign(X):
+def is_foreign(X):
     """Whether X is an array of another namespace than NumPy's."""
     return is_array_api_obj(X) and not isinstance(X, np.ndarray)

@@ -155,7 +155,7 @@ def make_learner(estimator, X, target, frame, random):
     n_features, n_targets = X.shape[1], frame.target_center.shape[0]
     atoms = _first_atoms(estimator, n_features, n_targets, random)
     n_latents, dtype = atoms.shape[0], working_dtype(X)
-    activation, estimator.alpha_ = make_activation(estimator, n_features, n_latents, frame.target_scale)
+    activation, estimator.alpha_ = estimator._make_activation(n_latents)
     parameters = initial_parameters(atoms.astype(dtype), n_features)
     if n_features != n_targets or target is not None:
         drawn = unit_rows(random.standard_normal((n_latents, n_features)))

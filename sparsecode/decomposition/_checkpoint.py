@@ -23,7 +23,6 @@ __all__ = [
     "Checkpoint",
     "chained",
     "describe_data",
-    "describe_parameters",
     "generator_state",
     "opened_checkpoint",
     "restored_generator",
@@ -122,13 +121,13 @@ class Checkpoint:
 
 def opened_checkpoint(estimator, free, **data):
     """The checkpoint of a run of this estimator on data that are known by these details; parameters in `free` may differ."""
-    parameters = describe_parameters(estimator, free)
+    parameters = _parameters(estimator, free)
     return Checkpoint(
         estimator.checkpoint, {"estimator": {"class": type(estimator).__name__}, **data, "parameter": parameters}
     )
 
 
-def describe_parameters(estimator, free):
+def _parameters(estimator, free):
     """Parameters of an estimator but those of `free`, which may change between two runs, as JSON can hold them."""
     parameters = estimator.get_params(deep=False)
     return json.loads(

@@ -11,12 +11,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length
 
 from .._array import is_numpy
+from .._estimators import with_callbacks
 from ..solvers.autoencoder.contrast import Contrast, Leading, LeadingTopK
 from ..solvers.autoencoder.dead import AuxiliaryLatents
 from ._autoencoder_loop import Rows, default_rate
-from ._autoencoder_setup import make_learner, measured_frame, n_entries
+from ._autoencoder_setup import n_entries
+from ._autoencoder_training import AutoencoderTraining
 from ._checkpoint import describe_data
-from ._sparse_autoencoder import SparseAutoencoder
 
 __all__ = ["ContrastiveSparseRepresentation"]
 
@@ -25,7 +26,7 @@ _QUICKER = 8.0  # the default learning rate, over that of an autoencoder: embedd
 _DEAD = 30  # batches without an entry after which a latent is dead
 
 
-class ContrastiveSparseRepresentation(SparseAutoencoder):
+class ContrastiveSparseRepresentation(AutoencoderTraining):
     """Learn sparse codes of embeddings by which neighbours are found as by the embeddings themselves.
 
     The problem is::
@@ -149,10 +150,6 @@ class ContrastiveSparseRepresentation(SparseAutoencoder):
     array([0, 1, 2])
     """
 
-    # what a subclass of a general autoencoder has settled
-    activation, structure, alpha = "topk", "flat", None
-    levels = orthogonality = dead_latents = dead_after = None  # terms of its own
-
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "n_nonzero_coefs": [Interval(Integral, 1, None, closed="left"), None],
@@ -209,6 +206,7 @@ class ContrastiveSparseRepresentation(SparseAutoencoder):
         self.sparse_output = sparse_output
         self.n_jobs = n_jobs
 
+    @with_callbacks
     def fit(self, X, y=None):
         """Learn latents from X.
 
@@ -224,9 +222,9 @@ class ContrastiveSparseRepresentation(SparseAutoencoder):
         self
             The fitted estimator.
         """
-        return super().fit(X, y)
+        return self._fit(X, y)
 
-    def partial_fit(self, X, y=None):  # type: ignore[override]  # no downstream loss has a say here
+    def partial_fit(self, X, y=None):
         """Learn from one more batch; goes on from an earlier fit, at the full learning rate after the first hundred steps.
 
         Parameters
@@ -239,8 +237,9 @@ class ContrastiveSparseRepresentation(SparseAutoencoder):
         self
             The estimator, one step further, or as it was if the step fails.
         """
-        return super().partial_fit(X, y)
+        return self._partial_fit(X, y)
 
+    @with_callbacks
     def fit_stream(self, batches):
         """Learn from batches, one after another, from a new start: `partial_fit` with what `fit` has around it.
 
@@ -259,9 +258,9 @@ class ContrastiveSparseRepresentation(SparseAutoencoder):
                 f"fit_stream has no y for positives={self.positives!r}; call partial_fit(X, y) with each batch."
             )
         self._contrast = Contrast(self.contrast, self.temperature, self.positives)
-        return super().fit_stream(batches)
+        return self._fit_stream(batches)
 
-    def transform(self, X):  # type: ignore[override]
+    def transform(self, X):
         """Codes of the rows of X, of at most `n_nonzero_coefs` entries.
 
         Parameters
@@ -276,35 +275,26 @@ class ContrastiveSparseRepresentation(SparseAutoencoder):
         """
         return super().transform(X)
 
-    def _begin(self, rows, random):
-        """A learner that has seen nothing yet; sets the frame."""
-        self._frame = measured_frame(rows.X)
-        learner = make_learner(self, rows.X, None, self._frame, random)
-        self._equip(learner)
-        return learner
-
-    def _continued(self):
-        """The learner of an earlier fit under today's parameters, a copy."""
-        learner = self._learner.copy()
-        self._equip(learner)
-        return learner
+    def _make_activation(self, n_latents):
+        return LeadingTopK(*self._sizes(n_latents)), None
 
     def _equip(self, learner):
-        """Give a learner the activation, structure and terms that the parameters ask for, in place."""
         if not is_numpy(learner.atoms):
             raise ValueError(
                 "X is no NumPy array: ContrastiveSparseRepresentation learns from these alone; convert it."
             )
-        n_latents, n_features = learner.atoms.shape
-        k = n_entries(self, n_features, n_latents)
-        most = min(_WIDER * k, n_latents)
-        learner.activation, learner.structure = LeadingTopK(k, most), Leading(k, most)
+        learner.structure = Leading(*self._sizes(learner.atoms.shape[0]))
         learner.terms = self._contrast, AuxiliaryLatents(_DEAD * self.batch_size)
+
+    def _sizes(self, n_latents):
+        """Entries of a code of `transform`, and of one in training."""
+        k = n_entries(self, self.n_features_in_, n_latents)
+        return k, min(_WIDER * k, n_latents)
 
     def _rate(self, learner):
         return self.learning_rate or _QUICKER * default_rate(learner.atoms.shape[0])
 
-    def _checked_rows(self, X, y, gradients=None, *, reset, coding=False):
+    def _checked_rows(self, X, y, gradients=None, *, reset):
         """Signals, and labels or views, by the rules."""
         X = self._signals(X, reset=reset)
         self._contrast = Contrast(self.contrast, self.temperature, self.positives)

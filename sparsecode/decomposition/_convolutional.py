@@ -19,7 +19,7 @@ from ..solvers.convolutional.atoms import ConvolutionalStatistics
 from ..solvers.convolutional.coder import Layout
 from ..solvers.convolutional.coding import largest_correlation, loudest_window, make_coder
 from ..solvers.convolutional.learning import WATCHED, LearnedAtoms, Stream, learn_atoms, learn_batch
-from ._checkpoint import Checkpoint, describe_data, describe_parameters
+from ._checkpoint import describe_data, opened_checkpoint
 from ._convolutional_setup import atom_lengths, first_atoms
 from ._convolutional_transform import SOLVERS, ConvolutionalTransformer
 
@@ -320,14 +320,7 @@ class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransfo
 
     def _opened_checkpoint(self, X):
         """The checkpoint of a run on these signals, where one is asked for."""
-        if self.checkpoint is None:
-            return None
-        identity = {
-            "estimator": {"class": type(self).__name__},
-            "parameter": describe_parameters(self, _FREE),
-            "data": describe_data(X),
-        }
-        return Checkpoint(self.checkpoint, identity)
+        return None if self.checkpoint is None else opened_checkpoint(self, _FREE, data=describe_data(X))
 
     def _strength(self, X, atoms, layout, checkpoint):
         """Strength of the penalty: as given, in proportion to what the first atoms correlate with, or that of the run that goes on."""

@@ -21,7 +21,7 @@ from ..solvers.dictionary.alternating import Pass
 from ..solvers.dictionary.masked import MaskedLearner
 from ..solvers.dictionary.signals import dense_rows, row_blocks
 from ..solvers.dictionary.start import initial_atoms
-from ._checkpoint import Checkpoint, describe_data, describe_parameters
+from ._checkpoint import describe_data, opened_checkpoint
 from ._coders import make_coder
 from ._learning_loop import Learned, learn
 from ._masked_coder import MaskedCoder
@@ -251,7 +251,7 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
                 goal=lambda _: self.tol,
                 random=random,
                 callback=self.callback,
-                checkpoint=self._checkpoint(X),
+                checkpoint=self._opened_checkpoint(X),
                 task=task,
             )
             last = measure(learner, X, self.batch_size, random=later, n_jobs=self.n_jobs)
@@ -295,15 +295,9 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
             self._store(learner, X, Learned(Status.MAX_ITER, 1, last, {}))
         return self
 
-    def _checkpoint(self, X):
-        if self.checkpoint is None:
-            return None
-        identity = {
-            "estimator": {"class": type(self).__name__},
-            "parameter": describe_parameters(self, _FREE),
-            "data": describe_data(X),
-        }
-        return Checkpoint(self.checkpoint, identity)
+    def _opened_checkpoint(self, X):
+        """The checkpoint of a run on these signals, where one is asked for."""
+        return None if self.checkpoint is None else opened_checkpoint(self, _FREE, data=describe_data(X))
 
     def _signals(self, X, reset):
         refuse_lazy(X, "X")

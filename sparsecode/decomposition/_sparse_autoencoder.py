@@ -5,27 +5,20 @@ from __future__ import annotations
 from numbers import Integral, Real
 from os import PathLike
 
-import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
-from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing, with_callbacks
-from .._parallel import worker_pool
-from .._warnings import warn
-from ..result import Status
-from ..solvers.dictionary.alternating import Pass
-from ._autoencoder_codes import AutoencoderCodes
-from ._autoencoder_loop import Pace, Rows, autoencoder_pass, default_rate, given, measure
+from .._estimators import with_callbacks
+from ._autoencoder_codes import is_foreign
+from ._autoencoder_loop import Rows
 from ._autoencoder_parts import DEAD_LATENTS, STRUCTURES, add_parts
-from ._autoencoder_setup import ACTIVATIONS, make_learner, measured_frame
-from ._learning_loop import Learned, judged, learn
-from ._streams import follow
+from ._autoencoder_setup import ACTIVATIONS, make_activation
+from ._autoencoder_training import AutoencoderTraining
 
 __all__ = ["SparseAutoencoder"]
 
 
-class SparseAutoencoder(CallbackSupportMixin, AutoencoderCodes):
+class SparseAutoencoder(AutoencoderTraining):
     """Learn a dictionary together with an encoder that finds sparse codes by one matrix product and one prox step.
 
     The problem is::
@@ -277,33 +270,7 @@ class SparseAutoencoder(CallbackSupportMixin, AutoencoderCodes):
         self
             The fitted estimator.
         """
-        self._validate_params()
-        task = FitTask.of_fit(self, self.max_iter)
-        with all_or_nothing(self), worker_pool(self.n_jobs):
-            rows = self._checked_rows(X, y, gradients, reset=True)
-            random = check_random_state(self.random_state)
-            learner = self._begin(rows, random)
-            dtype = self._dtype
-            checkpoint = None if self.checkpoint is None else self._opened_checkpoint(self._described(rows))
-            pace = Pace(self.max_iter, self.batch_size, self._rate(learner), self.shuffle)
-            learned = learn(
-                learner,
-                autoencoder_pass(learner, rows, self._frame, pace, dtype, n_jobs=self.n_jobs),
-                max_iter=self.max_iter,
-                goal=lambda last: self.tol,
-                random=random,
-                callback=self.callback,
-                checkpoint=checkpoint,
-                task=task,
-            )
-            last = measure(learner, rows, self._frame, self.batch_size, n_jobs=self.n_jobs)
-            status = learned.status if learned.status is Status.INTERRUPTED else judged(last, self.tol)
-            self._store(learner, learned._replace(last=last, status=status))
-            shortfall = self._shortfall(f"{self.n_iter_} passes", "max_iter or batch_size")
-            task.end(dict)
-        if shortfall:
-            warn(shortfall, ConvergenceWarning)
-        return self
+        return self._fit(X, y, gradients)
 
     def partial_fit(self, X, y=None, gradients=None):
         """Learn from one more batch, of any size; goes on from an earlier fit, at the full learning rate after the first hundred steps.
@@ -320,13 +287,7 @@ class SparseAutoencoder(CallbackSupportMixin, AutoencoderCodes):
         self
             The estimator, one step further, or as it was if the step fails.
         """
-        self._validate_params()
-        with all_or_nothing(self), worker_pool(self.n_jobs):
-            first = not hasattr(self, "_learner")
-            rows = self._checked_rows(X, y, gradients, reset=first)
-            self._learner = self._begin(rows, check_random_state(self.random_state)) if first else self._continued()
-            self._one_step(rows)
-        return self
+        return self._partial_fit(X, y, gradients)
 
     @with_callbacks
     def fit_stream(self, batches):
@@ -346,55 +307,99 @@ class SparseAutoencoder(CallbackSupportMixin, AutoencoderCodes):
         self
             The fitted estimator; ``history_`` has an entry for each batch.
         """
-        self._validate_params()
         if self.structure == "transcoder":
             raise ValueError(
                 "fit_stream has no targets for structure='transcoder'; call partial_fit(X, y) with each batch."
             )
-        task = FitTask.of_fit(self, None)
-        with all_or_nothing(self), worker_pool(self.n_jobs):
-            if hasattr(self, "_learner"):
-                del self._learner
-            learned, history = follow(self, batches, task, _go_back)
-            self.status_, self.history_ = learned.status, history
-            shortfall = self._shortfall(f"{self.n_steps_} batches", "the number of batches or their size")
-            task.end(dict)
-        if shortfall:
-            warn(shortfall, ConvergenceWarning)
-        return self
+        return self._fit_stream(batches)
 
-    def _begin(self, rows, random):
-        """A learner that has seen nothing yet; sets the frame."""
-        self._frame = measured_frame(rows.X, rows.target)
-        learner = make_learner(self, rows.X, rows.target, self._frame, random)
+    def transform(self, X, gradients=None):
+        """Codes of the rows of X.
+
+        Parameters
+        ----------
+        X : array or CSR matrix of shape (n_samples, n_features)
+            Signals, one a row; a memory-map is read, and a sparse matrix made dense, block by block.
+        gradients : array of shape (n_samples, n_features), optional
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray or scipy.sparse.csr_matrix of shape (n_samples, n_components)
+            The codes, sparse if `sparse_output`. Arrays of another namespace give dense codes there.
+        """
+        if is_foreign(X):
+            self._refuse_beside_foreign(X, gradients)
+        if gradients is None:
+            return super().transform(X)
+        check_is_fitted(self)
+        self._refuse_gradients()
+        rows = self._checked_rows(X, None, gradients, reset=False, coding=True)
+        inputs, _, slopes = rows.batch(self._frame, slice(None), self._dtype)
+        coder = self._coder(X.shape[1], self.components_.shape[0])
+        codes = coder.activation.given(slopes).codes(coder.parameters, inputs, None, self.n_jobs)
+        kept = self._rows(X, self.components_)
+        kept.append(codes.indptr, codes.indices, codes.values * codes.values.dtype.type(self._frame.target_scale))
+        return kept.finish()
+
+    def _make_activation(self, n_latents):
+        return make_activation(self, self.n_features_in_, n_latents, self._frame.target_scale)
+
+    def _equip(self, learner):
         add_parts(self, learner)
-        return learner
 
-    def _rate(self, learner):
-        return self.learning_rate or default_rate(learner.atoms.shape[0])
+    def _checked_rows(self, X, y, gradients, *, reset, coding=False) -> Rows:
+        """Signals, targets and gradients by the rules."""
+        X = self._signals(X, reset=reset)
+        if is_foreign(X):
+            self._refuse_beside_foreign(X, gradients)
+        target = self._checked_target(X, y) if self.structure == "transcoder" and not coding else None
+        if not (reset or coding):
+            self._refuse_others(target)
+        if gradients is not None:
+            self._refuse_gradients()
+            gradients = self._same_rows(gradients, X, "gradients")
+            width = X.shape[1] if target is None else target.shape[1]
+            width = self._frame.target_center.shape[0] if coding else width
+            if gradients.shape[1] != width:
+                raise ValueError(
+                    f"gradients has {gradients.shape[1]} columns; it needs the {width} of what is reconstructed."
+                )
+        return Rows(X, target, gradients)
 
-    def _one_step(self, rows) -> Learned:
-        """One batch more, with the learner as it is; attributes are set when it is done."""
-        learner = self._learner
-        inputs, targets, slopes = rows.batch(self._frame, slice(None), self._dtype)
-        pace = Pace(1, 1, self._rate(learner), False)
-        with given(learner, slopes):
-            found = learner.step(inputs, targets, pace.of_stream(learner.life.n_steps), self.n_jobs)
-        last = Pass(self._frame.target_scale**2 * found.objective, self._stationarity(found, targets), 0.0)
-        learned = Learned(judged(last, self.tol), 1, last, {})
-        self._store(learner, learned)
-        return learned
+    def _checked_target(self, X, y):
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} with structure='transcoder' requires y to be passed, but the target y is None; give what is to be "
+                "made of the rows of X: fit(X, y)."
+            )
+        return self._same_rows(y, X, "y")
 
-    def _step(self, X) -> Learned:
-        """One batch of a stream."""
-        rows = Rows(X)
-        if not hasattr(self, "_learner"):
-            self._learner = self._begin(rows, check_random_state(self.random_state))
-        return self._one_step(rows)
+    def _refuse_beside_foreign(self, X, gradients):
+        if gradients is not None or self.structure == "transcoder":
+            raise ValueError(
+                f"X is a {type(X).__module__.partition('.')[0]} array, from which neither transcoders are learned nor entries chosen by gradients; "
+                "convert X to NumPy."
+            )
 
+    def _refuse_others(self, target):
+        """Refuse other targets than those of the fit so far."""
+        known = 0 if self._frame.is_one else self._frame.target_center.shape[0]
+        width = 0 if target is None else target.shape[1]
+        if width != known:
+            said = [f"{count} columns of y" if count else "the signals" for count in (known, width)]
+            raise ValueError(
+                f"the fit so far reconstructs {said[0]}, and this one would reconstruct {said[1]}; leave structure={self.structure!r} and y "
+                "as they were, or call fit."
+            )
 
-def _go_back(estimator, X, numbers, arrays, learned):
-    """Give the estimator what it had at the checkpoint of a stream whose first batch is X."""
-    estimator._learner = estimator._begin(Rows(X), np.random.RandomState(0))
-    estimator._learner.restore(numbers["learner"], arrays)
-    estimator._store(estimator._learner, learned)
+    def _refuse_gradients(self):
+        if self.activation != "gradient_topk":
+            raise ValueError(
+                f"gradients has no meaning for activation={self.activation!r}; leave it at None, or use 'gradient_topk'."
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.structure == "transcoder"
+        return tags

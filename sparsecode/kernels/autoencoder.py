@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._compile import kernel
+from ._inner import LANES, inner
 
 __all__ = [
     "adam_rows",
@@ -21,7 +22,6 @@ __all__ = [
     "top_rows",
 ]
 
-_LANES = 16  # sums side by side in an inner product
 _CHUNK = 16  # entries looked at together
 
 
@@ -131,23 +131,6 @@ def fill_above(products, bias, low, indptr, indices, values):
                 place += 1
 
 
-@kernel(inline=True)
-def _dot(left, right, lanes):
-    size = left.shape[0]
-    whole = size // _LANES * _LANES
-    for l in range(_LANES):
-        lanes[l] = 0.0
-    for f in range(0, whole, _LANES):
-        for l in range(_LANES):
-            lanes[l] += left[f + l] * right[f + l]
-    total = 0.0
-    for l in range(_LANES):
-        total += lanes[l]
-    for f in range(whole, size):
-        total += left[f] * right[f]
-    return total
-
-
 @kernel
 def reconstruct_rows(
     decoder, offset, target, indptr, indices, values, levels, weights, residual, errors, pulls, start, stop
@@ -157,7 +140,7 @@ def reconstruct_rows(
     Returns twice the loss, summed; `errors` is (n_levels, n_signals, p). See `solvers.autoencoder.gradients`.
     """
     n_levels, _, size = errors.shape
-    lanes = np.empty(_LANES, dtype=decoder.dtype)
+    lanes = np.empty(LANES, dtype=decoder.dtype)
     total = 0.0
     for s in range(start, stop):
         for l in range(n_levels):
@@ -176,7 +159,7 @@ def reconstruct_rows(
                 before = errors[l - 1, s]
                 for f in range(size):
                     r[f] += before[f]
-            total += weights[l] * np.float64(_dot(r, r, lanes))
+            total += weights[l] * np.float64(inner(r, r, lanes))
         last = errors[n_levels - 1, s]
         for f in range(size):
             residual[s, f] = last[f]
@@ -189,7 +172,7 @@ def reconstruct_rows(
                 for f in range(size):
                     r[f] += above[f]
         for i in range(indptr[s], indptr[s + 1]):
-            pulls[i] = _dot(errors[levels[i], s], decoder[indices[i]], lanes)
+            pulls[i] = inner(errors[levels[i], s], decoder[indices[i]], lanes)
     return total
 
 
@@ -232,13 +215,13 @@ def sum_rows(starts, order, rows, factors, levels, vectors, scale, out):
 def tangent_rows(gradient, atoms):
     """Take out of each row its part along the unit atom; returns the squared norm of what is left."""
     size = atoms.shape[1]
-    lanes = np.empty(_LANES, dtype=atoms.dtype)
+    lanes = np.empty(LANES, dtype=atoms.dtype)
     total = 0.0
     for j in range(atoms.shape[0]):
-        along = _dot(gradient[j], atoms[j], lanes)
+        along = inner(gradient[j], atoms[j], lanes)
         for f in range(size):
             gradient[j, f] -= along * atoms[j, f]
-        total += np.float64(_dot(gradient[j], gradient[j], lanes))
+        total += np.float64(inner(gradient[j], gradient[j], lanes))
     return total
 
 
@@ -246,7 +229,7 @@ def tangent_rows(gradient, atoms):
 def adam_rows(rows, mean, square, gradient, one, two, length, share, floor, unit):
     """A step of Adam (see `networks.Adam`) on each row, which is scaled to norm one afterwards where `unit`."""
     size = rows.shape[1]
-    lanes = np.empty(_LANES, dtype=rows.dtype)
+    lanes = np.empty(LANES, dtype=rows.dtype)
     for j in range(rows.shape[0]):
         row, m, s, g = rows[j], mean[j], square[j], gradient[j]
         for f in range(size):
@@ -254,7 +237,7 @@ def adam_rows(rows, mean, square, gradient, one, two, length, share, floor, unit
             s[f] += two * (g[f] * g[f] - s[f])
             row[f] -= length * m[f] / (share * np.sqrt(s[f]) + floor)
         if unit:
-            norm = np.sqrt(_dot(row, row, lanes))
+            norm = np.sqrt(inner(row, row, lanes))
             if norm > 0:
                 scale = 1 / norm
                 for f in range(size):

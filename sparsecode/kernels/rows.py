@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ._compile import kernel
+from ._inner import LANES, inner
 
 __all__ = ["code_residuals", "pack_codes", "scatter_codes", "sort_rows"]
-
-_LANES = 8  # sums side by side in an inner product
 
 
 @kernel
@@ -45,29 +44,11 @@ def scatter_codes(indptr, indices, values, out):
             out[s, indices[i]] = values[i]
 
 
-@kernel(inline=True)
-def _dot(left, right, lanes):
-    """Inner product as sums side by side, which one chain of additions would keep waiting."""
-    size = left.shape[0]
-    whole = size // _LANES * _LANES
-    for l in range(_LANES):
-        lanes[l] = 0.0
-    for m in range(0, whole, _LANES):
-        for l in range(_LANES):
-            lanes[l] += left[m + l] * right[m + l]
-    total = 0.0
-    for l in range(_LANES):
-        total += lanes[l]
-    for m in range(whole, size):
-        total += left[m] * right[m]
-    return total
-
-
 @kernel
 def code_residuals(atoms, sq_norms, signals, indptr, indices, values, sq_residuals, defects):
     """Squared residual of given codes, and ``max_j |a_j r| / ||a_j||`` over the atoms they use, from the signals themselves."""
     n_signals, n_features = signals.shape
-    residual, lanes = np.empty(n_features), np.empty(_LANES)
+    residual, lanes = np.empty(n_features), np.empty(LANES)
     for s in range(n_signals):
         for m in range(n_features):
             residual[m] = signals[s, m]
@@ -75,11 +56,11 @@ def code_residuals(atoms, sq_norms, signals, indptr, indices, values, sq_residua
             j, value = indices[i], values[i]
             for m in range(n_features):
                 residual[m] -= value * atoms[j, m]
-        total = _dot(residual, residual, lanes)
+        total = inner(residual, residual, lanes)
         worst = 0.0
         for i in range(indptr[s], indptr[s + 1]):
             j = indices[i]
             if sq_norms[j] > 0.0:
-                product = _dot(residual, atoms[j], lanes)
+                product = inner(residual, atoms[j], lanes)
                 worst = max(worst, abs(product) / np.sqrt(sq_norms[j]))
         sq_residuals[s], defects[s] = total, worst

@@ -151,36 +151,27 @@ def _members_of(state, parent, unit, members):
 
 
 @kernel
-def _add_single(
-    n,
-    h,
-    share,
-    dots,
-    atoms,
-    observed,
-    covariance,
-    mean,
-    variance,
-    precision,
-    inclusion,
-    amplitude,
-    square,
-    dual_mean,
-    dual_second,
-):
-    """Add the moments of a cause on its own, whose amplitude has this mean and variance."""
-    inclusion[n, h] += share
-    amplitude[n, h] += share * mean
-    square[n, h] += share * (mean**2 + variance)
-    if dual_mean.shape[0] > 0:
-        size = 0.0  # as in _dual_moments
-        for d in range(atoms.shape[1]):
-            if observed.shape[0] == 0 or observed[n, d]:
-                size += atoms[h, d] ** 2
-        shift = precision * (dots[n, h] - size * mean)
-        dual_mean[h] += share * shift
-        change = precision * size / (1.0 + precision * size * covariance[h, h])
-        dual_second[h, h] += share * (shift * shift - change)
+def _add_singles(n, chosen, alone, mass, single_mean, single_variance, dots, atoms, observed, model, sums):
+    """Add the moments of the causes on their own, those that are not `chosen`."""
+    _, covariance, precision = model
+    inclusion, amplitude, square, dual_mean, dual_second = sums
+    for h in range(chosen.shape[0]):
+        share = 0.0 if chosen[h] else alone[h, 0] / mass
+        if share < _NEGLIGIBLE:
+            continue
+        mean = single_mean[n, h]
+        inclusion[n, h] += share
+        amplitude[n, h] += share * mean
+        square[n, h] += share * (mean**2 + single_variance[n, h])
+        if dual_mean.shape[0] > 0:
+            size = 0.0  # as in _dual_moments
+            for d in range(atoms.shape[1]):
+                if observed.shape[0] == 0 or observed[n, d]:
+                    size += atoms[h, d] ** 2
+            shift = precision * (dots[n, h] - size * mean)
+            dual_mean[h] += share * shift
+            change = precision * size / (1.0 + precision * size * covariance[h, h])
+            dual_second[h, h] += share * (shift * shift - change)
 
 
 @kernel
@@ -207,6 +198,67 @@ def _add_duals(share, members, size, rows, dual, dual_spread, dual_mean, dual_se
         dual_mean[rows[members[i]]] += share * dual[i]
         for j in range(size):
             dual_second[rows[members[i]], rows[members[j]]] += share * (dual[i] * dual[j] + dual_spread[i, j])
+
+
+@kernel
+def _score_states(
+    rows, dots, parent, unit, log_odds, local, mean, covariance, precision, members, root, factor, pull, whitened, joint
+):
+    """Log joints of the states of the table for one signal, relative to that without causes."""
+    for s in range(joint.shape[0]):
+        size = _members_of(s, parent, unit, members)
+        joint[s] = size * log_odds + _solve_state(
+            members, size, dots, rows, local, mean, covariance, precision, root, factor, pull, whitened
+        )
+
+
+@kernel
+def _add_states(
+    n,
+    rows,
+    shares,
+    mass,
+    winner,
+    dots,
+    parent,
+    unit,
+    local,
+    mean,
+    covariance,
+    precision,
+    members,
+    root,
+    factor,
+    pull,
+    whitened,
+    spread,
+    dual_spread,
+    solved,
+    center,
+    dual,
+    inclusion,
+    amplitude,
+    square,
+    dual_mean,
+    dual_second,
+    together,
+    best,
+):
+    """Add the moments of the states of the table that count, and keep the mean of the likeliest."""
+    for s in range(shares.shape[0]):
+        share = shares[s] / mass
+        if share < _NEGLIGIBLE:
+            continue
+        size = _members_of(s, parent, unit, members)
+        _solve_state(members, size, dots, rows, local, mean, covariance, precision, root, factor, pull, whitened)
+        _state_moments(members, size, rows, mean, root, factor, whitened, solved, center, spread)
+        _add_state(n, share, members, size, rows, center, spread, inclusion, amplitude, square, together)
+        if best.shape[0] > 0 and s == winner:
+            for i in range(size):
+                best[n, rows[members[i]]] = center[i]
+        if dual_mean.shape[0] > 0:
+            _dual_moments(members, size, dots, rows, local, covariance, precision, center, dual, dual_spread)
+            _add_duals(share, members, size, rows, dual, dual_spread, dual_mean, dual_second)
 
 
 @kernel
@@ -249,69 +301,28 @@ def slab_posterior(
     for s in range(n_states):
         most = max(most, depth[s])
     local, together = np.empty((n_candidates, n_candidates)), np.empty((n_candidates, n_candidates))
-    joint, members = np.empty(n_states), np.empty(most, dtype=np.int64)
-    shares, alone = np.empty(n_states), np.empty((n_units, 1))
-    root, factor, spread, dual_spread = (
-        np.empty((most, most)),
-        np.empty((most, most)),
-        np.empty((most, most)),
-        np.empty((most, most)),
-    )
-    pull, whitened, solved, center, dual = (
-        np.empty(most),
-        np.empty(most),
-        np.empty(most),
-        np.empty(most),
-        np.empty(most),
-    )
+    joint, shares, alone = np.empty(n_states), np.empty(n_states), np.empty((n_units, 1))
+    members, root, factor = np.empty(most, dtype=np.int64), np.empty((most, most)), np.empty((most, most))
+    spread, dual_spread = np.empty((most, most)), np.empty((most, most))
+    pull, whitened = np.empty(most), np.empty(most)
+    solved, center, dual = np.empty(most), np.empty(most), np.empty(most)
+    solving, moments = (members, root, factor, pull, whitened), (spread, dual_spread, solved, center, dual)
+    table, model = (parent, unit), (mean, covariance, precision)
+    sums = inclusion, amplitude, square, dual_mean, dual_second
     chosen = np.zeros(n_units, dtype=np.bool_)
     for n in range(n_signals):
+        rows = candidates[n]
         mark(n, candidates, chosen)
         local_gram(n, candidates, gram, atoms, observed, local)
-        rows = candidates[n]
-        for s in range(n_states):
-            size = _members_of(s, parent, unit, members)
-            joint[s] = size * log_odds + _solve_state(
-                members, size, dots[n], rows, local, mean, covariance, precision, root, factor, pull, whitened
-            )
+        _score_states(rows, dots[n], *table, log_odds, local, *model, *solving, joint)
         mass, evidence[n], winner, lonely = weigh_states(joint, single[n].reshape(n_units, 1), chosen, shares, alone)
         if weight[n] == 0.0:
             continue
         if lonely >= 0 and best.shape[0] > 0:
             best[n, lonely] = single_mean[n, lonely]
-        for h in range(n_units):
-            share = 0.0 if chosen[h] else alone[h, 0] / mass
-            if share >= _NEGLIGIBLE:
-                moments = single_mean[n, h], single_variance[n, h]
-                _add_single(
-                    n,
-                    h,
-                    share,
-                    dots,
-                    atoms,
-                    observed,
-                    covariance,
-                    *moments,
-                    precision,
-                    inclusion,
-                    amplitude,
-                    square,
-                    dual_mean,
-                    dual_second,
-                )
+        _add_singles(n, chosen, alone, mass, single_mean, single_variance, dots, atoms, observed, model, sums)
         together[:] = 0.0
-        for s in range(n_states):
-            share = shares[s] / mass
-            if share < _NEGLIGIBLE:
-                continue
-            size = _members_of(s, parent, unit, members)
-            _solve_state(members, size, dots[n], rows, local, mean, covariance, precision, root, factor, pull, whitened)
-            _state_moments(members, size, rows, mean, root, factor, whitened, solved, center, spread)
-            _add_state(n, share, members, size, rows, center, spread, inclusion, amplitude, square, together)
-            if best.shape[0] > 0 and s == winner:
-                for i in range(size):
-                    best[n, rows[members[i]]] = center[i]
-            if dual_mean.shape[0] > 0:
-                _dual_moments(members, size, dots[n], rows, local, covariance, precision, center, dual, dual_spread)
-                _add_duals(share, members, size, rows, dual, dual_spread, dual_mean, dual_second)
+        _add_states(
+            n, rows, shares, mass, winner, dots[n], *table, local, *model, *solving, *moments, *sums, together, best
+        )
         add_pairs(n, candidates, together, observed, 1, pairs)

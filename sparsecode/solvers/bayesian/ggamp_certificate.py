@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..._array import asarray_like, real_dtype, sq_norm, to_numpy
+from ..._array import asarray_like, real_like, sq_norm, to_numpy
 from ..certificates import Certificate
 from ..message_passing.block_squares import moduli
 from .evidence import charged_move, noise_gain
@@ -69,7 +69,7 @@ def _measure(model, prior, mean, noise, variance):
     setting, used = model.setting, np.flatnonzero(prior)
     columns = Columns(setting, used)
     target, covered = model.target, columns.indices
-    priors = asarray_like(model.priors(prior[covered]), target, dtype=real_dtype(setting.design.xp, target.dtype))
+    priors = real_like(model.priors(prior[covered]), target)
     first = priors if model.turn is not None else asarray_like(variance[covered, None], target, dtype=priors.dtype)
     sweeps = _SWEEPS if used.size < setting.n_samples else _FEW
     passed = exchange(columns.moduli, priors, first, noise, sweeps, _CHANGE, model.share)

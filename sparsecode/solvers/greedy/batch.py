@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from ..._array import array_namespace, as_double, asarray_like, dagger, device, is_numpy, real_dtype, sq_norm, to_numpy
+from ..._array import array_namespace, as_double, asarray_like, dagger, device, is_numpy, real_like, sq_norm, to_numpy
 from ..._parallel import map_blocks, n_threads
 from ..._validation import as_count, as_design, check_range
 from ...designs import DenseDesign
@@ -195,7 +195,7 @@ def _rescaled(coder, scale):
             values *= scale.astype(values.real.dtype)[indices]
         else:
             xp = array_namespace(values)
-            factor = asarray_like(scale, values, dtype=real_dtype(xp, values.dtype))
+            factor = real_like(scale, values)
             used = xp.astype(xp.where(indices < 0, xp.zeros_like(indices), indices), xp.int64)
             values = values * xp.reshape(xp.take(factor, xp.reshape(used, (-1,))), used.shape)
         return indices, values, counts, sq_residuals

@@ -6,7 +6,7 @@ from functools import reduce
 
 import numpy as np
 
-from ..._array import array_namespace, asarray_like, inner, norm, real_dtype, to_numpy
+from ..._array import array_namespace, asarray_like, inner, norm, real_like, to_numpy
 from ..certificates import relative
 from ..driver import State
 
@@ -29,7 +29,7 @@ def message_steps(iteration, damper, tol):
     while True:
         step = np.where(fresh, 1.0, damper.step)
         with np.errstate(all="ignore"):  # of targets that diverge, which start again
-            after = iteration.after(now, None if (step == 1.0).all() else _row(step, now.mean))
+            after = iteration.after(now, None if (step == 1.0).all() else real_like(step[None, :], now.mean))
             before, moved = moved, after.mean - now.mean
             size, length = _lengths(moved) / step, _lengths(after.mean)
             blown = (iteration.blown(after) | ~np.isfinite(length)) & ~damper.given_up
@@ -80,10 +80,6 @@ def _opposed(before, moved):
     if type(moved) is np.ndarray and moved.size == moved.shape[0]:
         return np.vdot(before, moved).real.reshape(1) < 0
     return np.asarray(to_numpy(inner(before, moved))) < 0
-
-
-def _row(values, like):
-    return asarray_like(np.asarray(values)[None, :], like, dtype=real_dtype(array_namespace(like), like.dtype))
 
 
 def _merged(mask, first, second):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..._array import array_namespace, asarray_like, inner, real_dtype, to_numpy
+from ..._array import inner, real_like, to_numpy
 from ..._validation import as_count
 from ...result import SolveResult, announce
 from ..certificates import column_norms, fixed_point, inverse_norms, scaled_step
@@ -231,17 +231,13 @@ def _line_searches(problem, coef, mask, inverse, n_steps):
         along = xp.where((coef > 0) | (along > 0), along, 0 * along) if positive else along
         along_image = problem.image(along)
         length = ratio(inner(descent, along), problem.image_sq_norm(along, along_image))
-        if positive and bool(xp.any(coef + _number(length, coef) * along < 0)):
-            along = xp.maximum(coef + _number(length, coef) * along, 0 * coef) - coef
+        if positive and bool(xp.any(coef + real_like(length, coef) * along < 0)):
+            along = xp.maximum(coef + real_like(length, coef) * along, 0 * coef) - coef
             along_image = problem.image(along)
             length = np.minimum(ratio(inner(descent, along), problem.image_sq_norm(along, along_image)), 1.0)
-        coef, image = coef + _number(length, coef) * along, image + _number(length, coef) * along_image
+        coef, image = coef + real_like(length, coef) * along, image + real_like(length, coef) * along_image
         coef = xp.maximum(coef, 0 * coef) if positive else coef  # a step to the bound may round below it
     return coef
-
-
-def _number(length, coef):
-    return asarray_like(np.asarray(length), coef, dtype=real_dtype(array_namespace(coef), coef.dtype))
 
 
 def _beside(mask, coef):

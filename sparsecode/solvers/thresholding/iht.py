@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from ..._array import array_namespace, asarray_like, norm, real_dtype, sq_norm, to_numpy
+from ..._array import asarray_like, norm, real_like, sq_norm, to_numpy
 from ..._parallel import blas_for_products
 from ..._validation import as_count
 from ...designs.base import largest_eigenvalue
@@ -149,7 +149,7 @@ def solve_iht(
 def _fixed_steps(problem, coef, length):
     """Yield hard-thresholding iterates of one step length, for ever."""
     xp, weights = problem.xp, problem.coef_weights
-    step = asarray_like(length * problem.n_samples, coef, dtype=real_dtype(xp, coef.dtype))
+    step = real_like(length * problem.n_samples, coef)
     certificate = yield State(coef)
     iteration = 0
     while True:
@@ -191,13 +191,12 @@ def _normalized_steps(problem, coef, safe):
         along = xp.where(support, descent, 0 * descent)
         size = to_numpy(norm(along))
         size = np.where(size > 0, size, 1.0)
-        unit = along / _number(size, coef)  # squares of the product would leave the range of numbers before the data do
+        scale = real_like(size, coef)
+        unit = along / scale  # squares of the product would leave the range of numbers before the data do
         unit_image = problem.image(unit)
         length = _pooled_ratio(problem, sq_norm(unit), problem.image_sq_norm(unit, unit_image), size)
         length = np.maximum(length, safe)  # nor is there any of its own where the gradient on the support is zero
-        new, new_image = _admissible(
-            problem, coef, image, descent, support, length, _number(size, coef) * unit_image, safe
-        )
+        new, new_image = _admissible(problem, coef, image, descent, support, length, scale * unit_image, safe)
         unchanged = not bool(xp.any(new != coef))
         coef, image = new, new_image
         iteration += 1
@@ -219,7 +218,7 @@ def _admissible(problem, coef, image, descent, support, length, along_image, saf
     """The thresholded step, its length cut, target by target, until a change of support is sure to descend."""
     xp = problem.xp
     while True:
-        scale = _number(length, coef)
+        scale = real_like(length, coef)
         moved = coef + scale * descent
         kept = problem.penalty.keep(moved, problem.coef_weights)
         new = xp.where(kept, moved, 0 * moved)
@@ -245,8 +244,3 @@ def _pooled_ratio(problem, numerator, denominator, size=1.0):
     numerator, denominator = to_numpy(numerator), to_numpy(denominator)
     share = np.broadcast_to((size / np.max(size)) ** 2, numerator.shape)
     return np.full(numerator.shape, ratio(share @ numerator, share @ denominator))
-
-
-def _number(values, coef):
-    """One number a target, in the precision of the coefficients."""
-    return asarray_like(np.asarray(values), coef, dtype=real_dtype(array_namespace(coef), coef.dtype))

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._array import array_namespace, as_double, asarray_like, is_complex, real_dtype, sq_norm, to_numpy
+from ..._array import array_namespace, as_double, asarray_like, is_complex, real_like, sq_norm, to_numpy
 from ..._validation import as_count, as_design, as_sample_weight, as_target, check_columns, weighted
 from ...designs import GramDesign
 from ...losses.amplitude import Amplitude, magnitude, phase
@@ -333,7 +333,7 @@ def _misfit(columns, coef, magnitudes):
 
 def _feasible(problem, coef):
     """A start with no more coefficients than allowed."""
-    norms = asarray_like(np.sqrt(problem.design.column_sq_norms()), coef, dtype=real_dtype(problem.xp, coef.dtype))
+    norms = real_like(np.sqrt(problem.design.column_sq_norms()), coef)
     return problem.xp.where(problem.penalty.keep(norms * coef, problem.coef_weights), coef, 0 * coef)
 
 

@@ -1,45 +1,33 @@
-"""The one file that turns what a user passes into designs, targets and weights, or into an error that names
-the argument, says what it got, and what to do.
-"""
+"""Designs, targets and starting points from arrays of any kind, and what their numbers must be."""
 
 from __future__ import annotations
-
-import numbers
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
-from ._array import (
+from .._array import (
     array_namespace,
     as_float,
     asarray_like,
     is_array_api_obj,
     is_complex,
     is_numpy,
-    real_dtype,
     sq_norm,
     to_numpy,
 )
-from ._parallel import single_threaded_blas
-from ._warnings import warn
-from .designs import CenteredDesign, DenseDesign, Design, GramDesign, KroneckerDesign, OperatorDesign, SparseDesign
+from .._parallel import single_threaded_blas
+from ..designs import CenteredDesign, DenseDesign, Design, GramDesign, KroneckerDesign, OperatorDesign, SparseDesign
 
 __all__ = [
-    "as_count",
     "as_design",
-    "as_flag",
-    "as_number",
-    "as_penalty_weights",
-    "as_sample_weight",
     "as_start",
     "as_target",
     "check_columns",
     "check_products",
     "check_range",
+    "is_double",
     "refuse_lazy",
-    "total_weight",
-    "weighted",
 ]
 
 _LEAST_SQUARES = {
@@ -132,7 +120,7 @@ def _check_factors(design, name):
         check_range(sq_norms, factor.T, f"factor {i} of {name}", "column")
         longer = sq_norms[sq_norms > 0]
         sizes += np.log10([longer.min(), longer.max()]) if longer.size else 0.0
-    least = np.log10(_LEAST_SQUARES[_is_double(design.dtype)])
+    least = np.log10(_LEAST_SQUARES[is_double(design.dtype)])
     if sizes[0] < least or sizes[1] > -least:
         raise ValueError(
             f"the columns of {name} have norms from 1e{sizes[0] / 2:.0f} to 1e{sizes[1] / 2:.0f}, which leaves the range of {design.dtype} "
@@ -167,7 +155,7 @@ def check_range(sq_norms, data, name, what, first=0):
     first : int, default=0
         The number of the first one.
     """
-    least = _LEAST_SQUARES[_is_double(data.dtype)]
+    least = _LEAST_SQUARES[is_double(data.dtype)]
     inside = (sq_norms >= least) & (sq_norms <= 1.0 / least)
     if inside.all():
         return
@@ -212,7 +200,7 @@ def _common_dtype(y, design):
     if y.dtype == design.dtype:
         return y
     xp = array_namespace(y)
-    double = any(_is_double(d) for d in (y.dtype, design.dtype))
+    double = any(is_double(d) for d in (y.dtype, design.dtype))
     complex_ = is_complex(y) or "complex" in str(design.dtype)
     wanted = {
         (False, False): xp.float32,
@@ -223,39 +211,12 @@ def _common_dtype(y, design):
     return y if y.dtype == wanted else xp.astype(y, wanted)
 
 
-def _is_double(dtype):
+def is_double(dtype):
+    """Whether numbers of this dtype, in any namespace, are of double precision."""
     if isinstance(dtype, np.dtype):  # whose name is slow to make
         return dtype.char in "dD"
     name = str(dtype)
     return "complex128" in name or "float64" in name
-
-
-def as_penalty_weights(weights, design: Design, name="penalty_weights", of="feature"):
-    """Weights (n_features,) from 0 (free) to inf (excluded), as an array beside the design; None if all are one. Errors call a column `of`."""
-    if weights is None:
-        return None
-    refuse_lazy(weights, name)
-    values = np.asarray(weights, dtype=np.float64)
-    if values.shape != (design.shape[1],):
-        raise ValueError(
-            f"{name} has shape {values.shape}; it needs one weight for each of the {design.shape[1]} {of}s."
-        )
-    if not np.all(values >= 0):
-        worst = int(np.flatnonzero(~(values >= 0))[0])
-        raise ValueError(
-            f"{name}[{worst}] is {values[worst]}; weights run from 0 (unpenalised) to inf (excluded), never negative or NaN."
-        )
-    if np.all(np.isinf(values)):
-        raise ValueError(f"{name} are infinite for every {of}, which leaves none to fit; give some a finite weight.")
-    if np.all(values == 1.0):
-        return None
-    vector = design.vector(np.zeros(1))
-    xp = array_namespace(vector)
-    single = not _is_double(design.dtype)
-    limits = np.finfo(np.float32 if single else np.float64)  # rounded beyond, a weight would turn into 0 or inf
-    charged = (values > 0) & np.isfinite(values)
-    values = np.where(charged, np.clip(values, limits.tiny, limits.max), values)
-    return asarray_like(values, vector, dtype=xp.float32 if single else xp.float64)
 
 
 def as_start(init, like, name="init"):
@@ -269,83 +230,6 @@ def as_start(init, like, name="init"):
     if is_complex(init) and not is_complex(like):
         raise ValueError(f"{name} is complex, but the problem is real; pass {name}.real.")
     return asarray_like(init, like, dtype=like.dtype)
-
-
-def as_sample_weight(weights, n_samples, name="sample_weight"):
-    """Weights (n_samples,) of mean one in float64; None if all are equal."""
-    if weights is None:
-        return None
-    refuse_lazy(weights, name)
-    values = np.asarray(weights, dtype=np.float64)
-    if values.ndim == 0:
-        values = np.full(n_samples, float(values))
-    if values.shape != (n_samples,):
-        raise ValueError(f"{name} has shape {values.shape}; it needs one weight for each of the {n_samples} samples.")
-    if not np.all((values >= 0) & np.isfinite(values)):
-        worst = int(np.flatnonzero(~((values >= 0) & np.isfinite(values)))[0])
-        raise ValueError(f"{name}[{worst}] is {values[worst]}; weights must be finite and not negative.")
-    total = values.sum()
-    if total == 0:
-        raise ValueError(f"{name} is zero everywhere; at least one sample needs a positive weight.")
-    if np.all(values == values[0]):
-        return None
-    return values * (n_samples / total)
-
-
-def total_weight(weights, n_samples):
-    """How many samples there are when each counts as often as its weight says."""
-    if weights is None:
-        return n_samples
-    return float(np.sum(np.broadcast_to(np.asarray(weights, dtype=np.float64), n_samples)))
-
-
-def weighted(design: Design, target, sample_weight):
-    """The least-squares problem with rows multiplied by the square root of their weight (mean one)."""
-    if sample_weight is None:
-        return design, target
-    if isinstance(design, GramDesign):
-        raise ValueError("sample_weight cannot be applied to a GramDesign; weight the rows before forming it.")
-    if isinstance(design, DenseDesign) and not design.is_numpy:  # by a copy
-        xp = design.xp
-        root = asarray_like(np.sqrt(sample_weight), design.array, dtype=real_dtype(xp, design.dtype))
-        on_target = xp.astype(root, real_dtype(xp, target.dtype), copy=False)
-        weighted_rows = as_design(root[:, None] * design.array, check_finite=False)
-        return weighted_rows, target * (on_target if target.ndim == 1 else on_target[:, None])
-    root = np.sqrt(sample_weight).astype(np.real(np.zeros(1, dtype=design.dtype)).dtype)
-    return CenteredDesign(design, scale=root), target * (root if target.ndim == 1 else root[:, None])
-
-
-def as_count(value, name, *, minimum=1, maximum=None, maximum_name=None):
-    """An integer of at least `minimum`; above `maximum` it is clipped, with a warning."""
-    if type(value) is not int and (isinstance(value, bool) or not isinstance(value, numbers.Integral)):
-        raise ValueError(f"{name} must be an integer of at least {minimum}; got {value!r}.")
-    value = int(value)
-    if value < minimum:
-        raise ValueError(f"{name} must be an integer of at least {minimum}; got {value}.")
-    if maximum is not None and value > maximum:
-        warn(f"{name}={value} is more than {maximum_name or 'possible'}; {maximum} is used.", RuntimeWarning)
-        return maximum
-    return value
-
-
-def as_number(value, name, *, minimum=0.0, strict=False, maximum=np.inf):
-    """A finite real number within bounds; `strict` excludes the minimum itself."""
-    is_number = type(value) is float or (isinstance(value, numbers.Real) and not isinstance(value, bool))
-    if not is_number or not np.isfinite(value):
-        raise ValueError(f"{name} must be a finite number; got {value!r}.")
-    value = float(value)
-    if value < minimum or (strict and value == minimum) or value > maximum:
-        bound = f"{'greater than' if strict else 'at least'} {minimum:g}"
-        bound += "" if maximum == np.inf else f" and at most {maximum:g}"
-        raise ValueError(f"{name} must be {bound}; got {value:g}.")
-    return value
-
-
-def as_flag(value, name) -> bool:
-    """True or False, and not what merely counts as one of them."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"{name} must be True or False; got {value!r}.")
-    return bool(value)
 
 
 def _holds_numbers(value):
