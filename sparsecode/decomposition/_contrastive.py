@@ -299,7 +299,8 @@ class ContrastiveSparseRepresentation(SparseAutoencoder):
         k = n_entries(self, n_features, n_latents)
         most = min(_WIDER * k, n_latents)
         learner.activation, learner.structure = LeadingTopK(k, most), Leading(k, most)
-        learner.terms = self._contrast, AuxiliaryLatents(_DEAD * self.batch_size)
+        n_signals = self.batch_size * (2 if self.positives == "pairs" else 1)  # of a batch
+        learner.terms = self._contrast, AuxiliaryLatents(_DEAD * n_signals)
 
     def _rate(self, learner):
         return self.learning_rate or _QUICKER * default_rate(learner.atoms.shape[0])
