@@ -103,3 +103,19 @@ def test_thresholds_begin_where_the_l0_norm_has_them(signals):
     given = {"activation": "jumprelu", "n_nonzero_coefs": None, "alpha": 0.3, "learning_rate": 1e-12}
     model = SparseAutoencoder(**QUICK | given).fit(signals)
     np.testing.assert_allclose(model.threshold_, np.sqrt(2 * 0.3), rtol=1e-9)
+
+
+def test_atoms_to_start_from_may_have_any_length(signals):
+    atoms = np.random.RandomState(4).standard_normal((20, 12))
+    lengths = np.linspace(0.5, 30, 20)[:, None]
+    for structure in ("flat", "transcoder"):
+        one, other = (
+            learner_of(signals, signals, structure=structure, dict_init=part) for part in (atoms, lengths * atoms)
+        )
+        np.testing.assert_allclose(one.parameters.encoder, other.parameters.encoder, rtol=1e-9)
+        np.testing.assert_allclose(np.linalg.norm(other.parameters.decoder, axis=1), 1.0)
+
+
+def test_fewer_latents_than_a_tenth_of_the_width_may_all_be_on():
+    X = np.random.RandomState(0).standard_normal((50, 35))
+    assert learner_of(X, n_components=2, n_nonzero_coefs=None).activation.k == 2

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
-from sparsecode import Status, UnrolledFISTA, UnrolledISTA
+from sparsecode import Status, UnrolledFISTA, UnrolledIHT, UnrolledISTA
 from sparsecode.unrolled._parameters import Parameters
 from sparsecode.unrolled._training import Settings, Signals, _Run
 from tests.unrolled.cases import ALPHA, problem
@@ -140,3 +141,21 @@ def test_certificates_are_the_largest_and_the_median_of_the_signals():
     found = model.encode(X).certificate
     assert model.certificate_ == pytest.approx(np.max(found))
     assert model.median_certificate_ == pytest.approx(np.median(found)) != pytest.approx(np.mean(found))
+
+
+def test_layers_that_are_no_better_than_zero_codes_say_so():
+    """Taught the opposite of what signals hold, they can only shorten their steps."""
+    settings = {"n_layers": 1, "tol": 1e-2, "n_iter_no_change": 1, "random_state": 0, "alpha": ALPHA}
+    with pytest.warns(ConvergenceWarning, match="no better than codes that are zero"):
+        model = UnrolledISTA(ATOMS, **settings).fit(X, -CODES)
+    assert model.status_ is Status.CONVERGED and model.validation_loss_ > 1.0
+
+
+def test_strength_and_count_by_default_are_those_of_the_docstring():
+    settings = {"n_layers": 1, "steps_per_layer": 0, "max_iter": 1}
+    strengths = np.max(np.abs(X @ ATOMS.T), axis=1)  # at which the code of a signal is zero
+    assert UnrolledISTA(ATOMS, **settings).fit(X).alpha_ == pytest.approx(0.1 * np.median(strengths))
+    rng = np.random.default_rng(0)
+    signals, atoms = rng.standard_normal((20, 20)), rng.standard_normal((45, 20))
+    assert UnrolledIHT(atoms, **settings).fit(signals).n_nonzero_coefs_ == 2  # a tenth of the width
+    assert UnrolledIHT(ATOMS, **settings).fit(X).n_nonzero_coefs_ == 1
