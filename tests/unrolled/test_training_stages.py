@@ -101,7 +101,7 @@ class _Cut(Exception):
     "settings",
     [
         {"steps_per_layer": 60, "tol": 1e-3},  # looks within the stage of a layer
-        {"steps_per_layer": 0, "tol": 1.0},  # looks without a fall
+        {"steps_per_layer": 0, "tol": 1.0, "max_iter": 200},  # looks without a fall, to the end
         {"steps_per_layer": 20, "tol": 1e-3, "learning_rate": 0.5},  # the best state is not the last
     ],
     ids=["growing", "stale", "best"],
