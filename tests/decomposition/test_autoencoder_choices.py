@@ -119,3 +119,25 @@ def test_atoms_to_start_from_may_have_any_length(signals):
 def test_fewer_latents_than_a_tenth_of_the_width_may_all_be_on():
     X = np.random.RandomState(0).standard_normal((50, 35))
     assert learner_of(X, n_components=2, n_nonzero_coefs=None).activation.k == 2
+
+
+@pytest.mark.parametrize("structure", ["flat", "matryoshka", "hierarchical", "orthogonal", "matching_pursuit"])
+@pytest.mark.parametrize("activation", ["topk", "abstopk"])
+def test_the_objective_is_that_of_the_definition_in_the_units_of_the_signals(structure, activation):
+    X = 3.0 * planted(**SHAPE, signed=True)[0][:200] + 2.0
+    given = QUICK | {"structure": structure, "activation": activation, "n_nonzero_coefs": 5, "dead_latents": "aux_k"}
+    model = SparseAutoencoder(**given | {"orthogonality": 0.3 if structure == "flat" else None}).fit(X)
+    codes, atoms = model.transform(X), model.components_
+    parts = [codes]
+    if structure == "matryoshka":
+        parts = [codes * (np.arange(20) < size) for size in (1, 2, 5, 10, 20)]
+    elif structure == "hierarchical":
+        ranks = np.argsort(np.argsort(-np.abs(codes), axis=1, kind="stable"), axis=1)
+        parts = [codes * (ranks < k) for k in (1, 2, 5)]
+    expected = np.mean([0.5 * np.sum((z @ atoms + model.intercept_ - X) ** 2) / len(X) for z in parts])
+    weight = {"flat": 0.3, "orthogonal": 0.25, "matching_pursuit": 0.25}.get(structure, 0.0)
+    cosines = atoms @ atoms.T - np.eye(20)
+    nearest = np.max(np.abs(cosines) if activation == "abstopk" else np.maximum(cosines, 0.0), axis=1)
+    half_variance = 0.5 * np.mean(np.sum((X - geometric_median(X)) ** 2, axis=1))
+    expected += weight * half_variance * np.mean(nearest**2)
+    assert model.objective_ == pytest.approx(expected, rel=1e-9)
