@@ -284,7 +284,8 @@ class ContrastiveSparseRepresentation(AutoencoderTraining):
                 "X is no NumPy array: ContrastiveSparseRepresentation learns from these alone; convert it."
             )
         learner.structure = Leading(*self._sizes(learner.atoms.shape[0]))
-        learner.terms = self._contrast, AuxiliaryLatents(_DEAD * self.batch_size)
+        n_signals = self.batch_size * (2 if self.positives == "pairs" else 1)  # of a batch
+        learner.terms = self._contrast, AuxiliaryLatents(_DEAD * n_signals)
 
     def _sizes(self, n_latents):
         """Entries of a code of `transform`, and of one in training."""

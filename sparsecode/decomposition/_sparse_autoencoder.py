@@ -60,7 +60,7 @@ class SparseAutoencoder(AutoencoderTraining):
         Sizes of the prefixes ("matryoshka"; by default all latents, half as many, down to a sixteenth) or budgets ("hierarchical"; by default
         `n_nonzero_coefs`, its half, and so on to 1). The whole is added where it is missing.
     orthogonality : float, optional
-        Weight of the mean squared cosine of atoms with their nearest neighbours, over the variance of the data; by default 0.25 for
+        Weight of the mean squared cosine of atoms with their nearest neighbours, times ``1/2 mean ||x - center||^2``; by default 0.25 for
         "orthogonal" and "matching_pursuit", else 0. Less where true features are close to each other, as in few dimensions.
     dead_latents : {"auto", "aux_k", "aux_zipf", "resample"} or None, default="auto"
         "aux_k": latents that no signal uses are trained to reconstruct what the others leave; "aux_zipf" (experimental): so are those that are on

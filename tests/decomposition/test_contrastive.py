@@ -218,6 +218,14 @@ def test_streams_have_no_labels_and_other_arrays_are_coded_but_not_learned_from(
     np.testing.assert_allclose(fitted.transform(torch.tensor(X[:9])).numpy(), fitted.transform(X[:9]), atol=1e-12)
 
 
+def test_a_batch_of_pairs_has_two_signals_for_each():
+    """Latents are dead that thirty batches left out."""
+    model = ContrastiveSparseRepresentation(32, positives="pairs", batch_size=20, max_iter=1, random_state=0)
+    model.fit(X[:40], X[40:80])
+    assert model._learner.life.n_signals == 80 and model.n_steps_ == 2
+    assert model._learner.terms[1].after == 30 * 2 * 20
+
+
 def test_defaults_of_contrast_are_those_of_the_docstring():
     one = ContrastiveSparseRepresentation(100, max_iter=1, random_state=0).fit(X[:50])
     other = ContrastiveSparseRepresentation(100, max_iter=1, random_state=0, learning_rate=0.0512).fit(X[:50])

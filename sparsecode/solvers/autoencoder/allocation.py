@@ -1,7 +1,7 @@
 """Activations that share a budget of entries over a batch: signals that need more get more.
 
     BatchTopK (Mutual Choice)   the k n largest pre-activations of the n signals together
-    FeatureChoice               each latent keeps its m_j largest signals, sum m_j = k n: no latent is ever dead
+    FeatureChoice               each latent keeps its m_j largest positive ones, sum m_j = k n: none is dead that has any
 
 What a batch shares out depends on the batch, so outside of training entries are those above a threshold, which is followed in training: running
 means of the least value that was kept, for all latents together or for each.

@@ -94,7 +94,7 @@ class AuxiliaryLatents(NamedTuple):
         """The largest pre-activations among these latents."""
         pre = X @ parameters.encoder[latents].T + parameters.encoder_bias[latents]
         size = np.abs(pre) if self.signed else np.maximum(pre, 0)
-        count = self.most or few_of(latents.size, parameters.decoder.shape[1] // 2)
+        count = min(self.most or few_of(latents.size, parameters.decoder.shape[1] // 2), latents.size)
         places = np.sort(np.argpartition(-size, count - 1, axis=1)[:, :count], axis=1)
         kept = np.take_along_axis(size, places, axis=1) > 0
         values = np.take_along_axis(pre, places, axis=1)[kept]

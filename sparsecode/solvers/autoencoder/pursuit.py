@@ -3,7 +3,8 @@
     r_0 = x - b,     r_t+1 = r_t - v_t d_(j_t)       with j_t and v_t chosen as matching pursuit does
 
 The encoder has no parameters of its own: it is the decoder's pursuit, so the residual never grows and is orthogonal to the last
-atom (which has norm one). Slopes go through all the values v_t, with the choices j_t held fixed.
+atom (which has norm one), unless the coefficient of that atom ended at zero. Codes that are not negative may take back what they
+added, down to zero, where the published encoder only ever adds. Slopes go through all the values v_t, with the choices j_t held fixed.
 
 Costa, Fel, Lubana, Tolooshams and Ba, "From flat to hierarchical: extracting sparse representations with matching pursuit", 2025
 (arXiv 2506.03093).

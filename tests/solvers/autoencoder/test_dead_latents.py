@@ -81,6 +81,8 @@ def test_few_of_the_dead_take_part_in_a_signal(n_dead, expected):
     parameters, X, _ = naive.problem(0, n_signals=4, n_latents=1100)
     codes = AuxiliaryLatents(500)._codes(parameters, X, np.arange(n_dead))
     assert np.diff(codes.indptr).max() == expected  # up to half of six targets
+    told = AuxiliaryLatents(500, most=40)._codes(parameters, X, np.arange(n_dead))
+    assert np.diff(told.indptr).max() <= min(40, n_dead)  # there may be fewer dead latents than are asked for
 
 
 @pytest.mark.parametrize("term", [AuxiliaryLatents(500), AuxiliaryPursuit(500, 3)])
