@@ -65,20 +65,24 @@ def _fingerprint(source: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def kernel(function=None, *, borrows=False, inline=False):
+def kernel(function=None, *, borrows=False, inline=False, merge=False):
     """Compile a hot loop: cached on disk, free of the GIL, with C's arithmetic for division by zero.
 
     `borrows` promises that it makes no array and no view: Numba then counts no references, which between threads is a fight
-    over one cache line and costs more than a short loop. `inline` merges a small kernel into those that call it.
+    over one cache line and costs more than a short loop. `inline` merges a small kernel into those that call it, `merge` its
+    machine code: what sums by `plus` and is called by another kernel needs it. A callee of its own has one machine code in the
+    process that compiles it and another one in the cache, which may add in another order.
     """
     if function is None:
-        return partial(kernel, borrows=borrows, inline=inline)
+        return partial(kernel, borrows=borrows, inline=inline, merge=merge)
     folder = cache_folder()
     options = {"nogil": True, "error_model": "numpy", "cache": folder is not None}
     if borrows:
         options["_nrt"] = False
     if inline:
         options["inline"] = "always"
+    if merge:
+        options["forceinline"] = True
     if folder is None:
         return numba.njit(**options)(function)
     with _LOCK:  # numba reads its folder from a global while it decorates; the user's own setting is put back

@@ -19,7 +19,7 @@ __all__ = ["keep_entries", "kept_counts", "plan_rows", "scale_columns", "scaled_
 _HUGE = 1e150  # row sums within 1/_HUGE ... _HUGE have lost no digits to the cut or to overflow
 
 
-@kernel
+@kernel(merge=True)
 def plan_rows(cost, f, g, reg, out, row_sums):
     """Rows of the plan and their sums."""
     m, per_reg = cost.shape[1], 1.0 / reg
@@ -105,7 +105,7 @@ def keep_entries(plan, cut, starts, indices, values):
             indices[start + p], values[start + p] = found[p], row[found[p]]
 
 
-@kernel
+@kernel(merge=True)
 def _row_times(indptr, indices, values, i, y):
     """``(P y)_i``: of compressed rows, or of an array where there are no indices."""
     if values.ndim == 2:
@@ -151,7 +151,7 @@ def _add_squares(indptr, indices, values, i, scale, out):
             out[indices[p]] += value * value * scale
 
 
-@kernel
+@kernel(merge=True)
 def _schur_product(indptr, indices, values, per_row, diagonal, y, out):
     """``out = diagonal * y - P' (per_row * (P y))``."""
     for j in range(y.shape[0]):
@@ -161,7 +161,7 @@ def _schur_product(indptr, indices, values, per_row, diagonal, y, out):
         _add_row(indptr, indices, values, i, -per_row[i] * total, out)
 
 
-@kernel
+@kernel(merge=True)
 def _dot(x, y):
     total = 0.0
     for j in range(x.shape[0]):
@@ -169,7 +169,7 @@ def _dot(x, y):
     return total
 
 
-@kernel
+@kernel(merge=True)
 def _eliminate(indptr, indices, values, w, lost_rows, lost_columns, per_row, diagonal, residual, precondition):
     """What the Schur complement is made of; takes the rows out of the right-hand side `residual`."""
     n, m = w.shape[0], diagonal.shape[0]

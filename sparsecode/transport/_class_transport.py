@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .._estimators import all_or_nothing
+from .._warnings import warn
 from ..result import announce
 from ._class import pose_class, solve_class
 from ._samples import PointTransport
@@ -75,6 +76,13 @@ class ClassTransport(PointTransport):
     ------
     ValueError
         If data are not finite, Y has another number of features than X, or there is not one label a point.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the duality gap misses the tolerance.
+    RuntimeWarning
+        If labels are -1 and 1, of which -1 stands for unknown, or if all of a side are unknown.
 
     See Also
     --------
@@ -140,7 +148,8 @@ class ClassTransport(PointTransport):
         Y : array of shape (m, n_features)
             Targets, one a row.
         labels : array of shape (n,), optional
-            Classes of the sources, of any one kind; -1, None and NaN stand for unknown.
+            Classes of the sources, of any one kind; -1, None and NaN stand for unknown. Two classes are therefore not -1 and 1,
+            but for example ``labels > 0``.
         target_labels : array of shape (m,), optional
             Classes of the targets.
 
@@ -204,11 +213,12 @@ class ClassTransport(PointTransport):
         unknown = np.array([label is None or label == -1 or label != label for label in labels.tolist()])
         codes = np.full(size, -1)
         try:
-            codes[~unknown] = np.unique(labels[~unknown], return_inverse=True)[1]
+            classes, codes[~unknown] = np.unique(labels[~unknown], return_inverse=True)
         except TypeError as error:
             raise ValueError(
                 f"{name} mixes kinds of labels that have no order ({error}); make them all strings."
             ) from error
+        _warn_of_unknown(labels[unknown].tolist(), classes.tolist(), name)
         if self.n_neighbors is None:
             known = np.flatnonzero(~unknown)
             members = sp.csr_array((np.ones(known.size), (known, codes[known])), shape=(size, 1 + codes.max(initial=0)))
@@ -221,3 +231,15 @@ class ClassTransport(PointTransport):
                 search = NearestNeighbors(n_neighbors=count).fit(points[members])
                 graph[np.ix_(members, members)] = search.kneighbors_graph()
         return graph.tocsr().maximum(graph.tocsr().T)
+
+
+def _warn_of_unknown(unknown, classes, name):
+    """Where labels may not mean what they say."""
+    if not classes:
+        warn(f"{name} are all unknown, which joins no points; leave {name} out, or pass the classes.", RuntimeWarning)
+    elif classes == [1] and -1 in unknown:
+        warn(
+            f"{name} are -1 and 1, but -1 stands for unknown: only points labelled 1 are joined. If -1 is a class, pass "
+            f"{name} > 0; if it is not, None in its place says so.",
+            RuntimeWarning,
+        )

@@ -43,7 +43,7 @@ class NeuralSparseMap(PointTransport):
     penalty : {"l0", "l1"}, default="l0"
         The smooth count, or the sum of absolute displacements.
     n_displaced : float, optional
-        Mean number of displaced features to reach.
+        Mean number of displaced features to reach, that of all features at most.
     width : float, optional
         Width of the smooth count, and the least displacement that counts, in units of the features; by default a tenth of the root
         mean square displacement of a map without penalty.
@@ -94,7 +94,8 @@ class NeuralSparseMap(PointTransport):
     Raises
     ------
     ValueError
-        If data are not finite, Y has another number of features than X, or a sample has fewer than five points.
+        If data are not finite, Y has another number of features than X, a sample has fewer than five points, or `n_displaced` is
+        more than there are features.
 
     See Also
     --------
@@ -187,6 +188,7 @@ class NeuralSparseMap(PointTransport):
         with all_or_nothing(self), single_threaded_blas():
             self._validate_params()
             X, Y = self._points(X, reset=True), self._targets(Y)
+            self._check_number()
             random = check_random_state(self.random_state)
             self._reduce(X, Y)
             samples, held_out = zip(*(self._split(self._inward(points), random) for points in (X, Y)), strict=True)
@@ -338,6 +340,13 @@ class NeuralSparseMap(PointTransport):
         order = random.permutation(count)
         held = min(max(1, round(float(self.validation_fraction) * count)), count - 1)
         return points[order[held:]], points[order[:held]]
+
+    def _check_number(self):
+        if self.n_displaced is not None and self.n_displaced > self.n_features_in_:
+            raise ValueError(
+                f"n_displaced is {self.n_displaced}, but there are {self.n_features_in_} features; ask for fewer, or leave it out to "
+                "move all of them."
+            )
 
     def _hidden(self):
         if len(self.hidden) != 2 or not all(isinstance(size, Integral) and int(size) >= 1 for size in self.hidden):

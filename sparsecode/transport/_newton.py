@@ -106,7 +106,7 @@ class Rows:
         return self.state
 
     def _made(self, part, f, g, row_sums):
-        rows = self.problem.cost.rows(part)
+        rows = self.problem.rows(part)
         out = np.empty(rows.shape)
         kernels.plan_rows(rows, f[part], g, self.problem.reg, out, row_sums[part])
         return out

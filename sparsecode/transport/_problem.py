@@ -71,12 +71,18 @@ class Problem:
         """The same problem with another regularisation."""
         return Problem(self.a, self.b, self.cost, reg, self.n_jobs)
 
+    def rows(self, part):
+        """Rows of the cost, read-only: kernels are compiled once for costs that may be written to and for those that may not."""
+        rows = self.cost.rows(part).view()
+        rows.flags.writeable = False
+        return rows
+
     def over_rows(self, work) -> list[Any]:
         """``work(rows of the cost, slice)`` for every block of rows, in threads."""
 
         def one(start, stop):
             part = slice(start, stop)
-            return work(self.cost.rows(part), part)
+            return work(self.rows(part), part)
 
         return self.over_blocks(one)
 

@@ -1,6 +1,8 @@
 """The compiled code lives where it can be written, and never outlives the source it was made from."""
 
+import importlib
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -9,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import sparsecode
+from sparsecode import kernels
 from sparsecode.kernels import _compile
+from sparsecode.kernels._exp import plus
 
 VARIABLES = ("SPARSECODE_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME")
 
@@ -145,3 +149,49 @@ def test_a_second_process_finds_the_machine_code_of_the_first(tmp_path):
     ]
     assert runs[0].split() == ["2.0", "0"]
     assert runs[1].split() == ["2.0", "1"]
+
+
+def _dispatchers():
+    """Every kernel of the package, by module and name."""
+    for module in pkgutil.iter_modules(kernels.__path__):
+        room = importlib.import_module(f"sparsecode.kernels.{module.name}")
+        for name, value in vars(room).items():
+            if hasattr(value, "py_func"):
+                yield room, name, value
+
+
+def test_kernels_that_others_call_and_that_sum_in_any_order_are_merged_into_them():
+    """Else the process that compiles them, and those that load them from the cache, add in orders of their own."""
+    calls = {}
+    for room, name, dispatcher in _dispatchers():
+        called = [vars(room).get(other) for other in dispatcher.py_func.__code__.co_names]
+        calls[dispatcher] = name, [other for other in called if other is plus or hasattr(other, "py_func")]
+
+    def sums(dispatcher):
+        return any(other is plus or sums(other) for other in calls[dispatcher][1])
+
+    callees = {other for _, called in calls.values() for other in called if other is not plus}
+    free = {dispatcher for dispatcher in callees if sums(dispatcher)}
+    assert "plan_rows" in {calls[dispatcher][0] for dispatcher in free}
+    options = {calls[dispatcher][0]: dispatcher.targetoptions for dispatcher in free}
+    assert not {name for name, made in options.items() if not made.get("forceinline") and not made.get("inline")}
+
+
+def test_the_first_process_and_later_ones_compute_the_same_bits(tmp_path):
+    """The first compiles the kernels of a Newton step, the second finds them in the cache."""
+    code = (
+        "import hashlib, numpy as np\n"
+        "from sparsecode.transport import sinkhorn_newton_sparse\n"
+        "cost = np.random.default_rng(0).random((60, 50))\n"
+        "print(hashlib.sha256(sinkhorn_newton_sparse(None, None, cost, 1e-3, tol=1e-6, n_jobs=1).f.tobytes()).hexdigest())\n"
+    )
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(Path(sparsecode.__file__).parents[1]),
+        "SPARSECODE_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    first, second = (
+        subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert first == second

@@ -241,10 +241,38 @@ def test_labels_are_compared_as_they_are():
         np.testing.assert_array_equal(joined([0, unknown, unknown]), np.diag([1.0, 0.0, 0.0]))
     np.testing.assert_array_equal(joined(np.array([np.nan, 2.0, 2.0])), [[0, 0, 0], [0, 1, 1], [0, 1, 1]])
     np.testing.assert_array_equal(joined(["a", np.nan, "a"]), [[1, 0, 1], [0, 0, 0], [1, 0, 1]])
-    assert not joined([None] * 3).any()
     for mixed in ([1, "1", 1], np.array([1, "1", 1], dtype=object)):
         with pytest.raises(ValueError, match="labels mixes kinds of labels"):
             joined(mixed)
+
+
+@pytest.mark.parametrize("labels", [[-1, 1, 1, -1], np.array([-1.0, 1.0, 1.0, np.nan]), np.array([-1, 1, 1, None])])
+def test_two_classes_of_which_one_is_taken_for_unknown_are_announced(labels):
+    X = np.arange(4.0)[:, None]
+    with pytest.warns(
+        RuntimeWarning, match=r"target_labels are -1 and 1, but .* pass target_labels > 0; if it is not, None"
+    ):
+        ClassTransport(0.1).fit(X, X, target_labels=labels)
+
+
+@pytest.mark.parametrize("labels", [[None] * 4, np.full(4, -1), np.full(4, np.nan)])
+def test_labels_that_are_all_unknown_are_announced(labels):
+    X = np.arange(4.0)[:, None]
+    with pytest.warns(
+        RuntimeWarning, match="labels are all unknown, which joins no points; leave labels out"
+    ) as caught:
+        model = ClassTransport(0.1).fit(X, X[::-1], labels)
+    assert len(caught) == 1
+    np.testing.assert_array_equal(model.plan_, ClassTransport(0.1).fit(X, X[::-1]).plan_)
+
+
+@pytest.mark.parametrize(
+    "labels", [[0, -1, 1, 1], [None, 1, 1, None], [1, 1, 1, 1], [-1, 2, 2, -1], ["-1", "1", "1", "-1"]]
+)
+def test_labels_that_can_be_meant_so_pass_in_silence(labels, recwarn):
+    X = np.arange(4.0)[:, None]
+    ClassTransport(0.1).fit(X, X, labels, np.array(labels) if None not in labels else labels)
+    assert not recwarn.list
 
 
 def test_points_beside_a_source_move_with_it():

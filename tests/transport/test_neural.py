@@ -184,6 +184,8 @@ def test_bad_samples_are_named():
         NeuralSparseMap().fit(X, Y[:3])
     with pytest.raises(ValueError, match="hidden must be two positive integers"):
         NeuralSparseMap(hidden=(3,)).fit(X, Y)
+    with pytest.raises(ValueError, match="n_displaced is 2.5, but there are 2 features"):
+        NeuralSparseMap(n_displaced=2.5).fit(X, Y)
 
 
 def test_maps_are_judged_by_held_out_points():
