@@ -45,6 +45,7 @@ def methods() -> tuple[Method, ...]:
 
     return (
         WORKING_SETS,
+        SQUARE_ROOT,
         BLOCK_DESCENT,
         SUPPORT_NEWTON,
         PROX_NEWTON,
@@ -52,7 +53,6 @@ def methods() -> tuple[Method, ...]:
         ISTA,
         NONCONVEX_AG,
         REWEIGHTED_L1,
-        SQUARE_ROOT,
         LEAST_ABSOLUTE,
         PRIMAL_DUAL,
     )
