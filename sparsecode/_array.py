@@ -18,6 +18,7 @@ from array_api_compat import (
 )
 
 __all__ = [
+    "any_nonzero",
     "array_namespace",
     "as_double",
     "as_float",
@@ -34,6 +35,7 @@ __all__ = [
     "is_complex",
     "is_numpy",
     "is_single",
+    "largest",
     "norm",
     "plain",
     "quotient",
@@ -42,6 +44,7 @@ __all__ = [
     "real_part",
     "sq_norm",
     "to_numpy",
+    "total",
     "zeros",
 ]
 
@@ -189,6 +192,8 @@ def dagger(matrix):
 
 def inner(left, right):
     """Real inner product over axis 0: ``Re(left^H right)``, one number a target."""
+    if type(left) is type(right) is np.ndarray and left.ndim == 1:  # at once
+        return np.vdot(left, right).real
     xp = array_namespace(left, right)
     if left.ndim == 1 and is_numpy_namespace(xp):
         return np.vdot(left, right).real  # no temporary
@@ -198,6 +203,8 @@ def inner(left, right):
 
 def sq_norm(array):
     """Squared Euclidean norm over axis 0, accumulated in float64."""
+    if type(array) is np.ndarray and array.ndim == 1 and array.dtype == np.float64:  # at once
+        return np.vdot(array, array)
     xp = array_namespace(array)
     if is_complex(array):
         return sq_norm(xp.real(array)) + sq_norm(xp.imag(array))
@@ -205,6 +212,24 @@ def sq_norm(array):
         return np.vdot(array, array) if array.ndim == 1 else np.einsum("it,it->t", array, array)
     array = as_double(array)  # before it is squared: single precision ends at 1e38
     return xp.sum(array * array, axis=0)
+
+
+def total(array):
+    """Sum over axis 0, accumulated in float64."""
+    if type(array) is np.ndarray:
+        return array.sum(axis=0, dtype=np.float64)
+    xp = array_namespace(array)
+    return xp.sum(array, axis=0, dtype=xp.float64)
+
+
+def largest(array):
+    """Largest entry over axis 0."""
+    return array.max(axis=0) if type(array) is np.ndarray else array_namespace(array).max(array, axis=0)
+
+
+def any_nonzero(array) -> bool:
+    """Whether an entry is not zero, or is not a number."""
+    return bool(array.any() if type(array) is np.ndarray else array_namespace(array).any(array != 0))
 
 
 def norm(array):

@@ -85,7 +85,10 @@ def check_products(correlation, design, name="A"):
     """The postponed check of `as_design`: NaN or infinity anywhere in a column shows in its product with any vector."""
     if isinstance(design, CenteredDesign):
         design = design.base
-    if not isinstance(design, (DenseDesign, OperatorDesign)) or np.isfinite(to_numpy(correlation)).all():
+    if not isinstance(design, (DenseDesign, OperatorDesign)):
+        return
+    correlation = to_numpy(correlation)
+    if (correlation.ndim == 1 and np.isfinite(np.vdot(correlation, correlation))) or np.isfinite(correlation).all():
         return
     if isinstance(design, DenseDesign):
         _check_finite(design.array, name)
@@ -144,9 +147,9 @@ def check_range(sq_norms, data, name, what, first=0):
 
     Parameters
     ----------
-    sq_norms : ndarray of shape (n_vectors,)
+    sq_norms : ndarray of shape (n_vectors,), or () for a single one
         Squared norms in float64.
-    data : array of shape (n_vectors, size)
+    data : array of shape (n_vectors, size), or (size,)
         The vectors, one a row.
     name : str
         The argument they came in.
@@ -156,6 +159,10 @@ def check_range(sq_norms, data, name, what, first=0):
         The number of the first one.
     """
     least = _LEAST_SQUARES[is_double(data.dtype)]
+    if sq_norms.ndim == 0:
+        if least <= sq_norms <= 1.0 / least:
+            return
+        sq_norms, data = sq_norms[None], data[None, ...]
     inside = (sq_norms >= least) & (sq_norms <= 1.0 / least)
     if inside.all():
         return
@@ -272,9 +279,9 @@ def _sums_are_finite(array):
 
     On one thread: the pass is bound by memory, and a second BLAS thread would go on spinning on a core that is needed next.
     """
+    if array.ndim == 1:
+        return bool(np.isfinite(np.vdot(array, array)))
     with np.errstate(invalid="ignore", over="ignore"):
-        if array.ndim == 1:
-            return bool(np.isfinite(np.vdot(array, array)))
         if array.ndim != 2 or not array.flags.forc:
             return bool(np.isfinite(np.sum(array)))
         with single_threaded_blas():

@@ -10,7 +10,9 @@ Belloni, Chernozhukov and Wang, "Square-root lasso: pivotal recovery of sparse s
 
 from typing import NamedTuple
 
-from .._array import array_namespace, as_double, divisor, inner, real_dtype
+import numpy as np
+
+from .._array import array_namespace, as_double, divisor, inner, real_dtype, sq_norm
 from ._numbers import over_weight, slack, value_where, weighted_mean, weighted_sq_norm
 
 __all__ = ["SquareRoot"]
@@ -103,8 +105,10 @@ class SquareRoot(NamedTuple):
         """The scaling of `dual`, from 0 to `limit`, with the greatest dual value."""
         xp = array_namespace(dual)
         size = _size(over_weight(dual, weights), weights)
-        top = xp.minimum(limit, 1.0 / divisor(size))
-        return xp.where(inner(target, dual) > 0, top, 0 * top)
+        top, rises = xp.minimum(limit, 1.0 / divisor(size)), inner(target, dual) > 0
+        if type(rises) is np.bool_:  # one target
+            return top if rises else 0 * top
+        return xp.where(rises, top, 0 * top)
 
     def into_domain(self, target, dual, weights):
         """A dual point in the domain, on the way to zero: `dual` itself where it lies inside."""
@@ -121,12 +125,16 @@ class SquareRoot(NamedTuple):
 
 def _size(residual, weights):
     """``sqrt(sum_i weights_i |r_i|**2)``, one number a target."""
+    if type(residual) is np.ndarray and residual.ndim == 1 and isinstance(weights, float):  # at once
+        return np.sqrt(weights * sq_norm(residual))
     squares = weighted_sq_norm(residual, weights)
     return array_namespace(residual).sqrt(squares)
 
 
 def _unit(residual, weights):
     """The residual over its size, in its own precision; zero stays zero."""
+    size = divisor(_size(residual, weights))
+    if type(residual) is np.ndarray and residual.dtype == size.dtype:
+        return residual / size
     xp = array_namespace(residual)
-    size = _size(residual, weights)
-    return residual / xp.astype(divisor(size), real_dtype(xp, residual.dtype))
+    return residual / xp.astype(size, real_dtype(xp, residual.dtype))

@@ -7,7 +7,7 @@ Tibshirani, "Regression shrinkage and selection via the lasso", 1996.
 
 from typing import NamedTuple
 
-from .._array import array_namespace, is_complex, quotient, real_dtype
+from .._array import array_namespace, is_complex, largest, quotient, real_dtype, total
 from ._checks import forbid_negative
 from ._registry import scalar_prox
 
@@ -63,15 +63,15 @@ class L1(NamedTuple):
         xp = array_namespace(coef)
         size = xp.abs(coef)
         if weights is None:
-            return forbid_negative(self, coef, self.alpha * xp.sum(size, axis=0, dtype=xp.float64))
+            return forbid_negative(self, coef, self.alpha * total(size))
         excluded = xp.isinf(weights)
         if not bool(xp.any(excluded)):
-            return forbid_negative(self, coef, self.alpha * xp.sum(size * weights, axis=0, dtype=xp.float64))
-        total = self.alpha * xp.sum(
+            return forbid_negative(self, coef, self.alpha * total(size * weights))
+        values = self.alpha * xp.sum(
             size * xp.where(excluded, xp.zeros_like(weights), weights), axis=0, dtype=xp.float64
         )
-        total = xp.where(xp.any(excluded & (size > 0), axis=0), xp.full_like(total, float("inf")), total)
-        return forbid_negative(self, coef, total)
+        values = xp.where(xp.any(excluded & (size > 0), axis=0), xp.full_like(values, float("inf")), values)
+        return forbid_negative(self, coef, values)
 
     def prox(self, coef, step):
         """Minimiser over w of ``|w - coef|**2 / 2 + step * alpha * |w|``; `step` broadcasts (weights enter here)."""
@@ -117,7 +117,7 @@ class L1(NamedTuple):
             counted = counted | xp.zeros_like(size, dtype=xp.bool)
             safe = xp.where(counted, weights + size * 0, xp.ones_like(size))
             size = xp.where(counted, size / safe, xp.zeros_like(size))
-        return quotient(self.alpha, xp.max(size, axis=0))
+        return quotient(self.alpha, largest(size))
 
     def conjugate(self, correlation, weights=None):
         """Convex conjugate inside its domain: zero (feasibility is what `dual_limit` ensures)."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._array import array_namespace, as_double, asarray_like, divisor, inner, norm, real_dtype, to_numpy
+from .._array import any_nonzero, array_namespace, as_double, asarray_like, divisor, inner, norm, real_dtype, to_numpy
 
 __all__ = [
     "Certificate",
@@ -210,7 +210,7 @@ class PairCertificate:
 
 def _point_at(problem, coef):
     """The point of these coefficients, known already if they are zero."""
-    return problem.at(coef) if bool(problem.xp.any(coef != 0)) else problem.at_zero()
+    return problem.at(coef) if any_nonzero(coef) else problem.at_zero()
 
 
 def _objective(problem, point, coef):
@@ -330,7 +330,7 @@ def gradient_fixed_point(problem, coef, length) -> Certificate:
 
 def _point_of(problem, coef):
     with np.errstate(invalid="ignore"):  # infinite coefficients are told by the certificate
-        return problem.at(coef) if bool(problem.xp.any(coef != 0)) else problem.at_zero()
+        return problem.at(coef) if any_nonzero(coef) else problem.at_zero()
 
 
 def thresholded_step(problem, coef, point):

@@ -67,7 +67,7 @@ def drive(steps, certify, *, max_iter, tol, callback=None) -> SolveResult:
         last = iteration >= max_iter or state.finished
         if state.certify or last:
             message = certify(state.coef)
-            worst = float(np.max(message.value)) if np.size(message.value) else 0.0
+            worst = _in_one(message.value, np.max)
             _record(history, iteration, worst, message.objective, time.perf_counter() - began)
             if best is None or worst <= best[0] or np.isnan(best[0]) or state.chosen:
                 best = (worst, state.coef, message, iteration)
@@ -112,8 +112,15 @@ def with_intercept(problem, result) -> SolveResult:
     return replace(result, intercept=problem.intercept(result.coef))
 
 
+def _in_one(values, combine):
+    """One number as it is, those of many targets combined; zero for none."""
+    if np.ndim(values) == 0:
+        return float(values)
+    return float(combine(values)) if np.size(values) else 0.0
+
+
 def _record(history, iteration, worst, objective, seconds):
     history["iteration"].append(iteration)
     history["certificate"].append(worst)
-    history["objective"].append(float(np.sum(objective)))
+    history["objective"].append(_in_one(objective, np.sum))
     history["seconds"].append(seconds)

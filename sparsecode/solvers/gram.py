@@ -9,7 +9,7 @@ from ..designs import GramDesign
 
 __all__ = ["CompressedGram", "GrowingGram"]
 
-_FIRST_CAPACITY = 512
+_FEWEST = 64  # columns there is room for at first: pages that nothing is written to cost more than a small copy
 _AT_ONCE = 16  # columns that are not compressed, for a moment
 
 
@@ -66,7 +66,7 @@ class GrowingGram:
         capacity = self.matrix.shape[0]
         if size <= capacity:
             return
-        capacity = max(size, min(max(2 * capacity, _FIRST_CAPACITY), self.design.shape[1]))
+        capacity = max(size, min(max(2 * capacity, _FEWEST), self.design.shape[1]))
         matrix = np.empty((capacity, capacity), dtype=self._dtype)
         matrix[: self.size, : self.size] = self.matrix[: self.size, : self.size]
         self.matrix = matrix

@@ -25,6 +25,7 @@ def methods() -> tuple[Method, ...]:
 
     return (
         WORKING_SETS,
+        SQUARE_ROOT,
         BLOCK_DESCENT,
         SUPPORT_NEWTON,
         PROX_NEWTON,
@@ -32,7 +33,6 @@ def methods() -> tuple[Method, ...]:
         ISTA,
         NONCONVEX_AG,
         REWEIGHTED_L1,
-        SQUARE_ROOT,
         LEAST_ABSOLUTE,
         PRIMAL_DUAL,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from .._validation import as_number
@@ -36,7 +38,12 @@ def checked(part, what):
         needed = ", ".join(f"{name}=..." for name in getattr(part, "_fields", ()) if name not in defaults)
         made = f"{part.__name__}({needed})"
         raise ValueError(f"{what} is the class {part.__name__}; pass an object of it, {made}.")
-    missing = [name for name in _asked(part, what) if not hasattr(part, name)]
+    proof = getattr(part, "certificate", "gap" if getattr(part, "is_convex", False) else "stationarity")
+    missing = (
+        []
+        if _answers(part.__class__, what, proof)
+        else [name for name in _asked(part, what, proof) if not hasattr(part, name)]
+    )
     if missing:
         raise ValueError(
             f"{what} {type(part).__name__} lacks {', '.join(missing)}; pass one of the library, for example {_EXAMPLES[what]}, "
@@ -50,7 +57,13 @@ def checked(part, what):
     return part
 
 
-def _asked(part, what):
+@lru_cache(maxsize=256)  # looked at once: a small fit takes less than many looks
+def _answers(kind, what, proof):
+    """Whether every object of that class has what is asked."""
+    return all(hasattr(kind, name) for name in _asked(kind, what, proof))
+
+
+def _asked(part, what, proof):
     """Names of what this part has to answer: for a penalty, also what the certificate of its kind needs.
 
     A concave penalty with a slope or a tangent has methods that need no prox.
@@ -60,8 +73,7 @@ def _asked(part, what):
     asked = [
         name for name in _ASKED[what] if name != "prox" or not (hasattr(part, "slope") or hasattr(part, "tangent"))
     ]
-    kind = getattr(part, "certificate", "gap" if getattr(part, "is_convex", False) else "stationarity")
-    return (*asked, *_PROOFS.get(kind, ()))
+    return (*asked, *_PROOFS.get(proof, ()))
 
 
 def plain_fields(parameters):

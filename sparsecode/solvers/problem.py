@@ -58,6 +58,7 @@ class Problem:
         self.n_samples, self.n_features = design.shape
         self.row_weights = 1.0 / self.n_samples
         self._root = self._at_zero = self._double = self._free_basis = None
+        self._is_double = False  # whether that is known
         self._constant = None, 0.0  # coefficients last looked at, and the constant that suits them
         if sample_weight is not None:
             row_weights = sample_weight / self.n_samples
@@ -341,10 +342,13 @@ class Problem:
 
     def in_double(self):
         """The same problem, answering in float64: what certificates are computed from."""
+        if self._is_double:
+            return self
         xp = self.xp
         wide = xp.complex128 if is_complex(self.target) else xp.float64
         design = self.design.in_double()
         if self.target.dtype == wide and design is self.design:
+            self._is_double = True
             return self
         if self._double is None:
             self._double = twin = object.__new__(type(self))
@@ -371,8 +375,7 @@ def make_problem(A, y, loss, penalty, *, penalty_weights=None, sample_weight=Non
                 )
     if hasattr(loss, "check"):
         loss.check(target)
-    rows = target[None, :] if target.ndim == 1 else target.T
-    check_range(np.atleast_1d(to_numpy(sq_norm(target))), rows, "y", "target")
+    check_range(to_numpy(sq_norm(target)), target if target.ndim == 1 else target.T, "y", "target")
     weights = as_penalty_weights(penalty_weights, design)
     if hasattr(penalty, "check"):
         penalty.check(design.shape[1])
@@ -380,9 +383,9 @@ def make_problem(A, y, loss, penalty, *, penalty_weights=None, sample_weight=Non
         penalty = penalty.in_single()
     if weights is not None and not getattr(penalty, "supports_weights", penalty.is_separable):
         raise ValueError(f"penalty_weights need a separable penalty; {type(penalty).__name__} is not one.")
-    from .gram_problem import GramProblem  # which builds on this file
-
-    kind = GramProblem if isinstance(design, GramDesign) else Problem
+    kind = Problem
+    if isinstance(design, GramDesign):
+        from .gram_problem import GramProblem as kind  # which builds on this file
     problem = kind(design, target, loss, penalty, weights, as_sample_weight(sample_weight, design.shape[0]))
     if design.is_matrix_free:  # nobody has seen its entries, and certificates need this product anyway
         _check_operator(problem)

@@ -114,7 +114,7 @@ def meeting(problem, coef, alpha, solved=None):
         return None
     sigma = np.sqrt(level / (1.0 - slope))
     moved = values[here.support] + fit - sigma * shift
-    if np.any((moved * threshold < 0.0) | ((moved == 0.0) & (threshold != 0.0))):
+    if ((moved * threshold < 0.0) | ((moved == 0.0) & (threshold != 0.0))).any():
         return None
     values[here.support] = moved
     return float(sigma), asarray_like(values, coef)

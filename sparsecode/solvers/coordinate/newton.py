@@ -11,7 +11,7 @@ change of sign. One factorisation serves them all.
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
+from scipy.linalg.lapack import dposv, dpotrf, dpotrs
 
 from ..._parallel import blas_for_system
 
@@ -87,6 +87,10 @@ def _held_at_zero(solve, coef, direction, crosses):
 
 def solve_definite(gram, right):
     """``gram^-1 right`` by Cholesky, with a ridge where the columns are dependent; None if that fails too."""
+    with blas_for_system(len(gram)):
+        _, answer, failed = dposv(gram, right, lower=1)
+    if not failed:
+        return answer if np.isfinite(answer).all() else None
     solve = _factored(gram)
     return None if solve is None else solve(right)
 

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._array import as_double, attainable, to_numpy
+from ..._array import any_nonzero, as_double, attainable, to_numpy
 from ...designs import CenteredDesign, GramDesign
 from ...losses import Squared, SquareRoot
 from ...penalties import L1, SLOPE, GroupL1, L1Ridge, SparseGroupL1, TotalVariation1D, TotalVariation2D
@@ -230,7 +230,7 @@ def _steps(problem, start, memory, tol, duals):
     fit, proof, strength = memory.kept.get("exact", (None, None, 1.0))
     duals.point = proof * (problem.penalty.alpha / strength) if fit is start else None
     wide = problem.in_double()
-    is_zero = not bool(problem.xp.any(start != 0))
+    is_zero = not any_nonzero(start)
     certificate = yield State(start, certify=not (is_zero and _is_left(wide)))
     duals.point = None
     inner, secant = _Inner(problem, memory), SecantInSquares()
@@ -281,7 +281,8 @@ def _steps(problem, start, memory, tol, duals):
 def _is_left(problem):
     """Whether zero is no minimiser, as the correlations there say: then it needs no certificate."""
     limit = problem.penalty.dual_limit(problem.at_zero().correlation, problem.coef_weights)
-    return bool(problem.xp.all(limit < 1.0 - _NEAR))
+    left = limit < 1.0 - _NEAR
+    return bool(left) if left.ndim == 0 else bool(problem.xp.all(left))
 
 
 class _Proofs:

@@ -47,6 +47,7 @@ _FEW_LEFT = 0.25
 _NEAR = 0.8  # of the tolerance: how far above a bound on the objective a working set may end
 _SETTLED = 0.01  # of the tolerance: how little five sweeps then still gain
 _PATIENCE = 3
+_NONE = np.empty(0, dtype=np.int64)
 
 
 def make_working_set(design, coef_weights):
@@ -174,11 +175,13 @@ def _next_columns(problem, score, coef, working_set, idle):
     """The strength to solve for and the columns to add: free and non-zero ones, then the largest scores above it."""
     alpha, members = problem.penalty.alpha, working_set.members
     score[members] = 0.0
-    needed = ((coef != 0) & ~_mask(members, score.size)).nonzero()[0]
+    needed = ((coef != 0) & ~_mask(members, score.size) if members.size else coef).nonzero()[0]
     score[needed] = 0.0
-    free = np.isinf(score).nonzero()[0]
-    score[free] = 0.0
-    top = score.max(initial=0.0)
+    free, top = _NONE, score.max(initial=0.0)
+    if top == np.inf:
+        free = np.isinf(score).nonzero()[0]
+        score[free] = 0.0
+        top = score.max(initial=0.0)
     strength = max(alpha, _CONTINUATION * top)
     objecting = (score > strength).nonzero()[0]
     first = min(_FIRST, max(_FEWEST, int(3.0 * np.sqrt(coef.size))))  # a Gram matrix of so many costs some products
