@@ -10,11 +10,22 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from .._array import array_namespace, as_double, as_float, asarray_like, is_array_api_obj, is_numpy, is_single, to_numpy
+from .._array import (
+    array_namespace,
+    as_double,
+    as_float,
+    asarray_like,
+    detached,
+    is_array_api_obj,
+    is_numpy,
+    is_single,
+    to_numpy,
+)
 from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing, with_callbacks
 from .._parallel import worker_pool
+from .._tables import check_array, validate_data
 from .._validation import check_range, refuse_lazy
 from .._warnings import warn
 from ..decomposition import SparseCoder
@@ -368,7 +379,7 @@ def codes_beside(y, X, atoms):
     if y is None:
         return None
     refuse_lazy(y, "y")
-    y = y.toarray() if sp.issparse(y) else y if is_array_api_obj(y) else np.asarray(y)
+    y = y.toarray() if sp.issparse(y) else detached(y) if is_array_api_obj(y) else np.asarray(y)
     if y.ndim == 1:
         return None
     shape = (X.shape[0], atoms.shape[0])

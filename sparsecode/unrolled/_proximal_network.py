@@ -9,10 +9,11 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._estimators import all_or_nothing
 from .._parallel import single_threaded_blas
+from .._tables import validate_data
 from .._validation import refuse_lazy
 from .._warnings import warn
 from ..networks import ConvexNetwork
