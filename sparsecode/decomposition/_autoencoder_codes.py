@@ -10,11 +10,12 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from .._array import array_namespace, asarray_like, detached, is_array_api_obj, to_numpy
 from .._tables import check_array, validate_data
 from .._validation import refuse_lazy
+from ..networks import harm
 from ..result import Status
 from ..solvers.autoencoder.encoder import pre_activations
 from ..solvers.autoencoder.parameters import Parameters
 from ..solvers.dictionary.lp import dense_array
-from ._autoencoder_loop import Rows, stationarity_of, working_dtype
+from ._autoencoder_loop import Rows, measure_zeros, stationarity_of, working_dtype
 from ._autoencoder_parts import add_parts
 from ._autoencoder_setup import make_activation
 from ._checkpoint import describe_data, opened_checkpoint
@@ -311,9 +312,19 @@ class AutoencoderCodes(CodingTransformer):
         }
         return {f"{name}{key}": value for name, part in parts.items() for key, value in part.items()}
 
-    def _shortfall(self, done, more):
-        """What to warn of after a fit; nothing where the tolerance is met or there is none."""
-        if self.tol is None or self.status_ is not Status.MAX_ITER:
+    def _shortfall(self, rows, first, done, more):
+        """What to warn of after a fit whose end these rows judge: harm, which sets the status, or a tolerance that is missed.
+
+        ``first()`` is their objective before training; nobody asks for it where all went well.
+        """
+        highest = max(self.objective_, *self.history_["objective"])
+        if rows is not None and self.status_ is not Status.INTERRUPTED:
+            zero = measure_zeros(self._learner, rows, self._frame, self.batch_size, highest, n_jobs=self.n_jobs)
+            harmed = highest > zero and harm(self.objective_, first(), zero, self._rate(self._learner))
+            if harmed:
+                self.status_ = Status.DIVERGED
+                return f"{harmed}."
+        if self.status_ is not Status.MAX_ITER:
             return ""
         return (
             f"relative gradient norm {self.certificate_:.3e} after {done}, tolerance {self.tol:.1e}: raise {more}, loosen tol, "

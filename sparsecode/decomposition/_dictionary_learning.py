@@ -133,7 +133,7 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
     code_certificate_ : float
         Largest certificate that codes of the last pass (batch) came with, before atoms moved; as in `SparseCoder.encode`.
     status_ : Status
-        How `fit` ended.
+        How `fit` ended: CONVERGED where the certificate meets `tol`, or all passes were made without one.
     history_ : dict of str to list
         ``"epoch"``, ``"objective"``, ``"certificate"``, ``"seconds"`` and ``"replaced"`` (atoms, so far) of every pass of `fit`.
     n_features_in_ : int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 
@@ -19,7 +20,8 @@ from ._autoencoder_codes import AutoencoderCodes
 from ._autoencoder_loop import Pace, Rows, autoencoder_pass, default_rate, given, measure
 from ._autoencoder_parts import DEAD_LATENTS, STRUCTURES, add_parts
 from ._autoencoder_setup import ACTIVATIONS, make_learner, measured_frame
-from ._learning_loop import Learned, judged, learn
+from ._checkpoint import generator_state, restored_generator
+from ._learning_loop import Learned, ended, judged, learn
 from ._streams import follow
 
 __all__ = ["SparseAutoencoder"]
@@ -134,7 +136,8 @@ class SparseAutoencoder(CallbackSupportMixin, AutoencoderCodes):
         Relative gradient norm at the end, on the same rows: to first order the share of the variance of X that a step downhill saves which is as
         long as one atom. It is zero at a stationary point; batches and a selection that jumps leave a floor.
     status_ : Status
-        How `fit` ended: CONVERGED where the certificate meets `tol`.
+        How `fit` ended: CONVERGED where the certificate meets `tol` or all passes were made without one; DIVERGED, with a warning, where the
+        objective is worse than before training.
     history_ : dict of str to list
         ``"epoch"``, ``"objective"`` and ``"certificate"`` (each batch at the parameters of its time), ``"seconds"`` and ``"replaced"`` of every pass.
     n_features_in_ : int
@@ -282,6 +285,7 @@ class SparseAutoencoder(CallbackSupportMixin, AutoencoderCodes):
         with all_or_nothing(self), worker_pool(self.n_jobs):
             rows = self._checked_rows(X, y, gradients, reset=True)
             random = check_random_state(self.random_state)
+            begun = generator_state(random)
             learner = self._begin(rows, random)
             dtype = self._dtype
             checkpoint = None if self.checkpoint is None else self._opened_checkpoint(self._described(rows))
@@ -296,10 +300,16 @@ class SparseAutoencoder(CallbackSupportMixin, AutoencoderCodes):
                 checkpoint=checkpoint,
                 task=task,
             )
-            last = measure(learner, rows, self._frame, self.batch_size, n_jobs=self.n_jobs)
-            status = learned.status if learned.status is Status.INTERRUPTED else judged(last, self.tol)
+            judge = partial(measure, rows=rows, frame=self._frame, batch_size=self.batch_size, n_jobs=self.n_jobs)
+            last = judge(learner)
+            status = learned.status if learned.status is Status.INTERRUPTED else ended(judged(last, self.tol), self.tol)
             self._store(learner, learned._replace(last=last, status=status))
-            shortfall = self._shortfall(f"{self.n_iter_} passes", "max_iter or batch_size")
+            shortfall = self._shortfall(
+                rows,
+                lambda: judge(self._begin(rows, restored_generator(begun))).objective,
+                f"{self.n_iter_} passes",
+                "max_iter or batch_size",
+            )
             task.end(dict)
         if shortfall:
             warn(shortfall, ConvergenceWarning)
@@ -357,7 +367,13 @@ class SparseAutoencoder(CallbackSupportMixin, AutoencoderCodes):
                 del self._learner
             learned, history = follow(self, batches, task, _go_back)
             self.status_, self.history_ = learned.status, history
-            shortfall = self._shortfall(f"{self.n_steps_} batches", "the number of batches or their size")
+            last = self.__dict__.pop("_batch", None)  # nothing where the checkpoint had seen all of them
+            shortfall = self._shortfall(
+                last,
+                lambda: history["objective"][0],
+                f"{self.n_steps_} batches",
+                "the number of batches or their size",
+            )
             task.end(dict)
         if shortfall:
             warn(shortfall, ConvergenceWarning)
@@ -387,7 +403,7 @@ class SparseAutoencoder(CallbackSupportMixin, AutoencoderCodes):
 
     def _step(self, X) -> Learned:
         """One batch of a stream."""
-        rows = Rows(X)
+        self._batch = rows = Rows(X)
         if not hasattr(self, "_learner"):
             self._learner = self._begin(rows, check_random_state(self.random_state))
         return self._one_step(rows)
