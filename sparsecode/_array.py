@@ -27,6 +27,7 @@ __all__ = [
     "clip",
     "conj",
     "dagger",
+    "detached",
     "device",
     "divisor",
     "hard_threshold_mask",
@@ -117,9 +118,10 @@ def real_dtype(xp, dtype):
 
 
 def as_float(array):
-    """Integers and booleans become float64; floating dtypes stay as they are (float16 becomes float32)."""
+    """Integers and booleans become float64; floating dtypes stay as they are (float16 becomes float32). Tensors come `detached`."""
     if type(array) is np.ndarray and array.dtype.char in "fdFD":
         return array
+    array = detached(array)
     xp = array_namespace(array)
     if array.dtype in (xp.float32, xp.float64, xp.complex64, xp.complex128):
         return array
@@ -128,6 +130,11 @@ def as_float(array):
     if "complex" in str(array.dtype):
         return xp.astype(array, xp.complex128)
     return xp.astype(array, xp.float64)
+
+
+def detached(array):
+    """The array without a graph: torch would keep what is made of a tensor that asks for gradients, whole iterations of it."""
+    return array.detach() if is_torch_array(array) and array.requires_grad else array
 
 
 def as_double(array):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from .._array import array_namespace, asarray_like, is_array_api_obj, is_torch_array, to_numpy
+from .._array import array_namespace, asarray_like, detached, is_array_api_obj, to_numpy
+from .._tables import check_array, validate_data
 from .._validation import refuse_lazy
 from ..solvers.autoencoder.encoder import pre_activations
 from ..solvers.autoencoder.parameters import Parameters
@@ -138,7 +139,7 @@ class AutoencoderCodes(CodingTransformer):
         check_is_fitted(self)
         dtype = array_namespace(X).float32 if "32" in str(X.dtype) else array_namespace(X).float64
         atoms, intercept = (asarray_like(to_numpy(part), X, dtype) for part in (self.components_, self.intercept_))
-        return X @ atoms + intercept
+        return detached(X) @ atoms + intercept
 
     def _fitted_atoms(self):
         check_is_fitted(self)
@@ -166,7 +167,6 @@ class AutoencoderCodes(CodingTransformer):
         """Signals by the rules; sets the precision of a first fit."""
         if is_foreign(X):
             X = self._foreign(X, reset)
-            X = X.detach() if is_torch_array(X) else X  # or every step would stay in memory, for a gradient in X
         else:
             refuse_lazy(X, "X")
             with refusing(self):

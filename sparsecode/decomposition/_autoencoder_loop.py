@@ -19,6 +19,7 @@ __all__ = [
     "default_rate",
     "given",
     "measure",
+    "measure_zeros",
     "rows_of",
     "stationarity_of",
     "working_dtype",
@@ -128,7 +129,7 @@ class given:
 
 def measure(learner, rows, frame, batch_size, *, n_jobs) -> Pass:
     """Mean objective of X, or of some of its rows at even distances, and how stationary the parameters are, in double precision."""
-    some = np.unique(np.linspace(0, rows.X.shape[0] - 1, min(rows.X.shape[0], _MEASURED)).astype(np.int64))
+    some = _some(rows)
     twin = learner.copy()
     twin.terms = [term for term in twin.terms if getattr(term, "is_objective", True)]
     xp = array_namespace(twin.atoms)
@@ -139,6 +140,28 @@ def measure(learner, rows, frame, batch_size, *, n_jobs) -> Pass:
         with given(twin, slopes):
             sums.add(twin.found(inputs, targets, n_jobs), targets)
     return sums.judged_by(twin.parameters, frame)
+
+
+def measure_zeros(learner, rows, frame, batch_size, above, *, n_jobs) -> float:
+    """The objective of codes without an entry, on the rows of `measure`; half the energy of the targets, a lower bound, where `above` is within it."""
+    some = _some(rows)
+    energy = 0.0
+    for part in row_blocks(some, batch_size):
+        _, targets, _ = rows.batch(frame, some[part], np.dtype(np.float64))
+        energy += float(array_namespace(targets).sum(targets * targets))
+    least = 0.5 * frame.target_scale**2 * energy / some.size
+    if above <= least:
+        return least
+    twin = learner.copy()
+    for part in (twin.parameters.encoder, twin.parameters.encoder_bias, twin.parameters.decoder_bias):
+        part[...] = 0.0
+    return measure(twin, rows, frame, batch_size, n_jobs=n_jobs).objective
+
+
+def _some(rows):
+    """Numbers of rows at even distances."""
+    n_signals = rows.X.shape[0]
+    return np.unique(np.linspace(0, n_signals - 1, min(n_signals, _MEASURED)).astype(np.int64))
 
 
 class _Sums:

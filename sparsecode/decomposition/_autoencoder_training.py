@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -9,13 +11,23 @@ from sklearn.utils import check_random_state
 from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing
 from .._parallel import worker_pool
 from .._warnings import warn
+from ..networks import harm
 from ..result import Status
 from ..solvers.dictionary.alternating import Pass
 from ._autoencoder_codes import AutoencoderCodes
-from ._autoencoder_loop import Pace, Rows, autoencoder_pass, default_rate, given, measure, stationarity_of
+from ._autoencoder_loop import (
+    Pace,
+    Rows,
+    autoencoder_pass,
+    default_rate,
+    given,
+    measure,
+    measure_zeros,
+    stationarity_of,
+)
 from ._autoencoder_setup import make_learner, measured_frame
-from ._checkpoint import opened_checkpoint
-from ._learning_loop import Learned, judged, learn
+from ._checkpoint import generator_state, opened_checkpoint, restored_generator
+from ._learning_loop import Learned, ended, judged, learn
 from ._streams import follow
 
 __all__ = ["AutoencoderTraining"]
@@ -37,6 +49,7 @@ class AutoencoderTraining(CallbackSupportMixin, AutoencoderCodes):
         with all_or_nothing(self), worker_pool(self.n_jobs):
             rows = self._checked_rows(X, y, gradients, reset=True)
             random = check_random_state(self.random_state)
+            begun = generator_state(random)
             learner = self._begin(rows, random)
             dtype = self._dtype
             checkpoint = None if self.checkpoint is None else self._opened_checkpoint(self._described(rows))
@@ -51,10 +64,16 @@ class AutoencoderTraining(CallbackSupportMixin, AutoencoderCodes):
                 checkpoint=checkpoint,
                 task=task,
             )
-            last = measure(learner, rows, self._frame, self.batch_size, n_jobs=self.n_jobs)
-            status = learned.status if learned.status is Status.INTERRUPTED else judged(last, self.tol)
+            judge = partial(measure, rows=rows, frame=self._frame, batch_size=self.batch_size, n_jobs=self.n_jobs)
+            last = judge(learner)
+            status = learned.status if learned.status is Status.INTERRUPTED else ended(judged(last, self.tol), self.tol)
             self._store(learner, learned._replace(last=last, status=status))
-            shortfall = self._shortfall(f"{self.n_iter_} passes", "max_iter or batch_size")
+            shortfall = self._shortfall(
+                rows,
+                lambda: judge(self._begin(rows, restored_generator(begun))).objective,
+                f"{self.n_iter_} passes",
+                "max_iter or batch_size",
+            )
             task.end(dict)
         if shortfall:
             warn(shortfall, ConvergenceWarning)
@@ -79,7 +98,13 @@ class AutoencoderTraining(CallbackSupportMixin, AutoencoderCodes):
                 del self._learner
             learned, history = follow(self, batches, task, _go_back)
             self.status_, self.history_ = learned.status, history
-            shortfall = self._shortfall(f"{self.n_steps_} batches", "the number of batches or their size")
+            last = self.__dict__.pop("_batch", None)  # nothing where the checkpoint had seen all of them
+            shortfall = self._shortfall(
+                last,
+                lambda: history["objective"][0],
+                f"{self.n_steps_} batches",
+                "the number of batches or their size",
+            )
             task.end(dict)
         if shortfall:
             warn(shortfall, ConvergenceWarning)
@@ -119,7 +144,7 @@ class AutoencoderTraining(CallbackSupportMixin, AutoencoderCodes):
 
     def _step(self, X) -> Learned:
         """One batch of a stream."""
-        rows = Rows(X)
+        self._batch = rows = Rows(X)
         if not hasattr(self, "_learner"):
             self._learner = self._begin(rows, check_random_state(self.random_state))
         return self._one_step(rows)
@@ -128,9 +153,19 @@ class AutoencoderTraining(CallbackSupportMixin, AutoencoderCodes):
         """The checkpoint of a run on these data."""
         return opened_checkpoint(self, _FREE, data=data)
 
-    def _shortfall(self, done, more):
-        """What to warn of after a fit; nothing where the tolerance is met or there is none."""
-        if self.tol is None or self.status_ is not Status.MAX_ITER:
+    def _shortfall(self, rows, first, done, more):
+        """What to warn of after a fit whose end these rows judge: harm, which sets the status, or a tolerance that is missed.
+
+        ``first()`` is their objective before training; nobody asks for it where all went well.
+        """
+        highest = max(self.objective_, *self.history_["objective"])
+        if rows is not None and self.status_ is not Status.INTERRUPTED:
+            zero = measure_zeros(self._learner, rows, self._frame, self.batch_size, highest, n_jobs=self.n_jobs)
+            harmed = highest > zero and harm(self.objective_, first(), zero, self._rate(self._learner))
+            if harmed:
+                self.status_ = Status.DIVERGED
+                return f"{harmed}."
+        if self.status_ is not Status.MAX_ITER:
             return ""
         return (
             f"relative gradient norm {self.certificate_:.3e} after {done}, tolerance {self.tol:.1e}: raise {more}, loosen tol, "

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._parallel import worker_pool
+from .._tables import check_array, validate_data
 from .._validation import refuse_lazy
 from ..solvers.probabilistic.inference import posterior
 from ..solvers.probabilistic.states import Truncation

@@ -106,7 +106,7 @@ class ContrastiveSparseRepresentation(AutoencoderTraining):
         Relative gradient norm at the end, on the same rows: to first order the share of the variance of X that a step downhill saves which is as
         long as one atom. Batches and a selection that jumps leave a floor.
     status_ : Status
-        How `fit` ended: CONVERGED where the certificate meets `tol`.
+        How `fit` ended, as for `SparseAutoencoder`.
     history_ : dict of str to list
         ``"epoch"``, ``"objective"`` and ``"certificate"`` (each batch at the parameters of its time), ``"seconds"`` and ``"replaced"`` of every pass.
     n_features_in_ : int

@@ -22,6 +22,7 @@ from ..solvers.convolutional.learning import WATCHED, LearnedAtoms, Stream, lear
 from ._checkpoint import describe_data, opened_checkpoint
 from ._convolutional_setup import atom_lengths, first_atoms
 from ._convolutional_transform import SOLVERS, ConvolutionalTransformer
+from ._learning_loop import ended
 
 __all__ = ["ConvolutionalDictionaryLearning"]
 
@@ -104,7 +105,7 @@ class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransfo
     code_certificate_ : float
         The largest relative duality gap of a signal's codes.
     status_ : Status
-        How the fit ended.
+        How the fit ended: CONVERGED where the certificate meets `tol`, or all iterations were made without one.
     history_ : dict of str to list
         ``"iteration"``, ``"objective"``, ``"certificate"``, ``"seconds"``, ``"replaced"`` (so far), ``"code_certificate"``.
     n_features_in_ : int
@@ -252,10 +253,10 @@ class ConvolutionalDictionaryLearning(CallbackSupportMixin, ConvolutionalTransfo
                 task=task,
                 checkpoint=checkpoint,
             )
-            self._store(learned, layout, signals.dtype)
+            self._store(learned._replace(status=ended(learned.status, self.tol)), layout, signals.dtype)
             self._stream = Stream(learned.atoms, learned.statistics, len(signals))
             task.end(dict)
-        if self.tol is not None and self.status_ is Status.MAX_ITER:
+        if self.status_ is Status.MAX_ITER:
             warn(
                 f"projected gradient steps would still move the atoms by {self.certificate_:.3e} after {self.n_iter_} iterations, "
                 f"tolerance {self.tol:.1e}: raise max_iter, loosen tol, or pass tol=None if the number of iterations is what you want.",

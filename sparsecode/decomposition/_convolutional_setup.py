@@ -5,8 +5,8 @@ from __future__ import annotations
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils.validation import check_array
 
+from .._tables import check_array
 from .._validation import refuse_lazy
 from ..solvers.convolutional.learning import centred_windows
 

@@ -7,10 +7,11 @@ import math
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._array import attainable
 from .._parallel import map_blocks, worker_pool
+from .._tables import check_array, validate_data
 from .._validation import check_range, refuse_lazy
 from .._warnings import warn
 from ..designs import ConvolutionDesign

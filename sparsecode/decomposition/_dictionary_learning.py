@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import validate_data
 
 from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing, with_callbacks
 from .._parallel import worker_pool
+from .._tables import validate_data
 from .._validation import refuse_lazy
 from .._warnings import warn
 from ..solvers.dictionary.alternating import Pass
@@ -133,7 +133,7 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
     code_certificate_ : float
         Largest certificate that codes of the last pass (batch) came with, before atoms moved; as in `SparseCoder.encode`.
     status_ : Status
-        How `fit` ended.
+        How `fit` ended: CONVERGED where the certificate meets `tol`, or all passes were made without one.
     history_ : dict of str to list
         ``"epoch"``, ``"objective"``, ``"certificate"``, ``"seconds"`` and ``"replaced"`` (atoms, so far) of every pass of `fit`.
     n_features_in_ : int

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 from sklearn.preprocessing import normalize
-from sklearn.utils.validation import check_array
 
+from .._tables import check_array
 from .._validation import as_count, as_flag, refuse_lazy
 
 __all__ = ["InvertedIndex"]

@@ -7,10 +7,11 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._estimators import all_or_nothing
 from .._parallel import worker_pool
+from .._tables import validate_data
 from .._validation import check_range, refuse_lazy
 from ..result import announce
 from ..solvers.dictionary.compression import solve_compression

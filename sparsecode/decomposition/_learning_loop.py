@@ -19,6 +19,7 @@ __all__ = [
     "HISTORY",
     "Learned",
     "LearningProgress",
+    "ended",
     "judged",
     "learn",
     "online_pass",
@@ -64,7 +65,7 @@ class Learned(NamedTuple):
 
 
 def learn(learner, one_pass, *, max_iter, goal, random, callback, checkpoint, task) -> Learned:
-    """Pass after pass, until one has a certificate of at most ``goal(pass)``; None for all passes.
+    """Pass after pass, until one has a certificate of at most ``goal(pass)``; None for all passes, which then are what was asked for.
 
     ``one_pass(random, task, epoch)`` returns a `Pass`, whether it went to the end, and whether a callback asked to stop. The certificate is how far one
     sweep over the statistics of the whole pass moves the atoms it began with: zero for a stationary dictionary, and not made
@@ -86,7 +87,7 @@ def learn(learner, one_pass, *, max_iter, goal, random, callback, checkpoint, ta
         status = judged(last, goal(last))
         if stopped and status is Status.MAX_ITER:
             status = Status.INTERRUPTED
-    return Learned(status, epoch, last, history)
+    return Learned(ended(status, goal(last)), epoch, last, history)
 
 
 def record(history, count, last, seconds, learner) -> LearningProgress:
@@ -101,6 +102,11 @@ def record(history, count, last, seconds, learner) -> LearningProgress:
 def judged(last, tol):
     """Whether a pass was the last one that is needed."""
     return Status.CONVERGED if tol is not None and last.certificate <= tol else Status.MAX_ITER
+
+
+def ended(status, tol):
+    """How a run ended that made all its passes: where there is no tolerance, they are what was asked for."""
+    return Status.CONVERGED if tol is None and status is Status.MAX_ITER else status
 
 
 def _resumed(learner, checkpoint, random, max_iter):

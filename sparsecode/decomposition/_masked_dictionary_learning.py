@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import validate_data
 
 from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing, with_callbacks
 from .._parallel import worker_pool
+from .._tables import validate_data
 from .._validation import check_range, refuse_lazy
 from .._warnings import warn
 from ..result import Status
@@ -23,7 +23,7 @@ from ..solvers.dictionary.signals import dense_rows, row_blocks
 from ..solvers.dictionary.start import initial_atoms
 from ._checkpoint import describe_data, opened_checkpoint
 from ._coders import make_coder
-from ._learning_loop import Learned, learn
+from ._learning_loop import Learned, ended, judged, learn
 from ._masked_coder import MaskedCoder
 from ._masked_loop import Pace, masked_pass, measure
 from ._signals import refusing
@@ -109,7 +109,7 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
         the final atoms, under those masks. It is zero for stationary atoms and without end of data; few masks and signals leave
         a floor of some percent.
     status_ : Status
-        How `fit` ended: CONVERGED where the certificate meets `tol`.
+        How `fit` ended: CONVERGED where the certificate meets `tol`, or all passes were made without one.
     history_ : dict of str to list
         ``"epoch"``, ``"objective"`` and ``"certificate"`` (each batch over the atoms of its time), ``"seconds"`` and
         ``"replaced"`` (0) of every pass.
@@ -256,9 +256,10 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
             )
             last = measure(learner, X, self.batch_size, random=later, n_jobs=self.n_jobs)
             self._random = later
-            self._store(learner, X, learned._replace(last=last))
+            status = learned.status if learned.status is Status.INTERRUPTED else ended(judged(last, self.tol), self.tol)
+            self._store(learner, X, learned._replace(last=last, status=status))
             task.end(dict)
-        if self.tol is not None and self.status_ is Status.MAX_ITER:
+        if self.status_ is Status.MAX_ITER:
             warn(
                 f"relative stationarity {self.certificate_:.3e} after {self.n_iter_} passes, tolerance {self.tol:.1e}: raise max_iter or "
                 "batch_size, loosen tol, or pass tol=None if the number of passes is what you want.",
@@ -292,7 +293,7 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
             certificate = before.stationarity(found.gradient, found.energy)
             self._random = random
             last = Pass(found.objective / found.n_signals, certificate, 0.0)
-            self._store(learner, X, Learned(Status.MAX_ITER, 1, last, {}))
+            self._store(learner, X, Learned(judged(last, self.tol), 1, last, {}))
         return self
 
     def _opened_checkpoint(self, X):
@@ -357,9 +358,6 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
         self.n_iter_, self.n_steps_, self.history_ = learned.n_iter, learner.adam.count, learned.history
         self.objective_, self.certificate_ = learned.last.objective, learned.last.certificate
         self.status_ = learned.status
-        if learned.status is not Status.INTERRUPTED:
-            met = self.tol is not None and self.certificate_ <= self.tol
-            self.status_ = Status.CONVERGED if met else Status.MAX_ITER
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

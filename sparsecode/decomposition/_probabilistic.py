@@ -15,6 +15,7 @@ from ..result import Status
 from ..solvers.probabilistic.start import MODELS
 from ._causes_transform import CausesTransformer
 from ._first_causes import best_fit
+from ._learning_loop import ended
 from ._transform import rows_dtype
 
 __all__ = ["ProbabilisticSparseCoding"]
@@ -117,7 +118,7 @@ class ProbabilisticSparseCoding(CausesTransformer):
         Relative change that one more iteration makes to the parameters, the largest of any kind of them. It proves a fixed point,
         **not** that no other has a higher likelihood.
     status_ : Status
-        How `fit` ended.
+        How `fit` ended: CONVERGED where the certificate meets `tol`, or all iterations were made without one.
     history_ : dict of str to list
         ``"iteration"``, ``"free_energy"``, ``"certificate"``, ``"temperature"``, ``"n_used"`` and ``"seconds"`` of each iteration.
         While annealing, the free energy is that at the temperature.
@@ -255,7 +256,7 @@ class ProbabilisticSparseCoding(CausesTransformer):
             X = self._signals(X, reset=True)
             result = best_fit(self, X)
             self._store(X, result)
-        if self.tol is not None and self.status_ is Status.MAX_ITER:
+        if self.status_ is Status.MAX_ITER:
             warn(
                 f"relative change by one iteration {self.certificate_:.3e} after {self.n_iter_} iterations, tolerance {self.tol:.1e}: raise "
                 "max_iter above n_annealing, loosen tol, or pass tol=None if the number of iterations is what you want.",
@@ -274,5 +275,5 @@ class ProbabilisticSparseCoding(CausesTransformer):
             self.__dict__.pop(name, None)  # of an earlier fit of another model
         if self.model == "spike_slab":
             self.slab_mean_, self.slab_covariance_ = model.mean, model.covariance
-        self.n_iter_, self.status_, self.history_ = result.n_iter, result.status, result.history
+        self.n_iter_, self.status_, self.history_ = result.n_iter, ended(result.status, self.tol), result.history
         self.free_energy_, self.certificate_ = result.free_energy, result.certificate

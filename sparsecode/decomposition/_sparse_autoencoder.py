@@ -127,7 +127,8 @@ class SparseAutoencoder(AutoencoderTraining):
         Relative gradient norm at the end, on the same rows: to first order the share of the variance of X that a step downhill saves which is as
         long as one atom. It is zero at a stationary point; batches and a selection that jumps leave a floor.
     status_ : Status
-        How `fit` ended: CONVERGED where the certificate meets `tol`.
+        How `fit` ended: CONVERGED where the certificate meets `tol` or all passes were made without one; DIVERGED, with a warning, where the
+        objective is worse than before training.
     history_ : dict of str to list
         ``"epoch"``, ``"objective"`` and ``"certificate"`` (each batch at the parameters of its time), ``"seconds"`` and ``"replaced"`` of every pass.
     n_features_in_ : int

@@ -5,9 +5,10 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._estimators import all_or_nothing
+from .._tables import validate_data
 from .._validation import as_count, refuse_lazy
 from ._coders import ALGORITHMS, DYNAMICS, make_coder
 from ._dct import overcomplete_dct

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils.validation import check_array
 
 from .._parallel import worker_pool
+from .._tables import check_array
 from .._validation import refuse_lazy
 from ..solvers.dictionary.signals import dense_rows, row_blocks
 from ..solvers.dictionary.statistics import Statistics, add_statistics, update_dictionary

@@ -11,7 +11,7 @@ import numpy as np
 from ..result import Status
 from ..solvers.dictionary.alternating import Pass
 from ._checkpoint import chained, describe_data
-from ._learning_loop import HISTORY, Learned, judged, record
+from ._learning_loop import HISTORY, Learned, ended, judged, record
 from ._learning_setup import tolerance
 
 __all__ = ["OnlineOnly", "follow"]
@@ -72,7 +72,7 @@ def follow(estimator, batches, task, go_back):
         raise ValueError("batches is empty: a stream needs at least one batch that holds a signal.")
     if count < seen:
         _same_stream(checkpoint, known, count, seen)
-    return learned, history
+    return learned._replace(status=ended(learned.status, tolerance(estimator, learned.last))), history
 
 
 def _filled(estimator, batches):

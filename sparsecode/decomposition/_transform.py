@@ -6,9 +6,10 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._parallel import worker_pool
+from .._tables import check_array, validate_data
 from .._validation import check_range, refuse_lazy
 from .._warnings import warn
 from ..result import SolveResult, Status

@@ -9,14 +9,16 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing, with_callbacks
 from .._parallel import worker_pool
+from .._tables import check_array, validate_data
 from .._validation import check_range, refuse_lazy
 from .._warnings import warn
 from ..result import Status
 from ..solvers.unmixing import LOSSES, abundances, band_scale, first_endmembers, unmix
+from ._learning_loop import ended
 from ._signals import refusing
 from ._transform import floating
 
@@ -100,7 +102,7 @@ class RobustUnmixing(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tran
         How far projected gradient steps would move the abundances (root mean square over pixels) or the endmembers (relative to
         their norm), whichever is more: zero at a stationary point.
     status_ : Status
-        How the fit ended.
+        How the fit ended: CONVERGED where the certificate meets `tol`, or all iterations were made without one.
     n_iter_ : int
         Iterations done.
     history_ : dict of str to list
@@ -235,7 +237,7 @@ class RobustUnmixing(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tran
             )
             self._store(found, size, X.dtype)
             task.end(dict)
-        if self.tol is not None and self.status_ is Status.MAX_ITER:
+        if self.status_ is Status.MAX_ITER:
             warn(
                 f"projected gradient steps would still move abundances or endmembers by {self.certificate_:.3e} after {self.n_iter_} "
                 f"iterations, tolerance {self.tol:.1e}: raise max_iter, loosen tol, or pass tol=None if the number of iterations is "
@@ -339,7 +341,7 @@ class RobustUnmixing(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tran
         self.band_weights_ = found.weights.astype(dtype)
         self.scale_ = float(np.sqrt(found.scale)) * size
         self.objective_, self.certificate_ = found.objective, found.certificate
-        self.status_, self.n_iter_, self.history_ = found.status, found.n_iter, found.history
+        self.status_, self.n_iter_, self.history_ = ended(found.status, self.tol), found.n_iter, found.history
 
     @property
     def _n_features_out(self):

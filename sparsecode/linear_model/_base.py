@@ -7,10 +7,11 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .._array import asarray_like, is_array_api_obj, sq_norm, to_numpy
 from .._estimators import all_or_nothing
+from .._tables import validate_data
 from .._validation import as_design, as_sample_weight, as_target, refuse_lazy, weighted
 from ..designs import CenteredDesign, DenseDesign, Design, GramDesign
 from ..designs.centered import constant_level

@@ -121,7 +121,7 @@ class CrossValidated(PathModel):
             design, target = self._data(X, y)
             weight = as_sample_weight(self._weights_of(y, sample_weight), design.shape[0])
             weight = np.ones(design.shape[0]) if weight is None else weight
-            labels = np.asarray(y) if is_classifier(self) else to_numpy(target)
+            labels = to_numpy(y if is_classifier(self) else target)
             folds = draw_folds(self.cv, labels, weight, classifier=is_classifier(self))
             task = FitTask.of_fit(self, len(folds) + 1)
             candidates = self._candidates()

@@ -2,5 +2,6 @@
 
 from .adam import Adam, clipped, copied
 from .convex import ConvexNetwork
+from .harm import harm
 
-__all__ = ["Adam", "ConvexNetwork", "clipped", "copied"]
+__all__ = ["Adam", "ConvexNetwork", "clipped", "copied", "harm"]

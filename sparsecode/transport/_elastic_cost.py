@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.validation import check_array
 
+from .._tables import check_array
 from .._validation import refuse_lazy
 from ._elastic import elastic_regulariser
 from ._elastic_sums import elastic_costs

@@ -7,9 +7,10 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_array, check_is_fitted, check_X_y, validate_data
+from sklearn.utils.validation import check_is_fitted, check_X_y
 
 from .._estimators import all_or_nothing
+from .._tables import check_array, validate_data
 from .._validation import as_count, as_number, refuse_lazy
 from ..result import announce
 from ..solvers.path import RegularizationPath

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils.validation import check_array, validate_data
 
+from .._tables import check_array, validate_data
 from .._validation import refuse_lazy
 from ._elastic_cost import canonical
 

@@ -10,11 +10,22 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from .._array import array_namespace, as_double, as_float, asarray_like, is_array_api_obj, is_numpy, is_single, to_numpy
+from .._array import (
+    array_namespace,
+    as_double,
+    as_float,
+    asarray_like,
+    detached,
+    is_array_api_obj,
+    is_numpy,
+    is_single,
+    to_numpy,
+)
 from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing, with_callbacks
 from .._parallel import worker_pool
+from .._tables import check_array, validate_data
 from .._validation import check_range, refuse_lazy
 from .._warnings import warn
 from ..decomposition import SparseCoder
@@ -117,8 +128,7 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
                 callback=self.callback,
                 task=task if task.is_watched else None,
             )
-            self._store(parameters, trained, truth is not None, X)
-            shortfall = self._shortfall(trained)
+            shortfall = self._store(parameters, trained, truth is not None, X)
             task.end(dict)
         if shortfall:
             warn(shortfall, ConvergenceWarning)
@@ -295,6 +305,7 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
         return signals.chosen(np.sort(order[n_held:])), signals.chosen(np.sort(order[:n_held]))
 
     def _store(self, parameters, trained, supervised, X):
+        """Attributes of a fit; what is to be warned of, or nothing."""
         layers = parameters.layers()
         self._parameters = parameters
         self.components_ = parameters.atoms
@@ -313,18 +324,25 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
         codes = Passes(layers, n_jobs=self.n_jobs).codes(layers, rows)
         found, _ = certified(layers.atoms, rows, codes, layers.rule, self.alpha_, layers.counts[-1])
         self.certificate_, self.median_certificate_ = float(np.max(found)), float(np.median(found))
+        return self._shortfall(trained, rows, codes)
 
-    def _shortfall(self, trained):
+    def _shortfall(self, trained, rows, codes):
         """What is to be warned of, or nothing."""
+        if trained.harm:
+            more = "" if self.steps_per_layer else ", or raise steps_per_layer"
+            return "" if trained.status is Status.INTERRUPTED else f"{trained.harm}{more}."
+        if not np.any(codes) and np.any(rows):  # and derivatives are zero: this is where training ends
+            self.status_ = Status.CONVERGED
+            return _all_zero(self._parameters, float(np.max(np.abs(rows @ self.components_.T))))
         if trained.status is Status.MAX_ITER:
             return (
                 f"the loss of the signals held out, {trained.loss:.4g} of that of zero codes, still fell after max_iter={self.max_iter} steps "
                 "of all layers: raise max_iter, raise tol, or lower n_iter_no_change."
             )
-        if trained.status is Status.DIVERGED or not trained.loss <= 1.0:
+        if not trained.loss <= 1.0:
             return (
-                f"the layers are no better than codes that are zero (loss {trained.loss:.3g} of theirs): lower learning_rate, raise "
-                "steps_per_layer, or choose another alpha."
+                f"the layers are no better than codes that are zero (loss {trained.loss:.3g} of theirs): raise n_layers or steps_per_layer, or "
+                "choose another alpha."
             )
         return ""
 
@@ -359,6 +377,14 @@ class _NetworkCoder:
         return Coded(matrix.indptr.astype(np.int64), matrix.indices, matrix.data, certificate, objective)
 
 
+def _all_zero(parameters, largest):
+    """Why no layer codes anything, where the largest correlation of an atom with a signal is this."""
+    if largest == 0.0:
+        return "all codes are zero: no atom correlates with any of the signals; choose another dictionary."
+    above = f", and no correlation of an atom with a signal is above {largest:.3g}" if parameters.rule == "soft" else ""
+    return f"all codes are zero: thresholds are too high for these signals. alpha is {parameters.alpha:.3g}{above}; lower alpha."
+
+
 def _is_foreign(X):
     return is_array_api_obj(X) and not is_numpy(X)
 
@@ -368,7 +394,7 @@ def codes_beside(y, X, atoms):
     if y is None:
         return None
     refuse_lazy(y, "y")
-    y = y.toarray() if sp.issparse(y) else y if is_array_api_obj(y) else np.asarray(y)
+    y = y.toarray() if sp.issparse(y) else detached(y) if is_array_api_obj(y) else np.asarray(y)
     if y.ndim == 1:
         return None
     shape = (X.shape[0], atoms.shape[0])

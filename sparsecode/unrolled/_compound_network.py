@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from os import PathLike
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._array import is_array_api_obj, is_numpy, to_numpy
-from .._estimators import all_or_nothing
+from .._estimators import CallbackSupportMixin, FitTask, all_or_nothing, with_callbacks
 from .._parallel import single_threaded_blas
+from .._tables import check_array, validate_data
 from .._validation import check_range, refuse_lazy
 from .._warnings import warn
 from ..decomposition import SparseCoder
+from ..decomposition._checkpoint import describe_data, opened_checkpoint
 from ..decomposition._signals import refusing
 from ..result import Status
 from ._base import codes_beside
 from ._compound_layers import CompoundLayers
 from ._compound_residual import ResidualNetworks
-from ._compound_training import Settings, total, train
+from ._compound_training import Settings, continue_from, total, train
 
 __all__ = ["CompoundGaussianNetwork"]
 
+_FREE = ("max_iter", "tol", "n_iter_no_change", "warm_start", "callback", "checkpoint")
 _ROWS = 256  # signals at a time
 
 
-class CompoundGaussianNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class CompoundGaussianNetwork(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Iterations of `compound_gaussian` as layers whose prior of the textures is learned from few signals.
 
     For each signal x, a row of X, a code ``c = z u`` is the product of textures z >= 0 and Gaussian factors u. The layers descend::
@@ -77,8 +81,15 @@ class CompoundGaussianNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         Training ends when the loss has not fallen by this share for `n_iter_no_change` passes.
     n_iter_no_change : int, default=10
         See `tol`.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the layers of the last fit.
+    checkpoint : str or path-like, optional
+        File in which `fit` keeps the last complete pass, and from which it goes on if the file is there: with the same bits as a run that was
+        never cut. Only `max_iter`, `tol`, `n_iter_no_change`, `warm_start` and `callback` may then differ. Remove the file to begin anew.
     random_state : int, RandomState or None, default=None
         What weights and batches are drawn from; no state that others use is touched.
+    callback : callable, optional
+        Called with a `TrainingProgress` after each pass, whose loss is that of all signals; return True to stop.
 
     Attributes
     ----------
@@ -99,7 +110,7 @@ class CompoundGaussianNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     training_loss_ : float
         That of X, over that of codes that are zero.
     status_ : Status
-        CONVERGED by `tol`; MAX_ITER, DIVERGED otherwise.
+        CONVERGED by `tol`; DIVERGED where numbers left their range, or the last pass was worse than before training: the best state is kept.
     certificate_ : float
         Relative gradient norm: that of the training loss, over what it was before training. Nothing is proved of codes.
     n_iter_ : int
@@ -116,7 +127,7 @@ class CompoundGaussianNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     ImportError
         If torch is missing, and `regulariser` is "network".
     ValueError
-        If shapes disagree or data are not finite.
+        If shapes disagree, data are not finite, or the checkpoint is of other data, parameters or another version.
 
     See Also
     --------
@@ -146,6 +157,7 @@ class CompoundGaussianNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     True
     """
 
+    _layers: CompoundLayers
     _parameter_constraints: dict = {
         "dictionary": [StrOptions({"dct", "dct2"}), "array-like"],
         "regulariser": [StrOptions({"network", "prox"})],
@@ -164,7 +176,10 @@ class CompoundGaussianNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "checkpoint": [str, PathLike, None],
         "random_state": ["random_state"],
+        "callback": [callable, None],
     }
 
     def __init__(
@@ -187,7 +202,10 @@ class CompoundGaussianNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         max_iter=200,
         tol=1e-3,
         n_iter_no_change=10,
+        warm_start=False,
+        checkpoint=None,
         random_state=None,
+        callback=None,
     ):
         self.dictionary = dictionary
         self.regulariser = regulariser
@@ -206,8 +224,12 @@ class CompoundGaussianNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.checkpoint = checkpoint
         self.random_state = random_state
+        self.callback = callback
 
+    @with_callbacks
     def fit(self, X, y=None):
         """Train the layers.
 
@@ -225,21 +247,40 @@ class CompoundGaussianNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             The fitted estimator.
         """
         self._validate_params()
+        task = FitTask.of_fit(self, self.max_iter)
         with all_or_nothing(self), single_threaded_blas():
             X = self._signals(X, reset=True)
             atoms = self._atoms(X)
             truth = codes_beside(y, X, atoms)
+            checkpoint = self._opened_checkpoint(X, truth)
             random = check_random_state(self.random_state)
+            norm = float(np.linalg.norm(atoms.astype(np.float64), 2)) or 1.0
+            layers = self._new_layers(atoms.astype(np.float64) / norm, truth, random, X.dtype)
+            if checkpoint is not None and checkpoint.saved is not None:
+                self.scale_ = checkpoint.saved[0]["scale"]
+            elif self.warm_start and hasattr(self, "_layers"):
+                continue_from(layers, self._layers)
+            else:
+                self.scale_ = self._typical(X, atoms)
+            self._layers, self._norm = layers, norm
             self.components_, self.loss_ = atoms, "objective" if truth is None else "codes"
-            self._norm = float(np.linalg.norm(atoms.astype(np.float64), 2)) or 1.0
-            self.scale_ = self._typical(X, atoms)
-            self._layers = self._new_layers(atoms, truth, random, X.dtype)
             settings = Settings(self.learning_rate, self.batch_size, self.max_iter, self.tol, self.n_iter_no_change)
-            truth = None if truth is None else truth.astype(np.float64) / self.scale_
-            trained = train(self._layers, self._rows(X), truth, settings, random)
+            trained = train(
+                layers,
+                self._rows(X),
+                None if truth is None else truth.astype(np.float64) / self.scale_,
+                settings,
+                random,
+                scale=self.scale_,
+                checkpoint=checkpoint,
+                callback=self.callback,
+                task=task if task.is_watched else None,
+            )
             self._store(trained)
-            if trained.status is not Status.CONVERGED:
-                warn(self._remedy(trained), ConvergenceWarning)
+            task.end(dict)
+        remedy = self._remedy(trained)
+        if remedy:
+            warn(remedy, ConvergenceWarning)
         return self
 
     def transform(self, X):
@@ -348,9 +389,13 @@ class CompoundGaussianNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             networks = ResidualNetworks(shape, self.n_conv_layers, self.n_channels, random, dtype)
         ridge = self.noise**2 / self.prior_variance
         steps = (self.n_layers, self.n_texture_steps)
-        return CompoundLayers(
-            atoms.astype(np.float64) / self._norm, ridge, steps, self.texture, networks, self.learn_prior
-        )
+        return CompoundLayers(atoms, ridge, steps, self.texture, networks, self.learn_prior)
+
+    def _opened_checkpoint(self, X, truth):
+        if self.checkpoint is None:
+            return None
+        codes = {} if truth is None else describe_data(truth)
+        return opened_checkpoint(self, _FREE, data=describe_data(X), codes=codes)
 
     def _store(self, trained):
         layers = self._layers
@@ -366,10 +411,11 @@ class CompoundGaussianNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         self.training_loss_, self.certificate_ = trained.loss, trained.certificate
 
     def _remedy(self, trained):
+        """What is to be warned of, or nothing."""
         if trained.status is Status.DIVERGED:
-            return (
-                "CompoundGaussianNetwork left the range of numbers; the best state so far is kept: lower learning_rate."
-            )
+            return f"{trained.harm}; the best state so far is kept."
+        if trained.status is not Status.MAX_ITER:
+            return ""
         return f"the loss, {trained.loss:.4g} of that of zero codes, still fell after max_iter={self.max_iter} passes: raise max_iter, or tol."
 
     def __sklearn_tags__(self):

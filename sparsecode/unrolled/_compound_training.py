@@ -10,12 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..networks import Adam, clipped
+from ..decomposition._checkpoint import generator_state, restored_generator
+from ..networks import Adam, clipped, harm
 from ..result import Status
+from ._training import TrainingProgress
 
-__all__ = ["Settings", "Trained", "total", "train"]
+__all__ = ["Settings", "Trained", "continue_from", "total", "train"]
 
 _ROWS = 256  # signals at a time, where no step is made
+_NUMBERS = ("history", "first", "reference", "best", "steep", "stale")  # where a run stands
 
 
 class Settings(NamedTuple):
@@ -36,6 +39,7 @@ class Trained(NamedTuple):
     loss: float
     certificate: float
     history: dict
+    harm: str = ""  # what to say of it
 
 
 def total(layers, rows, truth=None):
@@ -51,34 +55,93 @@ def total(layers, rows, truth=None):
     return value if np.isfinite(value) else np.inf
 
 
-def train(layers, rows, truth, settings, random) -> Trained:
-    """Train the arrays of `layers` where they are."""
-    began, adam = time.perf_counter(), Adam(layers.arrays.values(), settings.rate)
-    history: dict = {"step": [], "loss": [], "seconds": []}
+def train(layers, rows, truth, settings, random, *, scale=1.0, checkpoint=None, callback=None, task=None) -> Trained:
+    """Train the arrays of `layers` where they are; a checkpoint also keeps `scale`, in whose units `rows` are."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        best, first = total(layers, rows, truth), _copies(layers)
-        kept, reference, stale, status = first, best, 0, Status.MAX_ITER
-        scale = _zero_loss(rows, truth) / len(rows)
-        for _ in range(settings.max_iter):
-            fine = _passed(layers, rows, truth, settings.batch_size, scale, adam, random)
-            loss = total(layers, rows, truth) if fine else np.inf
-            for name, value in zip(history, (adam.count, loss, time.perf_counter() - began), strict=True):
-                history[name].append(value)
-            if not np.isfinite(loss):
-                status = Status.DIVERGED
+        run = _Run(layers, rows, truth, settings, random)
+        if checkpoint is not None and checkpoint.saved is not None:
+            checkpoint.within(len(checkpoint.saved[0]["run"]["history"]["loss"]), settings.max_iter)
+            run.restore(*checkpoint.saved)
+        began = time.perf_counter() - (run.history["seconds"][-1] if run.history["seconds"] else 0.0)
+        while run.goes_on():
+            part = task.part(f"pass {len(run.history['loss']) + 1}") if task is not None else None
+            loss, seconds = run.one_pass(), time.perf_counter() - began
+            for name, value in zip(run.history, (run.adam.count, loss, seconds), strict=True):
+                run.history[name].append(value)
+            run.judge(loss)
+            if checkpoint is not None:
+                numbers, arrays = run.state()
+                checkpoint.save({**numbers, "scale": scale}, arrays)
+            progress = TrainingProgress(run.adam.count, layers.shape[0], settings.rate, loss, seconds)
+            stopped = callback is not None and bool(callback(progress))
+            if (part is not None and part.end(dict)) or stopped:
+                run.status = Status.INTERRUPTED
                 break
-            if loss < best:
-                best, kept = loss, _copies(layers)
-            stale = 0 if loss < (1.0 - settings.tol) * reference else stale + 1
-            reference = min(reference, loss) if stale == 0 else reference
-            if stale >= settings.patience:
-                status = Status.CONVERGED
-                break
-        _put_back(layers, first)
-        steep = _steepness(layers, rows, truth)
-        _put_back(layers, kept)
-        certificate = _steepness(layers, rows, truth) / steep if steep > 0 else 0.0
-    return Trained(status, len(history["loss"]), float(best), float(certificate), history)
+        return run.finish()
+
+
+class _Run:
+    """Where training stands: the arrays as they are, the best so far, and how the loss went."""
+
+    def __init__(self, layers, rows, truth, settings, random):
+        self.layers, self.rows, self.truth, self.settings, self.random = layers, rows, truth, settings, random
+        self.adam = Adam(layers.arrays.values(), settings.rate)
+        self.history: dict = {"step": [], "loss": [], "seconds": []}
+        self.first = self.reference = total(layers, rows, truth)
+        self.best, self.kept = self.first, _copies(layers)
+        self.steep, self.stale, self.status = _steepness(layers, rows, truth), 0, Status.MAX_ITER
+        self.scale = _zero_loss(rows, truth) / len(rows)
+        if self.first == 0.0:  # signals of zeros
+            self.status = Status.CONVERGED
+
+    def goes_on(self):
+        """Whether there is another pass."""
+        return self.status is Status.MAX_ITER and len(self.history["loss"]) < self.settings.max_iter
+
+    def one_pass(self):
+        """One step for each batch; the loss of all signals after them."""
+        settings = self.settings
+        fine = _passed(self.layers, self.rows, self.truth, settings.batch_size, self.scale, self.adam, self.random)
+        return total(self.layers, self.rows, self.truth) if fine else np.inf
+
+    def judge(self, loss):
+        """Keep the best state; end where the loss has not fallen for long, or left its range."""
+        if not np.isfinite(loss):
+            self.status = Status.DIVERGED
+            return
+        if loss < self.best:
+            self.best, self.kept = loss, _copies(self.layers)
+        self.stale = 0 if loss < (1.0 - self.settings.tol) * self.reference else self.stale + 1
+        self.reference = min(self.reference, loss) if self.stale == 0 else self.reference
+        if self.stale >= self.settings.patience:
+            self.status = Status.CONVERGED
+
+    def finish(self):
+        """The best state, and how it was reached."""
+        looks = self.history["loss"] or [self.first]
+        found = harm(looks[-1], self.first, 1.0, self.settings.rate, "the loss")
+        if found and self.status is not Status.INTERRUPTED:
+            self.status = Status.DIVERGED
+        _put_back(self.layers, self.kept)
+        certificate = _steepness(self.layers, self.rows, self.truth) / self.steep if self.steep > 0 else 0.0
+        n_iter = len(self.history["loss"])
+        return Trained(self.status, n_iter, float(self.best), float(certificate), self.history, found)
+
+    def state(self):
+        """Numbers and arrays of a checkpoint."""
+        numbers, arrays = self.adam.state()
+        run = {name: getattr(self, name) for name in _NUMBERS}
+        run |= {"status": self.status.name, "random": generator_state(self.random), "adam": numbers}
+        return {"run": run}, {**arrays, **{f"best_{name}": part for name, part in self.kept.items()}}
+
+    def restore(self, numbers, arrays):
+        """Go on from there."""
+        run = numbers["run"]
+        for name in _NUMBERS:
+            setattr(self, name, run[name])
+        self.status, self.random = Status[run["status"]], restored_generator(run["random"])
+        self.adam.restore(run["adam"], arrays)
+        self.kept = {name: arrays[f"best_{name}"] for name in self.layers.arrays}
 
 
 def _passed(layers, rows, truth, size, scale, adam, random):
@@ -120,6 +183,18 @@ def _zero_loss(rows, truth):
     """The loss of codes that are zero, or one."""
     found = 0.5 * np.sum(rows * rows) if truth is None else np.sum(np.abs(truth))
     return float(found) or 1.0
+
+
+def continue_from(layers, old):
+    """Give new layers what the last fit has learned; they must be of the same kind."""
+    same = layers.arrays.keys() == old.arrays.keys() and layers.atoms.shape == old.atoms.shape
+    same = same and all(layers.arrays[name].shape == part.shape for name, part in old.arrays.items())
+    if not same or not np.allclose(layers.atoms, old.atoms, rtol=1e-6, atol=0.0):
+        raise ValueError(
+            "warm_start=True goes on from the layers of the last fit, but the dictionary, regulariser, learn_prior or the number of layers, "
+            "steps or channels are not those any more; set warm_start=False, or put them back."
+        )
+    _put_back(layers, old.arrays)
 
 
 def _copies(layers):

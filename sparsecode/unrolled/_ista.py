@@ -115,7 +115,8 @@ class UnrolledISTA(UnrolledTransformer):
     Warns
     -----
     ConvergenceWarning
-        If the loss still fell after `max_iter` steps, or is no better than that of zero codes.
+        If the loss still fell after `max_iter` steps, if training did harm (a `learning_rate` far too large leaves the layers worse than
+        zero codes, or than they began; the status is then DIVERGED), or if all codes are zero and the signals are not.
 
     See Also
     --------

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..networks import Adam
+from ..decomposition._checkpoint import generator_state, restored_generator
+from ..networks import Adam, harm
 from ._refinement import refine
 
 __all__ = ["Schedule", "train"]
@@ -29,6 +30,8 @@ _AVERAGED = 0.1  # share of the last steps whose weights are averaged
 _FOLLOW = 0.1  # gain with which gamma follows its share
 _BETAS = 0.9, 0.99
 _JUDGED = 16  # batches of the final gradient
+_KEPT = 50  # steps between two states in a checkpoint
+_NUMBERS = ("history", "step", "gamma", "refined", "n_averaged")  # where a run stands
 
 
 class Schedule(NamedTuple):
@@ -48,7 +51,7 @@ class Trained(NamedTuple):
 
     gamma: float
     certificate: float  # relative norm of the gradient
-    fine: bool  # whether all numbers stayed in range
+    harm: str  # what to say of it, if training did any; the weights are then those before
     history: dict
 
 
@@ -56,8 +59,8 @@ class _Batches:
     """Signals in random order, again and again, each time with fresh noise of variance one."""
 
     def __init__(self, signals, random):
-        self.signals, self.random = signals[random.permutation(len(signals))], random
-        self.place = 0
+        self.given, self.random = signals, random
+        self.signals, self.place = signals[random.permutation(len(signals))], 0
 
     def __call__(self, count, n_noisy):
         """So many signals, sorted by their first column, and noisy copies of some of them with their sources."""
@@ -72,56 +75,117 @@ class _Batches:
         return chosen[order], sources, noisy
 
 
-def train(network, signals, schedule, random) -> Trained:
-    """Train the network in place on signals (n, d) in units of the noise; if numbers leave their range, weights are those before it."""
-    batches, adam = _Batches(signals, random), Adam(network.parameters, schedule.rate, betas=_BETAS)
-    history: dict = {"gamma": [], "share": [], "gradient": []}
-    start = adam.state()
+def train(network, signals, schedule, random, *, begun=None, checkpoint=None) -> Trained:
+    """Train the network in place on signals (n, d) in units of the noise; if that does harm, weights are those before it.
+
+    A checkpoint keeps where the run stands, and the state of the generator before the network was drawn as `begun`.
+    """
+    run = _Run(network, signals, schedule, random, begun, checkpoint)
+    harmed = _Harm(network, signals, schedule)
+    if checkpoint is not None and checkpoint.saved is not None:
+        run.restore(*checkpoint.saved)
     with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(schedule.pretrain):
-            _, sources, noisy = batches(schedule.batch, schedule.batch)
-            trace = network.trace(noisy)
-            pull = np.sign(network.gradient_of(trace) - sources) / len(noisy)
-            adam.step(network.of_gradients(trace, pull))
-            network.project()
-        middle = adam.state()
-        if not _finite(network):
-            adam.restore(*start)
-            return Trained(np.inf, np.inf, False, history)
-        gamma = _match(network, adam, batches, schedule, history)
-        if schedule.refine and _finite(network):
-            gamma = refine(network, signals, schedule, gamma, random, history)
-        if not _finite(network):
-            adam.restore(*middle)
-            return Trained(np.inf, np.inf, False, history)
-        certificate = _stationarity(network, batches, schedule, gamma)
-    return Trained(gamma, certificate, True, history)
+        run.pretrain()
+        if found := harmed(network):
+            run.adam.restore(*run.before)
+            return Trained(np.inf, np.inf, found, run.history)
+        run.match()
+        run.refine()
+        if found := harmed(network):
+            run.adam.restore(*run.before)
+            return Trained(np.inf, np.inf, found, run.history)
+        certificate = _stationarity(network, run.batches, schedule, run.gamma)
+    return Trained(run.gamma, certificate, "", run.history)
 
 
-def _match(network, adam, batches, schedule, history):
-    """Steps of matching; the last gamma. Weights of the last steps are averaged: convex networks of one shape are a convex set."""
-    _, sources, noisy = batches(schedule.batch, schedule.batch)
-    gamma = float(np.sqrt(np.mean(np.sum((network.gradient(noisy) - sources) ** 2, axis=1)))) or 1.0
-    last = max(schedule.share, _COARSE_SHARE) if schedule.refine else schedule.share
-    means, n_averaged = None, 0
-    for step in range(schedule.steps):
+class _Run:
+    """Where training stands: so many steps of all phases done, or refined at last."""
+
+    def __init__(self, network, signals, schedule, random, begun, checkpoint):
+        self.network, self.schedule, self.begun, self.checkpoint = network, schedule, begun, checkpoint
+        self.batches, self.adam = _Batches(signals, random), Adam(network.parameters, schedule.rate, betas=_BETAS)
+        self.history: dict = {"gamma": [], "share": [], "gradient": []}
+        self.before = self.adam.state()  # of the phase
+        self.step, self.gamma, self.refined = 0, np.inf, False
+        self.means, self.n_averaged = [part.copy() for part in network.parameters], 0
+
+    def pretrain(self):
+        """Steps on the absolute error."""
+        while self.step < self.schedule.pretrain:
+            _, sources, noisy = self.batches(self.schedule.batch, self.schedule.batch)
+            trace = self.network.trace(noisy)
+            pull = np.sign(self.network.gradient_of(trace) - sources) / len(noisy)
+            self.adam.step(self.network.of_gradients(trace, pull))
+            self.network.project()
+            self._stepped()
+
+    def match(self):
+        """Steps of matching. Weights of the last steps are averaged: convex networks of one shape are a convex set."""
+        schedule = self.schedule
+        if self.step == schedule.pretrain and not self.refined:
+            self.before = self.adam.state()
+            _, sources, noisy = self.batches(schedule.batch, schedule.batch)
+            self.gamma = float(np.sqrt(np.mean(np.sum((self.network.gradient(noisy) - sources) ** 2, axis=1)))) or 1.0
+        for step in range(self.step - schedule.pretrain, schedule.steps):
+            self._match(step)
+            self._stepped()
+        if self.n_averaged and not self.refined:
+            for mean, part in zip(self.means, self.network.parameters, strict=True):
+                part[...] = mean
+
+    def _match(self, step):
+        schedule = self.schedule
+        last = max(schedule.share, _COARSE_SHARE) if schedule.refine else schedule.share
         done = min(step / (_FALLING * schedule.steps), 1.0)
         share = _FIRST_SHARE * (last / _FIRST_SHARE) ** done
         left = 1.0 - step / schedule.steps
-        gradients, found, size = _gradients(network, batches, schedule, gamma, share)
-        adam.step(gradients, schedule.rate * left)
-        network.project()
-        for name, value in zip(("gamma", "share", "gradient"), (gamma, found, size), strict=True):
-            history[name].append(value)
-        gamma *= float(np.clip((share / max(found, 1e-12)) ** _FOLLOW, 0.9, 1.1))
+        gradients, found, size = _gradients(self.network, self.batches, schedule, self.gamma, share)
+        self.adam.step(gradients, schedule.rate * left)
+        self.network.project()
+        for name, value in zip(("gamma", "share", "gradient"), (self.gamma, found, size), strict=True):
+            self.history[name].append(value)
+        self.gamma *= float(np.clip((share / max(found, 1e-12)) ** _FOLLOW, 0.9, 1.1))
         if step >= (1.0 - _AVERAGED) * schedule.steps:
-            n_averaged += 1
-            means = [part.copy() for part in network.parameters] if means is None else means
-            for mean, part in zip(means, network.parameters, strict=True):
-                mean += (part - mean) / n_averaged
-    for mean, part in zip(means or network.parameters, network.parameters, strict=True):
-        part[...] = mean
-    return gamma
+            self.n_averaged += 1
+            for mean, part in zip(self.means, self.network.parameters, strict=True):
+                mean[...] = part if self.n_averaged == 1 else mean + (part - mean) / self.n_averaged
+
+    def refine(self):
+        """Steps of L-BFGS, all of them or none: what they begin with is kept."""
+        if self.schedule.refine and not self.refined and _finite(self.network):
+            batches = self.batches
+            self.gamma = refine(self.network, batches.given, self.schedule, self.gamma, batches.random, self.history)
+            self.refined = True
+            self._keep()
+
+    def _stepped(self):
+        self.step += 1
+        last = self.step in (self.schedule.pretrain, self.schedule.pretrain + self.schedule.steps)
+        if last or self.step % _KEPT == 0:
+            self._keep()
+
+    def _keep(self):
+        """Put where the run stands into the checkpoint."""
+        if self.checkpoint is None:
+            return
+        (now, arrays), (then, earlier) = self.adam.state(), self.before
+        numbers = {name: getattr(self, name) for name in _NUMBERS}
+        numbers |= {"adam": now, "before": then, "place": self.batches.place}
+        numbers |= {"random": generator_state(self.batches.random)}
+        arrays |= {f"before_{name}": part for name, part in earlier.items()}
+        arrays |= {f"average_{k}": part for k, part in enumerate(self.means)}
+        self.checkpoint.save({"run": numbers, "begun": self.begun}, arrays)
+
+    def restore(self, numbers, arrays):
+        """Go on from there."""
+        run = numbers["run"]
+        for name in _NUMBERS:
+            setattr(self, name, run[name])
+        self.batches.place, self.batches.random = run["place"], restored_generator(run["random"])
+        self.adam.restore(run["adam"], arrays)
+        self.before = run["before"], {name[7:]: part for name, part in arrays.items() if name.startswith("before_")}
+        for k, mean in enumerate(self.means):
+            mean[...] = arrays[f"average_{k}"]
 
 
 def _gradients(network, batches, schedule, gamma, share):
@@ -159,3 +223,27 @@ def _stationarity(network, batches, schedule, gamma):
 
 def _finite(network):
     return all(np.all(np.isfinite(part)) for part in network.parameters)
+
+
+class _Harm:
+    """What to say of a network that denoises worse than leaving signals as they are, than their mean, and than the one before training.
+
+    A mode is no mean and has an error of its own, but never such a one.
+    """
+
+    def __init__(self, network, signals, schedule):
+        random, self.rate = np.random.RandomState(0), schedule.rate  # its own: steps draw what they always drew
+        self.signals = signals[
+            np.linspace(0, len(signals) - 1, min(len(signals), _JUDGED * schedule.batch)).astype(int)
+        ]
+        self.noisy = self.signals + random.standard_normal(self.signals.shape).astype(signals.dtype)
+        self.before = self._error(network.gradient(self.noisy))
+        self.nothing = max(self._error(self.noisy), self._error(np.zeros_like(self.noisy)))
+
+    def _error(self, images):
+        return float(np.mean(np.square(images - self.signals, dtype=np.float64)))
+
+    def __call__(self, network):
+        last = self._error(network.gradient(self.noisy)) if _finite(network) else np.inf
+        worst = max(self.before, self.nothing)
+        return harm(last, worst, worst, self.rate, "the squared error of denoising", "that of doing nothing")

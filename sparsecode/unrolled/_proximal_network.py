@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from os import PathLike
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._estimators import all_or_nothing
 from .._parallel import single_threaded_blas
+from .._tables import validate_data
 from .._validation import refuse_lazy
 from .._warnings import warn
+from ..decomposition._checkpoint import (
+    describe_data,
+    generator_state,
+    opened_checkpoint,
+    restored_generator,
+)
 from ..networks import ConvexNetwork
 from ..result import Status
 from ._learned_penalty import LearnedPenalty
@@ -60,6 +68,9 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         Of Adam; it falls linearly to zero.
     batch_size : int, default=256
         Noisy signals in a step.
+    checkpoint : str or path-like, optional
+        File in which `fit` keeps where it stands, every 50 steps and behind the refinement, and from which it goes on if the file is there: with
+        the same bits as a run that was never cut. Remove the file to begin anew.
     random_state : int, RandomState or None, default=None
         What weights, batches and noise are drawn from.
 
@@ -74,7 +85,8 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
     gamma_ : float
         The last gamma, in units of the noise.
     status_ : Status
-        CONVERGED after all steps, DIVERGED if numbers left their range.
+        CONVERGED after all steps; DIVERGED, with a warning, if numbers left their range or f denoises worse than doing nothing: then
+        weights are those from before.
     certificate_ : float
         Relative gradient norm: the norm of the mean gradient over batches, over the root mean square norm of one. The training is done
         where noise is all that is left: with 16 batches, about 0.25. It says nothing of the mode; that f is a prox holds by construction.
@@ -90,7 +102,8 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
     Raises
     ------
     ValueError
-        If X is not finite, or leaves the range of single precision in units of the noise.
+        If X is not finite, or leaves the range of single precision in units of the noise, or the checkpoint is of other data, parameters or
+        another version.
 
     See Also
     --------
@@ -140,6 +153,7 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         "refine_steps": [Interval(Integral, 0, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "checkpoint": [str, PathLike, None],
         "random_state": ["random_state"],
     }
 
@@ -155,6 +169,7 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         refine_steps=0,
         learning_rate=2e-2,
         batch_size=256,
+        checkpoint=None,
         random_state=None,
     ):
         self.noise = noise
@@ -166,6 +181,7 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         self.refine_steps = refine_steps
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.checkpoint = checkpoint
         self.random_state = random_state
 
     def fit(self, X, y=None):
@@ -187,23 +203,28 @@ class LearnedProximalNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
             self._validate_params()
             X = self._signals(X, reset=True)
             self.noise_ = self._noise(X)
-            random = check_random_state(self.random_state)
+            checkpoint = self._opened_checkpoint(X)
+            saved = None if checkpoint is None else checkpoint.saved
+            random = restored_generator(saved[0]["begun"]) if saved else check_random_state(self.random_state)
+            state = generator_state(random)  # the network and the order of signals must be the same after a cut
             self.center_ = np.mean(X, axis=0, dtype=np.float64)
             signals = self._in_units(X)
             network = self._start(signals, random)
             steps = self.pretrain_steps, self.n_steps, self.refine_steps
             schedule = Schedule(*steps, self.match, self.learning_rate, self.batch_size, _MET)
-            trained = train(network, signals, schedule, random)
+            trained = train(network, signals, schedule, random, begun=state, checkpoint=checkpoint)
             self.network_ = network.cast(np.float64)
             self.gamma_, self.certificate_, self.history_ = trained.gamma, trained.certificate, trained.history
             self.n_iter_ = self.pretrain_steps + len(trained.history["gamma"])
-            self.status_ = Status.CONVERGED if trained.fine else Status.DIVERGED
-            if not trained.fine:
-                warn(
-                    "LearnedProximalNetwork left the range of numbers; weights from before are kept: lower learning_rate.",
-                    ConvergenceWarning,
-                )
+            self.status_ = Status.DIVERGED if trained.harm else Status.CONVERGED
+        if trained.harm:
+            warn(f"{trained.harm}; the weights from before are kept.", ConvergenceWarning)
         return self
+
+    def _opened_checkpoint(self, X):
+        if self.checkpoint is None:
+            return None
+        return opened_checkpoint(self, ("checkpoint",), data=describe_data(X))
 
     def _in_units(self, X):
         """Signals around their mean, in units of the noise: far from zero, single precision would not tell them apart."""

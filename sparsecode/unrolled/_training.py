@@ -15,7 +15,7 @@ import numpy as np
 
 from .._array import array_namespace, asarray_like, is_numpy, to_numpy
 from ..decomposition._checkpoint import generator_state, restored_generator
-from ..networks import Adam, clipped
+from ..networks import Adam, clipped, harm
 from ..result import Status
 from ._layers import Slopes, beside, loss_seed
 from ._passes import Passes
@@ -87,6 +87,7 @@ class Trained(NamedTuple):
     n_iter: int
     loss: float
     history: dict
+    harm: str = ""  # what to say of it
 
 
 def train(
@@ -107,6 +108,15 @@ def train(
     A checkpoint also keeps `begun`, the state of the generator before it chose the signals held out.
     """
     run = _Run(parameters, signals, held_out, settings, random, grown)
+    if not _any(signals.rows):  # the layers do not matter
+        return Trained(Status.CONVERGED, 0, run.first, run.history)
+    with np.errstate(over="ignore", invalid="ignore"):  # what leaves the range ends with a status
+        _run(run, settings, begun, checkpoint, callback, task)
+        return run.finish()
+
+
+def _run(run, settings, begun, checkpoint, callback, task):
+    """Round after round, until training ends or is stopped."""
     if checkpoint is not None and checkpoint.saved is not None:
         checkpoint.within(checkpoint.saved[0]["run"]["at_last"], settings.max_iter, "steps of all layers")
         run.restore(*checkpoint.saved)
@@ -130,7 +140,6 @@ def train(
         if stopped:
             run.status = Status.INTERRUPTED
             break
-    return run.finish()
 
 
 class _Run:
@@ -148,9 +157,8 @@ class _Run:
         self.history: dict = {name: [] for name in HISTORY}
         self.status = Status.MAX_ITER
         self.adam = Adam(parameters.arrays.values())
-        self.best: Any = (np.inf, parameters.copies())  # of all layers
-        if not self.n_growing:
-            self.best = (self._held_out_loss(), parameters.copies())
+        self.first = self._held_out_loss(parameters.n_layers)
+        self.best: Any = (np.inf if self.n_growing else self.first, parameters.copies())  # of all layers
 
     @property
     def depth(self):
@@ -185,8 +193,7 @@ class _Run:
     def _step(self):
         """One batch; False, and nothing is done, where its numbers left their range."""
         layers, batch = self._layers().up_to(self.depth), self._batch()
-        with np.errstate(over="ignore", invalid="ignore"):
-            loss, slopes = self.passes.slopes(layers, batch.rows, batch.truth, self.parameters.alpha)
+        loss, slopes = self.passes.slopes(layers, batch.rows, batch.truth, self.parameters.alpha)
         size = self.scale * batch.rows.shape[0]
         gradients = [part / size for part in self.parameters.gradients(_as_numpy(slopes), layers)]
         self.in_stage += 1
@@ -203,15 +210,13 @@ class _Run:
             return self.signals
         return self.signals.chosen(self.random.randint(n, size=self.settings.batch_size))
 
-    def _held_out_loss(self):
-        layers = self._layers().up_to(self.depth)
+    def _held_out_loss(self, depth=None):
+        layers = self._layers().up_to(depth or self.depth)
         total, n = 0.0, self.held_out.rows.shape[0]
-        with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, n, _ROWS):
-                part = self.held_out.between(start, min(start + _ROWS, n))
-                total += loss_seed(
-                    layers, self.passes.codes(layers, part.rows), part.rows, part.truth, self.parameters.alpha
-                )[0]
+        for start in range(0, n, _ROWS):
+            part = self.held_out.between(start, min(start + _ROWS, n))
+            codes = self.passes.codes(layers, part.rows)
+            total += loss_seed(layers, codes, part.rows, part.truth, self.parameters.alpha)[0]
         loss = total / n / self.held_scale
         return loss if np.isfinite(loss) else np.inf
 
@@ -253,16 +258,19 @@ class _Run:
             self.stage = self.n_growing
             self.best = (self._held_out_loss(), self.parameters.copies())
         self.parameters.put_back(self.best[1])
-        if not np.isfinite(self.best[0]):
+        looks, loss = self.history["loss"], float(self.best[0])
+        left = bool(looks) and not np.isfinite(looks[-1])  # at the lowest rate, or the last one there was time for
+        found = harm(np.inf if left else loss, self.first, 1.0, self.settings.rate, "the loss of the signals held out")
+        if found and self.status is not Status.INTERRUPTED:
             self.status = Status.DIVERGED
-        return Trained(self.status, self.count, float(self.best[0]), self.history)
+        return Trained(self.status, self.count, loss, self.history, found)
 
     def state(self):
         """Numbers and arrays of a checkpoint."""
         counts = {name: getattr(self, name) for name in _COUNTS}
         numbers, arrays = self.adam.state()
         run = {**counts, "best": self.best[0], "history": self.history, "random": generator_state(self.random)}
-        run |= {"adam": numbers, "status": self.status.name, "alpha": self.parameters.alpha}
+        run |= {"adam": numbers, "status": self.status.name, "alpha": self.parameters.alpha, "first": self.first}
         return {"run": run}, {**arrays, **{f"best_{name}": part for name, part in self.best[1].items()}}
 
     def restore(self, numbers, arrays):
@@ -270,7 +278,7 @@ class _Run:
         run = numbers["run"]
         for name in (*_COUNTS, "history"):
             setattr(self, name, run[name])
-        self.parameters.alpha = run["alpha"]
+        self.parameters.alpha, self.first = run["alpha"], run["first"]
         self.status, self.random = Status[run["status"]], restored_generator(run["random"])
         self.adam.restore(run["adam"], arrays)
         self.best = (run["best"], {name: arrays[f"best_{name}"] for name in self.parameters.arrays})
@@ -285,6 +293,11 @@ def _zero_loss(layers, signals, alpha):
         zero = xp.zeros((part.rows.shape[0], layers.atoms.shape[0]), dtype=part.rows.dtype, device=part.rows.device)
         total += loss_seed(layers, zero, part.rows, part.truth, alpha)[0]
     return total / signals.rows.shape[0] or 1.0
+
+
+def _any(rows):
+    """Whether there is a signal at all."""
+    return bool(array_namespace(rows).any(rows != 0))
 
 
 def _rows_of(part, which):

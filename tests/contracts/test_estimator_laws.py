@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from sparsecode._array import is_torch_array
 from sparsecode._parallel import _LIMIT
 from tests._backends import FOREIGN, get, put
 from tests.contracts.registry import ESTIMATORS, named
@@ -304,6 +305,20 @@ def test_every_namespace_gives_numpys_fit(case, name, n_targets):
     np.testing.assert_allclose(get(model.coef_), reference.coef_, atol=1e-4)
     np.testing.assert_allclose(get(model.intercept_), reference.intercept_, atol=1e-4)
     np.testing.assert_allclose(get(model.predict(put(X, name))), reference.predict(X), atol=1e-3)
+
+
+@every_estimator
+def test_tensors_that_ask_for_gradients_are_fitted_without(case):
+    """Or refused as plain tensors are; what the fit keeps has no graph."""
+    data = [np.asarray(part) for part in case.data()]
+    if any(part.dtype.kind != "f" for part in data):
+        pytest.skip("labels are no tensors that could ask for gradients")
+    model = clone(case.estimator)
+    try:
+        model.fit(*(put(part, "torch").requires_grad_() for part in data))
+    except ValueError as error:
+        assert "NumPy" in str(error)
+    assert not any(value.requires_grad for value in vars(model).values() if is_torch_array(value))
 
 
 @that(lambda case: case.predicts and case.alone and case.linear)

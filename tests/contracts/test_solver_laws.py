@@ -301,6 +301,15 @@ def test_sample_weights_reach_every_namespace(case, name):
     np.testing.assert_allclose(get(result.coef), reference.coef, atol=10 * case.accuracy)
 
 
+@that(lambda case: case.namespaces and not case.phaseless)  # whose sign the case takes from the target, graph and all
+def test_tensors_that_ask_for_gradients_leave_no_graph_behind(case):
+    A, y = (put(part, "torch") for part in planted()[:2])
+    reference = case.solve(A, y)
+    result = case.solve(A.clone().requires_grad_(), y.clone().requires_grad_())
+    assert not result.coef.requires_grad
+    np.testing.assert_array_equal(get(result.coef), get(reference.coef))
+
+
 @every_solver
 def test_lists_integers_pandas_and_odd_layouts_are_read(case):
     import pandas as pd

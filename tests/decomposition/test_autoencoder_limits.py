@@ -7,7 +7,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import L0Ball, SparseAutoencoder, Status
-from sparsecode.decomposition._autoencoder_loop import Pace
+from sparsecode.decomposition._autoencoder_loop import Pace, Rows, measure_zeros
 from tests.decomposition.autoencoder_cases import QUICK, SHAPE, planted, pre_activations
 
 
@@ -165,6 +165,40 @@ def test_constant_signals_have_empty_codes_and_no_error():
     model = SparseAutoencoder(5, n_nonzero_coefs=1, max_iter=3, tol=1e-3, random_state=0).fit(X)
     assert model.status_ is Status.CONVERGED and model.objective_ == pytest.approx(0, abs=1e-12)
     np.testing.assert_allclose(model.inverse_transform(model.transform(X)), X)
+
+
+@pytest.mark.parametrize("activation", ["topk", "abstopk", "batchtopk", "feature_choice", "relu", "jumprelu"])
+@pytest.mark.parametrize("tol", [None, 1e-3])
+def test_a_learning_rate_far_too_large_is_blamed_and_nothing_else(signals, activation, tol):
+    count = None if activation == "relu" else 2
+    given = QUICK | {"activation": activation, "n_nonzero_coefs": count, "tol": tol, "max_iter": 5}
+    with pytest.warns(ConvergenceWarning, match="training diverged.*lower learning_rate") as caught:
+        model = SparseAutoencoder(**given | {"learning_rate": 100.0}).fit(signals)
+    assert len(caught) == 1 and model.status_ is Status.DIVERGED
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert SparseAutoencoder(**given | {"tol": None}).fit(signals).status_ is Status.CONVERGED
+
+
+def test_harm_is_above_what_a_code_without_entries_costs(signals):
+    """Of half the energy about the geometric median; of matching pursuit, which cannot do worse, all is well."""
+    model = SparseAutoencoder(**QUICK).fit(signals)
+    half = 0.5 * np.mean(np.sum((signals - model._frame.center) ** 2, axis=1))
+    rows, told = Rows(signals), {"n_jobs": 1}
+    assert measure_zeros(model._learner, rows, model._frame, 200, 0.0, **told) == pytest.approx(half)
+    assert measure_zeros(model._learner, rows, model._frame, 200, np.inf, **told) == pytest.approx(half)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        given = QUICK | {"structure": "matching_pursuit", "learning_rate": 1.0}
+        assert SparseAutoencoder(**given).fit(signals).status_ is Status.CONVERGED
+
+
+def test_a_stream_is_judged_by_its_last_batch(signals):
+    batches = np.array_split(signals, 6)
+    with pytest.warns(ConvergenceWarning, match="training diverged.*lower learning_rate") as caught:
+        model = SparseAutoencoder(**QUICK | {"learning_rate": 100.0}).fit_stream(batches)
+    assert len(caught) == 1 and model.status_ is Status.DIVERGED
+    assert SparseAutoencoder(**QUICK).fit_stream(batches).status_ is Status.CONVERGED
 
 
 def test_falling_short_of_a_tolerance_is_said_once(signals):

@@ -37,7 +37,7 @@ def test_planted_atoms_are_found(activation, signed):
     assert recovered(atoms, model.components_, signed) >= 0.75
     left = X - model.inverse_transform(model.transform(X))
     assert np.sum(left**2) < 0.25 * np.sum((X - X.mean(axis=0)) ** 2)
-    assert model.status_ is Status.MAX_ITER
+    assert model.status_ is Status.CONVERGED  # of the passes that were asked for, none is missing
     assert model.history_["objective"][-1] < 0.5 * model.history_["objective"][0]
 
 

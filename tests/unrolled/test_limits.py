@@ -4,8 +4,10 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
-from sparsecode import CompoundGaussianNetwork, UnrolledFISTA, UnrolledIHT, UnrolledISTA
+from sparsecode import CompoundGaussianNetwork, Status, UnrolledFISTA, UnrolledIHT, UnrolledISTA
 from tests._backends import FOREIGN, put
 
 RNG = np.random.default_rng(0)
@@ -32,13 +34,34 @@ def test_other_namespaces_refuse_them_too_and_score_what_is_sparse(backend):
     assert there == pytest.approx(here, rel=1e-6)
 
 
-def test_the_loss_held_out_is_over_that_of_zero_codes_for_the_same_signals():
+def test_codes_that_are_all_zero_are_blamed_on_alpha():
+    """The loss held out is over that of zero codes for the same signals."""
     for seed in range(3):
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", "the layers are no better")
+        with pytest.warns(ConvergenceWarning, match="all codes are zero.* lower alpha") as caught:
             model = UnrolledISTA(ATOMS, alpha=1e3, **{**QUICK, "random_state": seed}).fit(X[:40] ** 3)
-        assert not np.any(model.transform(X))
+        assert len(caught) == 1 and f"above {np.abs(X[:40] ** 3 @ ATOMS.T).max():.3g};" in str(caught[0].message)
+        assert not np.any(model.transform(X)) and model.status_ is Status.CONVERGED
         assert model.validation_loss_ == 1.0
+
+
+@pytest.mark.parametrize("model", [UnrolledISTA(ATOMS, alpha=0.1, **QUICK), UnrolledIHT(ATOMS, **QUICK)])
+@pytest.mark.parametrize("codes", [None, 0 * CODES])
+def test_signals_of_zeros_are_coded_in_silence(model, codes):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clone(model).fit(0 * X, codes)
+
+
+@pytest.mark.parametrize("kind", [UnrolledISTA, UnrolledFISTA, UnrolledIHT])
+@pytest.mark.parametrize("rate", [10.0, 1e6])
+@pytest.mark.parametrize("codes", [None, CODES])
+@pytest.mark.parametrize("weights", ["tied", "coupled"])
+def test_a_rate_far_too_large_is_blamed_and_nothing_else(kind, rate, codes, weights):
+    model = kind(ATOMS, weights=weights, **{**QUICK, "learning_rate": rate})
+    with pytest.warns(ConvergenceWarning) as caught:
+        model.fit(X, codes)
+    assert [warning.category for warning in caught] == [ConvergenceWarning]
+    assert "lower learning_rate" in str(caught[0].message) and model.status_ is Status.DIVERGED
 
 
 def test_a_large_share_may_be_held_out():

@@ -12,8 +12,8 @@ Mairal, Bach, Ponce and Sapiro, "Online learning for matrix factorization and sp
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_array
 
+from ..._tables import check_array
 from ..._validation import as_count
 from .incoherence import incoherent, refuse_coherence
 from .replacement import fresh_atoms, useless_atoms
