@@ -22,6 +22,7 @@ from sparsecode._validation import (
     weighted,
 )
 from sparsecode.designs import DenseDesign, OperatorDesign, SparseDesign
+from tests._backends import NAMESPACES, namespace
 
 A = np.arange(12.0).reshape(4, 3)
 
@@ -159,6 +160,16 @@ def test_a_count_above_its_maximum_is_clipped_with_one_warning_at_the_users_line
 def test_a_number_is_finite_and_real(value):
     with pytest.raises(ValueError, match="alpha must be a finite number"):
         as_number(value, "alpha")
+
+
+@pytest.mark.parametrize("name", NAMESPACES)
+def test_a_number_may_be_an_array_without_axes(name):
+    xp = namespace(name)
+    assert as_number(xp.asarray(0.5), "alpha") == 0.5
+    assert type(as_number(xp.max(xp.asarray([1, 2])), "alpha")) is float
+    for wrong in (xp.asarray(True), xp.asarray(float("nan")), xp.asarray(1j), xp.asarray([0.5])):
+        with pytest.raises(ValueError, match="alpha must be a finite number"):
+            as_number(wrong, "alpha")
 
 
 def test_a_number_keeps_its_bounds():

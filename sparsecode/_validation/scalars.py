@@ -6,6 +6,7 @@ import numbers
 
 import numpy as np
 
+from .._array import is_array_api_obj, to_numpy
 from .._warnings import warn
 
 __all__ = ["as_count", "as_flag", "as_number"]
@@ -25,7 +26,9 @@ def as_count(value, name, *, minimum=1, maximum=None, maximum_name=None):
 
 
 def as_number(value, name, *, minimum=0.0, strict=False, maximum=np.inf):
-    """A finite real number within bounds; `strict` excludes the minimum itself."""
+    """A finite real number within bounds, or an array that is one; `strict` excludes the minimum itself."""
+    if is_array_api_obj(value) and value.ndim == 0:
+        value = to_numpy(value)[()]
     is_number = type(value) is float or (isinstance(value, numbers.Real) and not isinstance(value, bool))
     if not is_number or not np.isfinite(value):
         raise ValueError(f"{name} must be a finite number; got {value!r}.")

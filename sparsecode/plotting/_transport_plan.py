@@ -78,8 +78,12 @@ class TransportPlanDisplay:
         Raises
         ------
         ValueError
-            If points are missing, not in the plane, or not as many as the plan has rows and columns.
+            If points are missing, not in the plane, or not as many as the plan has rows and columns, or the result has no plan.
         """
+        if not hasattr(result, "plan"):
+            raise ValueError(
+                f"result must be a TransportResult; got {type(result).__name__}: from_plan draws any plan."
+            )
         return cls.from_plan(result.plan, X, Y, kind=kind, least=least, ax=ax)
 
     @classmethod

@@ -210,7 +210,7 @@ class ClassTransport(PointTransport):
         labels = column_or_1d(labels if hasattr(labels, "dtype") else np.array(labels, dtype=object), warn=False)
         if labels.size != size:
             raise ValueError(f"{name} has {labels.size} entries; it needs one for each of {size} points.")
-        unknown = np.array([label is None or label == -1 or label != label for label in labels.tolist()])
+        unknown = np.array([_is_unknown(label) for label in labels.tolist()], dtype=bool)
         codes = np.full(size, -1)
         try:
             classes, codes[~unknown] = np.unique(labels[~unknown], return_inverse=True)
@@ -233,11 +233,18 @@ class ClassTransport(PointTransport):
         return graph.tocsr().maximum(graph.tocsr().T)
 
 
+def _is_unknown(label):
+    try:
+        return label is None or bool(label == -1 or label != label)
+    except TypeError:  # the NA of pandas is neither true nor false
+        return True
+
+
 def _warn_of_unknown(unknown, classes, name):
     """Where labels may not mean what they say."""
     if not classes:
         warn(f"{name} are all unknown, which joins no points; leave {name} out, or pass the classes.", RuntimeWarning)
-    elif classes == [1] and -1 in unknown:
+    elif classes == [1] and any(isinstance(label, Real) and label == -1 for label in unknown):
         warn(
             f"{name} are -1 and 1, but -1 stands for unknown: only points labelled 1 are joined. If -1 is a class, pass "
             f"{name} > 0; if it is not, None in its place says so.",

@@ -44,6 +44,8 @@ def blocks_of(cost):
 def _as_real(values, name, ndim):
     """A finite float64 array of that many axes."""
     refuse_lazy(values, name)
+    if issparse(values):
+        raise ValueError(f"{name} is sparse, but all of its entries are used; pass {name}.toarray().")
     array = np.asarray(on_host(values))
     if array.dtype.kind not in "biuf" or is_complex(array):
         raise ValueError(f"{name} has dtype {array.dtype}; it must hold real numbers.")
@@ -137,6 +139,10 @@ class PointCost(_Ranged):
         self.scale = as_number(scale, "scale", strict=True)
         self.shape = (self.X.shape[0], self.Y.shape[0])
 
+    def __repr__(self):
+        scale = "" if self.scale == 1.0 else f", scale={self.scale:g}"
+        return f"PointCost({self.X.shape[0]} to {self.Y.shape[0]} points of dimension {self.X.shape[1]}, {self.ground_cost!r}{scale})"
+
     def rows(self, index):
         """Rows of the cost, of a slice or an array of indices."""
         block = self.X[index]
@@ -189,20 +195,29 @@ class GridCost:
     """
 
     def __init__(self, shape, ground_cost="sqeuclidean", *, coordinates=None, scale=1.0):
-        self.grid = tuple(int(length) for length in np.atleast_1d(shape))
-        if not self.grid or min(self.grid) < 1:
-            raise ValueError(f"shape must hold one positive length for each axis; got {shape!r}.")
+        lengths = np.atleast_1d(shape)
+        if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or not lengths.size or lengths.min() < 1:
+            raise ValueError(f"shape must hold one positive length, an integer, for each axis; got {shape!r}.")
+        self.grid = tuple(int(length) for length in lengths)
         if ground_cost not in ("sqeuclidean", "cityblock"):
             raise ValueError(f"ground_cost must be 'sqeuclidean' or 'cityblock' on a grid; got {ground_cost!r}.")
         given = [np.arange(length) for length in self.grid] if coordinates is None else coordinates
+        if len(given) != len(self.grid) or any(np.ndim(values) != 1 for values in given):
+            raise ValueError(
+                f"coordinates must be one array for each of the {len(self.grid)} axes, in a list or a tuple."
+            )
         points = [_as_real(values, "coordinates", 1) for values in given]
         if tuple(values.size for values in points) != self.grid:
             raise ValueError(f"coordinates have lengths {[v.size for v in points]}; the axes have {list(self.grid)}.")
         scale = as_number(scale, "scale", strict=True)
         power = 2 if ground_cost == "sqeuclidean" else 1
-        self.ground_cost = ground_cost
+        self.ground_cost, self.scale = ground_cost, scale
         self.axes = [scale * np.abs(t[:, None] - t) ** power for t in points]
         self.shape = (int(np.prod(self.grid)),) * 2
+
+    def __repr__(self):
+        scale = "" if self.scale == 1.0 else f", scale={self.scale:g}"
+        return f"GridCost({self.grid}, {self.ground_cost!r}{scale})"
 
     def rows(self, index):
         """Rows of the cost, of a slice or an array of indices."""

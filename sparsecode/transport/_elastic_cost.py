@@ -6,9 +6,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._tables import check_array
-from .._validation import refuse_lazy
 from ._elastic import elastic_regulariser
 from ._elastic_sums import elastic_costs
+from ._home import home_of, on_host, sent_home
 
 __all__ = ["as_points", "canonical", "checked_costs", "elastic_cost"]
 
@@ -50,13 +50,13 @@ def elastic_cost(
 
     Returns
     -------
-    ndarray of shape (n, m)
-        The costs in float64.
+    array of shape (n, m)
+        The costs in float64, in the namespace of the points.
 
     Raises
     ------
     ValueError
-        If points are not finite, differ in dimension, or lie so far apart that a cost overflows, or a parameter is out of range.
+        If points are not finite, differ in dimension or namespace, or lie so far apart that a cost overflows, or a parameter is out of range.
 
     See Also
     --------
@@ -79,17 +79,16 @@ def elastic_cost(
     >>> elastic_cost(np.zeros((1, 2)), np.array([[3.0, 4.0], [0.0, 1.0]]), "l1", gamma=2.0)
     array([[26.5,  2.5]])
     """
-    points = []
-    for values, name in ((X, "X"), (Y, "Y")):
-        refuse_lazy(values, name)
-        points.append(
-            as_points(check_array(values, accept_sparse="csr", dtype=[np.float64, np.float32], input_name=name))
-        )
+    home, kinds = home_of(X=X, Y=Y), {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+    points = [
+        as_points(check_array(on_host(values), input_name=name, **kinds)) for values, name in ((X, "X"), (Y, "Y"))
+    ]
     sources, targets = points
     if sources.shape[1] != targets.shape[1]:
         raise ValueError(f"Y has {targets.shape[1]} features, but X has {sources.shape[1]}: a cost needs one space.")
     options = {"ridge": ridge, "scale": scale, "groups": groups, "group_weights": group_weights, "k": k}
-    return checked_costs(elastic_regulariser(penalty, gamma, sources.shape[1], **options), sources, targets, n_jobs)
+    regulariser = elastic_regulariser(penalty, gamma, sources.shape[1], **options)
+    return sent_home(checked_costs(regulariser, sources, targets, n_jobs), home)
 
 
 def checked_costs(regulariser, sources, targets, n_jobs):

@@ -24,6 +24,7 @@ from ..solvers.certificates import Certificate, relative
 from ..solvers.driver import State, drive
 from ..solvers.path import RegularizationPath
 from ._home import home_of, on_host, sent_home
+from ._plan import as_dense
 from ._warm import WarmPlan
 
 __all__ = ["Bilinear", "InverseProblem", "Mixture", "inverse_path", "inverse_transport", "solve_inverse"]
@@ -167,11 +168,12 @@ def inverse_transport(
 
     Parameters
     ----------
-    coupling : array of shape (n, m), or None
+    coupling : array, sparse array or LazyPlan of shape (n, m), or None
         What was observed: masses of the pairs, not negative; they are scaled to sum to one. None for n pairs of equal mass,
         the i-th source with the i-th target.
     costs : array of shape (n_costs, n, m), or pair of arrays of shape (n, p) and (m, q)
-        The matrices to combine, or points ``(X, Y)`` for the costs ``-X theta Y'``, of which no matrix is stored.
+        The matrices to combine, or points ``(X, Y)`` for the costs ``-X theta Y'``, of which no matrix is stored. A list or a tuple
+        of two is always taken for points: two matrices are combined as ``np.stack([C1, C2])``.
     alpha : float
         Strength of the penalty, greater than 0, in units of the costs: at `alpha_max` theta becomes zero.
     reg : float, default=1.0
@@ -340,9 +342,12 @@ def _as_coupling(coupling, n, m):
                 f"coupling is None, which pairs sources with targets, but there are {n} of one and {m} of the other."
             )
         return np.eye(n) / n
-    coupling = _finite(coupling, "coupling", 2)
+    coupling = _finite(as_dense(coupling) if hasattr(coupling, "toarray") else coupling, "coupling", 2)
     if coupling.shape != (n, m):
-        raise ValueError(f"coupling has shape {coupling.shape}, but the costs are between {n} sources and {m} targets.")
+        raise ValueError(
+            f"coupling has shape {coupling.shape}, but the costs are between {n} sources and {m} targets; a pair of arrays as costs is "
+            "taken for points, so that two matrices are passed as np.stack([C1, C2])."
+        )
     if np.min(coupling) < 0 or not np.sum(coupling) > 0:
         raise ValueError(
             f"coupling must hold masses that are not negative, and some positive; its smallest is {np.min(coupling):g}."

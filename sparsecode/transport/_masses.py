@@ -58,8 +58,9 @@ def _vector(values, name, size):
     if array.dtype.kind not in "biuf" or is_complex(array):
         raise ValueError(f"{name} has dtype {array.dtype}; masses are real numbers.")
     if array.shape != (size,):
+        remedy = f"pass {name}.ravel()" if array.size == size else "or None for equal ones"
         raise ValueError(
-            f"{name} has shape {array.shape}; the cost needs one mass for each of {size}: shape ({size},)."
+            f"{name} has shape {array.shape}; the cost needs one mass for each of {size}: shape ({size},), {remedy}."
         )
     array = array.astype(np.float64)
     wrong = ~((array >= 0) & np.isfinite(array))

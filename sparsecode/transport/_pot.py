@@ -72,26 +72,26 @@ def to_pot(result) -> tuple[np.ndarray, dict[str, Any]]:
 
 
 def from_pot(log, reg) -> tuple[np.ndarray, np.ndarray]:
-    """Potentials (f, g) from the log of a POT solver, for ``solve(..., initial=...)``.
+    """Potentials (f, g) from the log of a POT solver of entropic transport, for ``solve(..., initial=...)``.
 
     Parameters
     ----------
     log : dict
-        What ``ot.sinkhorn(..., log=True)`` returned beside the plan, with any of its methods of scalings.
+        What ``ot.sinkhorn(..., log=True)`` returned beside the plan, with any of its methods.
     reg : float
         The regularisation that POT was given.
 
     Returns
     -------
     f : ndarray of shape (n,)
-        Potential of the sources, ``reg * log(u)``.
+        Potential of the sources: ``reg * log(u)``, or the one that the log holds.
     g : ndarray of shape (m,)
-        Potential of the targets, ``reg * log(v)``.
+        Potential of the targets, likewise.
 
     Raises
     ------
     ValueError
-        If the log holds no scalings.
+        If the log holds no scalings, as that of ``ot.emd``, whose u and v are potentials already.
 
     See Also
     --------
@@ -105,14 +105,24 @@ def from_pot(log, reg) -> tuple[np.ndarray, np.ndarray]:
     (array([0., 0.]), array([0. , 0.5]))
     """
     reg = as_number(reg, "reg", strict=True)
+    if not isinstance(log, dict):
+        raise ValueError(
+            f"log must be the dict that ot.sinkhorn(..., log=True) returns beside the plan; got {type(log).__name__}."
+        )
     for left, right in _LOGARITHMS:
         if left in log and right in log:
             return reg * np.asarray(log[left], dtype=np.float64), reg * np.asarray(log[right], dtype=np.float64)
+    if "alpha" in log and "beta" in log:
+        return np.asarray(log["alpha"], dtype=np.float64), np.asarray(log["beta"], dtype=np.float64)
     if "u" not in log or "v" not in log:
         raise ValueError(
             f"log holds no scalings 'u' and 'v' (it holds {', '.join(map(str, log))}); pass log=True to ot.sinkhorn."
         )
-    with np.errstate(divide="ignore"):
-        return reg * np.log(np.asarray(log["u"], dtype=np.float64)), reg * np.log(
-            np.asarray(log["v"], dtype=np.float64)
+    u, v = (np.asarray(log[name], dtype=np.float64) for name in ("u", "v"))
+    if "result_code" in log or min(u.min(), v.min()) < 0.0:
+        raise ValueError(
+            "log holds the potentials of ot.emd, not scalings, which are positive; they need no conversion: "
+            "initial=(log['u'], log['v'])."
         )
+    with np.errstate(divide="ignore"):
+        return reg * np.log(u), reg * np.log(v)

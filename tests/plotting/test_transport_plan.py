@@ -67,6 +67,7 @@ def test_a_plan_without_mass_draws_nothing():
         (lambda: TransportPlanDisplay.from_result(solved(), X, np.nan * Y), "Y contains NaN"),
         (lambda: TransportPlanDisplay.from_result(solved(), least=2.0), "least must be"),
         (lambda: TransportPlanDisplay.from_plan(-np.eye(2)), "negative or NaN"),
+        (lambda: TransportPlanDisplay.from_result(np.eye(2)), "got ndarray: from_plan draws any plan"),
         (lambda: TransportPlanDisplay.from_plan(np.ones(2)), "plan has shape"),
     ],
 )

@@ -241,6 +241,9 @@ def test_labels_are_compared_as_they_are():
         np.testing.assert_array_equal(joined([0, unknown, unknown]), np.diag([1.0, 0.0, 0.0]))
     np.testing.assert_array_equal(joined(np.array([np.nan, 2.0, 2.0])), [[0, 0, 0], [0, 1, 1], [0, 1, 1]])
     np.testing.assert_array_equal(joined(["a", np.nan, "a"]), [[1, 0, 1], [0, 0, 0], [1, 0, 1]])
+    pandas = pytest.importorskip("pandas")
+    for kind, values in (("Int64", [0, None, 0]), ("string", ["a", None, "a"]), (object, ["a", pandas.NA, "a"])):
+        np.testing.assert_array_equal(joined(pandas.Series(values, dtype=kind)), [[1, 0, 1], [0, 0, 0], [1, 0, 1]])
     for mixed in ([1, "1", 1], np.array([1, "1", 1], dtype=object)):
         with pytest.raises(ValueError, match="labels mixes kinds of labels"):
             joined(mixed)

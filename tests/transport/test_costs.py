@@ -5,6 +5,7 @@ import weakref
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from sparsecode import Status
 from sparsecode.transport import GridCost, PointCost, _costs, solve
@@ -120,6 +121,12 @@ def test_a_cost_is_forgotten_after_the_solve(solver):
     assert alive() is None
 
 
+def test_a_lazy_cost_says_what_it_is():
+    points = PointCost(np.zeros((2, 3)), np.ones((4, 3)), "cityblock", scale=0.5)
+    assert repr(points) == "PointCost(2 to 4 points of dimension 3, 'cityblock', scale=0.5)"
+    assert repr(GridCost((2, 5))) == "GridCost((2, 5), 'sqeuclidean')"
+
+
 @pytest.mark.parametrize(
     "make, message",
     [
@@ -128,7 +135,11 @@ def test_a_cost_is_forgotten_after_the_solve(solver):
         (lambda: PointCost(np.ones((2, 3)), np.ones((2, 3)), lambda x, y: np.ones(2)).rows(slice(1)), "2 axes"),
         (lambda: PointCost(np.ones((2, 3)), np.ones((2, 3)), lambda x, y: np.ones((1, 1))).rows(slice(1)), "shape"),
         (lambda: PointCost(np.full((2, 3), np.inf), np.ones((2, 3))), "X contains NaN or infinity"),
+        (lambda: PointCost(csr_array(np.ones((2, 3))), np.ones((2, 3))), r"X is sparse, .* pass X.toarray\(\)"),
         (lambda: GridCost((2, 0)), "positive length"),
+        (lambda: GridCost((2.5, 2)), r"an integer, for each axis; got \(2.5, 2\)"),
+        (lambda: GridCost((2, 2), coordinates=[0.0, 1.0]), "one array for each of the 2 axes"),
+        (lambda: GridCost((2, 2), coordinates=[[0.0, 1.0]]), "one array for each of the 2 axes"),
         (lambda: GridCost((2, 2), "euclidean"), "ground_cost must be"),
         (lambda: GridCost((2, 2), coordinates=[[0, 1], [0, 1, 2]]), "coordinates have lengths"),
     ],

@@ -9,12 +9,13 @@ from sparsecode.transport import (
     LazyPlan,
     PointCost,
     class_transport,
+    elastic_cost,
     inverse_transport,
     solve,
     to_pot,
 )
 from sparsecode.transport._plan import as_dense
-from tests._backends import FOREIGN, get, put
+from tests._backends import FOREIGN, get, namespace, put
 from tests.transport import naive
 
 
@@ -143,6 +144,10 @@ def test_answers_are_in_the_namespace_of_the_arrays(name):
     assert type(solve(*given[:2], points, 0.05).f) is type(given[2])
     assert type(solve(a.tolist(), None, given[2], 0.05).f) is type(given[2])
     assert type(class_transport(given[2], a=given[0], b=given[1]).coef) is type(given[2])
+    X, Y = (np.random.default_rng(0).random((k, 2)) for k in (9, 7))
+    made = elastic_cost(put(X, name), put(Y, name))
+    np.testing.assert_array_equal(get(made), elastic_cost(X, Y))
+    assert type(solve(*given[:2], made, namespace(name).max(made)).f) is type(given[2])
     coupling, costs = solve(a, b, cost, 0.5, plan="feasible").plan, np.stack([cost, cost**2])
     theirs = inverse_transport(put(coupling, name), put(costs, name), 1e-3, init=put(np.ones(2), name)).coef
     assert type(theirs) is type(given[2])

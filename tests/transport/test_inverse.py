@@ -5,7 +5,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import InverseTransport
-from sparsecode.transport import inverse_transport
+from sparsecode.transport import inverse_transport, solve
 from sparsecode.transport._inverse import Bilinear, pose_inverse
 from sparsecode.transport._irrepresentability import hessian_columns, irrepresentability_of
 from tests.transport import naive
@@ -292,6 +292,17 @@ def test_bad_input_is_named(change, words):
     arguments = {"coupling": None, "costs": (rng.random((3, 2)), rng.random((3, 2))), "alpha": 0.1} | change
     with pytest.raises(ValueError, match=words):
         inverse_transport(arguments.pop("coupling"), arguments.pop("costs"), **arguments)
+
+
+@pytest.mark.parametrize("form", ["csr", "lazy"])
+def test_plans_of_any_form_are_couplings(form):
+    a, b, cost = naive.problem()
+    costs = np.stack([cost, cost**2])
+    dense, other = (
+        inverse_transport(solve(a, b, cost, 0.5, plan=kind).plan, costs, 1e-3).coef for kind in ("dense", form)
+    )
+    assert dense.max() > 0.5
+    np.testing.assert_allclose(other, dense, atol=1e-6)
 
 
 def test_an_uncertified_answer_is_announced():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sparsecode import Status
 from sparsecode.transport import from_pot, solve, to_pot
 from tests.transport import naive
 
@@ -44,7 +45,9 @@ def test_potentials_and_values_of_other_conventions():
     assert pots - reg * (a @ np.log(a) + b @ np.log(b)) == pytest.approx(spent + reg * divergence, abs=1e-10)
 
 
-@pytest.mark.parametrize("method", ["sinkhorn", "sinkhorn_log", "sinkhorn_stabilized"])
+@pytest.mark.parametrize(
+    "method", ["sinkhorn", "sinkhorn_log", "sinkhorn_stabilized", "sinkhorn_epsilon_scaling", "greenkhorn"]
+)
 def test_a_start_from_pots_log_is_at_the_answer(method):
     a, b, cost = naive.problem()
     _, log = ot.sinkhorn(a, b, cost, 0.05, method=method, stopThr=1e-14, numItermax=10_000, log=True)
@@ -70,3 +73,10 @@ def test_the_bounds_hold_the_value_of_an_exact_solver():
 def test_a_log_without_scalings_is_named():
     with pytest.raises(ValueError, match="log holds no scalings"):
         from_pot({"err": []}, 0.1)
+    a, b, cost = naive.problem()
+    _, log = ot.emd(a, b, cost, log=True)
+    with pytest.raises(ValueError, match=r"potentials of ot.emd, .* initial=\(log\['u'\], log\['v'\]\)"):
+        from_pot(log, 0.1)
+    assert solve(a, b, cost, 0.01, initial=(log["u"], log["v"])).status is Status.CONVERGED
+    with pytest.raises(ValueError, match="log must be the dict that .* got OTResult"):
+        from_pot(ot.solve(cost, a, b, reg=0.1), 0.1)

@@ -350,6 +350,8 @@ def test_masses_near_the_end_of_the_numbers_raise_no_warning(solver):
         ({"a": [0.0, 0.0]}, "a is zero everywhere"),
         ({"a": [1e-200, 1e-200], "b": [1e-200, 1e-200]}, "masses sum to 2e-200"),
         ({"b": [0.5, 0.25, 0.25]}, r"b has shape \(3,\)"),
+        ({"b": []}, r"shape \(2,\), or None for equal ones"),
+        ({"b": [[0.5], [0.5]]}, r"b has shape \(2, 1\); .* pass b.ravel\(\)"),
         ({"a": ["x", "y"]}, "a has dtype"),
         ({"cost": [[0.0, np.nan], [1.0, 0.0]]}, "cost contains NaN"),
         ({"cost": [0.0, 1.0]}, "cost has shape"),
