@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import threadpoolctl
 
 __all__ = ["blas_for_products", "blas_for_system", "map_blocks", "n_threads", "single_threaded_blas", "worker_pool"]
@@ -159,6 +160,11 @@ def _shared_out(pool, n_helpers, function, bounds):
     results: list[Any] = [None] * len(bounds)
     waiting = deque(enumerate(bounds))  # needs no lock, which Ctrl-C could leave locked
     helpers: list[Future] = []
+    warned_of = np.geterr()  # which a thread does not inherit
+
+    def help_out():
+        with np.errstate(**warned_of):
+            work()
 
     def work():
         try:
@@ -173,7 +179,7 @@ def _shared_out(pool, n_helpers, function, bounds):
 
     try:
         for _ in range(n_helpers):
-            helpers.append(pool.submit(work))
+            helpers.append(pool.submit(help_out))
         work()
     finally:
         waiting.clear()

@@ -52,6 +52,19 @@ def test_blocks_run_at_the_same_time_on_their_threads():
     map_blocks(lambda start, stop: barrier.wait(), 3, 1, n_jobs=3)  # would time out one after another
 
 
+@pytest.mark.parametrize("state", ["ignore", "raise"])
+def test_what_numpy_says_of_numbers_out_of_range_is_as_the_caller_has_it_in_every_thread(state):
+    """The barrier has each thread work on one block."""
+    meet = threading.Barrier(2, timeout=60)
+
+    def seen(start, stop):
+        meet.wait()
+        return np.geterr()["over"]
+
+    with np.errstate(over=state):
+        assert map_blocks(seen, 2, 1, n_jobs=2) == [state, state]
+
+
 def test_an_error_in_a_block_reaches_the_caller():
     def fail(start, stop):
         raise KeyError(start)
