@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sparsecode import SparseAutoencoder
+from sparsecode.decomposition._autoencoder_loop import Rows, measure
 from sparsecode.solvers.autoencoder.dead import AuxiliaryLatents, AuxiliaryPursuit, silent, underused
 from sparsecode.solvers.autoencoder.frame import geometric_median
 from sparsecode.solvers.autoencoder.orthogonality import Apart
@@ -141,3 +142,14 @@ def test_the_objective_is_that_of_the_definition_in_the_units_of_the_signals(str
     half_variance = 0.5 * np.mean(np.sum((X - geometric_median(X)) ** 2, axis=1))
     expected += weight * half_variance * np.mean(nearest**2)
     assert model.objective_ == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("structure", ["flat", "matching_pursuit"])
+def test_what_helps_dead_latents_is_no_part_of_the_certificate(signals, structure):
+    given = {"structure": structure, "dead_latents": "aux_k", "dead_after": 50, "n_components": 60, "max_iter": 3}
+    model = SparseAutoencoder(**QUICK | given).fit(signals)
+    assert np.any(model._learner.life.silence >= 50)
+    rest = [term for term in model._learner.terms if isinstance(term, Apart)]
+    model._learner.terms = rest
+    without = measure(model._learner, Rows(signals), model._frame, 200, n_jobs=1)
+    assert model.certificate_ == pytest.approx(float(without.certificate), rel=1e-10)

@@ -196,6 +196,48 @@ def test_a_constant_cost_is_solved_at_once():
     assert result.objective == pytest.approx(2.0)
 
 
+def test_costs_that_move_no_plan_are_nothing_but_rounding():
+    rng = np.random.default_rng(0)
+    for n, m in ((8, 9), (30, 40)):
+        rows, columns = rng.random(n), rng.random(m)
+        problem = pose_class(rows[:, None] + columns, 0.01 * np.ones((n, n)), None)
+        assert problem.unit == 1.0 and not problem.cost.any()
+        result = class_transport(rows[:, None] + columns, 0.01 * np.ones((n, n)))
+        assert (result.status.name, result.n_iter) == ("CONVERGED", 0)
+        assert result.objective == pytest.approx(rows.mean() + columns.mean())
+
+
+@pytest.mark.parametrize("n, m", [(20, 20), (22, 8)])
+def test_the_unit_of_costs_is_not_rounding(n, m):
+    """Every entry but one is that of its row and its column alone: the others are zero, and so is the minimum above them."""
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        rows, columns = 100.0 * rng.random(n), 100.0 * rng.random(m)
+        cost = rows[:, None] + columns
+        cost[3, 2] += 1.0
+        assert pose_class(cost, None, None).unit > 1e-3
+        if seed % 5:
+            continue
+        result = class_transport(cost, 1e-3 * np.ones((n, n)))
+        assert result.status.name == "CONVERGED" and result.certificate <= 1e-6
+        assert rows.mean() + columns.mean() <= result.objective * (1 + 1e-12)
+        assert result.objective <= rows.mean() + columns.mean() + 1.0 / (n * m)
+
+
+def test_the_curvature_of_a_large_graph_is_a_bound(monkeypatch):
+    _, rows, columns = made()
+    rng = np.random.default_rng(0)
+    graphs = [rows, columns, np.ones((9, 9)), np.diag(np.ones(8), 1) + np.diag(np.ones(8), -1)]
+    for graph in graphs:
+        cost, a = rng.random((len(graph), 4)), 0.5 + rng.random(len(graph))
+        edges = pose_class(cost, graph, None, a / a.sum()).rows
+        exact = np.linalg.norm(edges.differences.toarray(), 2) ** 2
+        assert edges.curvature() == pytest.approx(exact)
+        monkeypatch.setattr("sparsecode.transport._class._DENSE", 0)
+        assert exact <= edges.curvature() <= 4 * exact
+        monkeypatch.undo()
+
+
 def blobs(seed=0, size=15, gap=2.5):
     """Two samples of two elongated classes, the second sample turned."""
     rng = np.random.default_rng(seed)

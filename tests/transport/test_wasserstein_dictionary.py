@@ -10,6 +10,7 @@ from sparsecode.transport._cp_dictionary import (
     Codes,
     Factor,
     GridDistance,
+    _proximal,
     block_step,
     learn_factors,
     on_simplex,
@@ -198,6 +199,24 @@ def test_more_signals_of_the_same_kind_change_nothing():
     assert many.certificate_ == pytest.approx(one.certificate_, rel=0.2)
     assert abs(many.n_iter_ - one.n_iter_) <= 1
     np.testing.assert_allclose(many.components_, one.components_, atol=1e-3)
+
+
+def test_a_step_is_as_long_for_more_signals_of_the_same_kind(monkeypatch):
+    """Of codes in the mean over signals, of factors in the objective that is a mean."""
+    monkeypatch.setattr(_cp_dictionary, "_SHARE", 1e-8)  # else lengths are of bounds
+    distance, _, factors, codes = made()
+    many = GridDistance(np.tile(distance.X, (4, 1)), distance.axes, distance.reg)
+    more = np.tile(codes, (1, 4))
+    for one, other in (
+        ((Codes(product_atoms(factors)), codes), (Codes(product_atoms(factors)), more)),
+        ((Factor(1, factors[:1], codes, SHAPE), factors[1]), (Factor(1, factors[:1], more, SHAPE), factors[1])),
+    ):
+        lengths = [
+            _proximal(problem, linear, block, np.zeros_like(problem.X), 1.0, 1e-6)[1]
+            for problem, (linear, block) in ((distance, one), (many, other))
+        ]
+        assert lengths[0] > 1e-3
+        assert lengths[1] == pytest.approx(lengths[0], rel=1e-3)
 
 
 def test_projections_on_simplices_are_those_of_columns():
