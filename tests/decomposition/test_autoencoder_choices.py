@@ -153,3 +153,16 @@ def test_what_helps_dead_latents_is_no_part_of_the_certificate(signals, structur
     model._learner.terms = rest
     without = measure(model._learner, Rows(signals), model._frame, 200, n_jobs=1)
     assert model.certificate_ == pytest.approx(float(without.certificate), rel=1e-10)
+
+
+def test_steps_of_a_stream_begin_at_a_hundredth_of_the_rate(signals):
+    """The first step of Adam is as long as the rate in every number that has a gradient."""
+    atoms = np.random.RandomState(4).standard_normal((20, 12))
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    model = SparseAutoencoder(dict_init=atoms, learning_rate=0.5, n_nonzero_coefs=2, dead_latents=None)
+    model.partial_fit(signals)
+    before = model._learner.parameters.encoder.copy()
+    np.testing.assert_allclose(np.max(np.abs(before - atoms)), 0.005, rtol=1e-3)
+    model.partial_fit(signals)
+    moved = np.max(np.abs(model._learner.parameters.encoder - before))
+    assert 0.006 < moved < 0.0105  # the second is up to twice as long
