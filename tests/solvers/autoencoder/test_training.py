@@ -75,6 +75,7 @@ def test_a_state_put_back_goes_on_as_it_would_have():
     for learner in (one, other):
         learner.step(X, X, 0.02)
     same(one, other)
+    assert one.life.state() == other.life.state()
     np.testing.assert_array_equal(one.life.silence, other.life.silence)
     np.testing.assert_array_equal(one.life.density, other.life.density)
 
