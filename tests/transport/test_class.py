@@ -275,6 +275,17 @@ def test_unknown_labels_and_neighbours_join_fewer_points():
     np.testing.assert_array_equal(ClassTransport()._graph(X, words, "labels").toarray(), labels[:, None] == labels)
 
 
+@pytest.mark.parametrize("n_neighbors", [4, 50])
+def test_as_many_neighbours_as_there_are_is_all_of_the_class(n_neighbors):
+    points = np.random.default_rng(0).standard_normal((11, 2))
+    labels = np.array([0, 0, 1, 1, 1, 1, 1, 2, -1, -1, 0])  # classes of three, five and one, and two points unknown
+    near = ClassTransport(n_neighbors=n_neighbors)._graph(points, labels, "labels").toarray()
+    expected = (labels[:, None] == labels) & (labels >= 0) & ~np.eye(11, dtype=bool)
+    np.testing.assert_array_equal(near, expected)
+    whole = ClassTransport()._graph(points, labels, "labels").toarray()
+    np.testing.assert_array_equal(whole - np.diag(np.diag(whole)), expected)
+
+
 def test_labels_are_compared_as_they_are():
     def joined(labels):
         return ClassTransport()._graph(np.zeros((3, 1)), labels, "labels").toarray()
