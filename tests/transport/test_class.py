@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import ClassTransport
 from sparsecode.transport import class_transport
-from sparsecode.transport._class import pose_class
+from sparsecode.transport._class import _steps, pose_class
 from tests.transport import naive
 
 
@@ -222,6 +222,19 @@ def test_the_unit_of_costs_is_not_rounding(n, m):
         assert result.status.name == "CONVERGED" and result.certificate <= 1e-6
         assert rows.mean() + columns.mean() <= result.objective * (1 + 1e-12)
         assert result.objective <= rows.mean() + columns.mean() + 1.0 / (n * m)
+
+
+def test_a_small_gap_is_told_and_not_taken_for_rounding():
+    cost, rows, columns = made()
+    problem = pose_class(cost, 0.01 * rows, 0.01 * columns)
+    told = []
+    for state in _steps(problem):
+        if state.certify:
+            told.append(float(problem.certify(state.coef).value))
+        if len(told) == 60:
+            break
+    told = np.array(told)
+    assert np.sum((told > 1e-13) & (told < 1e-10)) >= 2, told
 
 
 def test_the_curvature_of_a_large_graph_is_a_bound(monkeypatch):

@@ -162,3 +162,13 @@ def test_masses_of_double_precision_may_not_differ_by_more_than_their_rounding()
         for b in (a * (1 + 1e-6), a * (1 - 1e-6)):
             with pytest.raises(ValueError, match="balanced transport moves equal masses"):
                 solve(share * a, share * b, cost, 0.1)
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_equal_masses_have_the_total_of_those_that_are_given(side):
+    cost, given = np.random.default_rng(0).random((4, 4)), np.array([0.5, 1.0, 1.5, 2.0])
+    masses = {"a": None, "b": None, side: given}
+    plan = solve(masses["a"], masses["b"], cost, 0.1, plan="dense").plan
+    expected = {"a": np.full(4, 1.25), "b": np.full(4, 1.25), side: given}
+    np.testing.assert_allclose(plan.sum(axis=1), expected["a"], rtol=1e-6)
+    np.testing.assert_allclose(plan.sum(axis=0), expected["b"], rtol=1e-6)

@@ -115,7 +115,7 @@ def test_a_threshold_is_never_negative():
 def test_steps_elsewhere_keep_the_same_bounds(name):
     parameters, _, _ = naive.problem(2)
     parameters.threshold[:] = 0.05
-    here, there = SphereAdam(list(parameters)), SphereAdam([put(part, name) for part in parameters])
+    here, there = SphereAdam(list(parameters)), SphereAdam([put(part.copy(), name) for part in parameters])
     gradients = [np.ones_like(part) for part in parameters]
     there.step([put(part, name) for part in gradients], 0.1)
     here.step(gradients, 0.1)
