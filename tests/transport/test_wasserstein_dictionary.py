@@ -1,5 +1,7 @@
 """Wasserstein dictionaries: the smooth dual against dense algebra and cvxpy, bounds against a naive plan, and planted factors."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -287,3 +289,13 @@ def test_bad_input_is_named():
         WassersteinDictionary(max_iter=1, tol=1e3).fit(X).inverse_transform(np.ones((1, 3)))
     with pytest.warns(ConvergenceWarning, match="stationarity"):
         WassersteinDictionary(max_iter=1, random_state=0).fit(X)
+
+
+def test_codes_of_new_signals_keep_to_the_tolerance():
+    rng = np.random.default_rng(0)
+    X = rng.dirichlet(0.5 * np.ones(8), 12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        model = WassersteinDictionary(3, tol=1e-3, random_state=0).fit(X)
+        codes = model.transform(rng.dirichlet(0.5 * np.ones(8), 25))
+    np.testing.assert_allclose(codes.sum(axis=1), 1.0)
