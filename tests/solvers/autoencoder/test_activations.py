@@ -7,6 +7,7 @@ from sparsecode import L0, L1, MCP, SCAD, Box, L0Ball
 from sparsecode.solvers.autoencoder import dense
 from sparsecode.solvers.autoencoder.activations import GradientTopK, JumpReLU, Prox, TopK
 from sparsecode.solvers.autoencoder.allocation import BatchTopK, FeatureChoice, zipf_budgets
+from sparsecode.solvers.autoencoder.encoder import largest_of_latents
 from sparsecode.solvers.autoencoder.gradients import loss_and_gradients
 from sparsecode.solvers.autoencoder.parameters import Life, Parameters, zeros_like
 from tests._backends import FOREIGN, get, put
@@ -174,6 +175,15 @@ def test_every_latent_keeps_the_largest_of_its_signals(zipf):
         kept = np.argsort(-pre[:, j], kind="stable")[:budget]
         expected[kept, j] = pre[kept, j]
     np.testing.assert_allclose(matrix(activation.codes(parameters, X, life)), expected, atol=1e-14)
+
+
+def test_of_equal_signals_a_latent_keeps_the_first():
+    parameters = Parameters(np.ones((3, 1)), np.zeros(3), np.ones((3, 1)), np.zeros(1), np.zeros(3))
+    X = np.array([[1.0], [2.0], [1.0], [2.0], [2.0]])
+    indptr, indices, values = largest_of_latents(parameters, X, np.array([1, 2, 4]))
+    rows = np.repeat(np.arange(5), np.diff(indptr))
+    assert [rows[indices == j].tolist() for j in range(3)] == [[1], [1, 3], [0, 1, 3, 4]]
+    np.testing.assert_array_equal(values, X[rows, 0])
 
 
 def test_budgets_fall_with_the_rank_and_add_up():
