@@ -91,10 +91,11 @@ class ClassProblem:
     def __init__(self, cost, masses: Masses, rows: Edges, columns: Edges, shape):
         self.masses, self.shape, self.a, self.b = masses, shape, masses.a, masses.b
         above = cost.min(axis=1)
-        beside = (cost - above[:, None]).min(axis=0)
+        lowest = np.argmin(cost - above[:, None], axis=0), np.arange(cost.shape[1])
+        beside = cost[lowest] - above[lowest[0]]
         centred = cost - above[:, None] - beside
-        rounding = 4.0 * np.finfo(np.float64).eps * (np.abs(cost) + np.abs(above)[:, None] + np.abs(beside))
-        centred[centred <= rounding] = 0.0
+        sizes = np.abs(cost) + np.abs(above)[:, None] + np.abs(cost[lowest]) + np.abs(above[lowest[0]])
+        centred[centred <= 4.0 * np.finfo(np.float64).eps * sizes] = 0.0
         positive = centred[centred > 0]
         self.unit = float(np.quantile(positive, _LOW)) if positive.size else 1.0
         self.cost, self.least = centred / self.unit, float(self.a @ above + self.b @ beside)

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal, norm
 
-from sparsecode.datasets import load_activations, make_planted_features
+from sparsecode.datasets import _activations, load_activations, make_planted_features
+from sparsecode.datasets._random import as_generator
 
 FAMILIES = {"n_parents": 6, "n_children": 3, "child_rate": 0.6}
 
@@ -66,6 +68,16 @@ def test_a_group_is_on_together_and_others_are_not():
     assert np.bincount(planted.groups).tolist() == [4] * 5
     assert likeness[same].min() > 0.3
     assert np.abs(likeness[(planted.groups[:, None] != planted.groups)]).max() < 0.03
+
+
+def test_the_correlation_of_a_group_is_that_of_its_normal_variables():
+    options = {"n_active": 1.8, "group_size": 2, "correlation": 0.6, "random_state": 0}
+    planted = make_planted_features(40_000, 4, 6, **options)
+    level = norm.ppf(0.3)
+    both = multivariate_normal([0.0, 0.0], [[1.0, 0.6], [0.6, 1.0]]).cdf([level, level])
+    for group in range(3):
+        pair = np.flatnonzero(planted.groups == group)
+        assert np.mean(np.all(planted.code[:, pair] != 0, axis=1)) == pytest.approx(both, abs=0.008)  # four deviations
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -147,3 +159,16 @@ def test_steep_laws_still_add_up(zipf, n_active):
     assert planted.frequencies.max() <= 0.5
     all_of_them = make_planted_features(2, 4, 9, n_active=4.5, zipf=zipf, random_state=0)
     np.testing.assert_allclose(all_of_them.frequencies, 0.5)
+
+
+def test_activations_are_those_of_the_second_layer_of_a_rectified_network():
+    """Written out with the weights of the same network."""
+    inputs, names, weights = _activations._digits(None, 16, as_generator(0))
+    hidden = np.maximum(inputs @ weights[0] + weights[1], 0.0)
+    entering = hidden @ weights[2] + weights[3]
+    made = load_activations("digits", n_units=16, random_state=0)
+    np.testing.assert_array_equal(made.target, names)
+    np.testing.assert_allclose(made.inputs, inputs)
+    np.testing.assert_allclose(made.outputs, np.maximum(entering, 0.0), rtol=1e-10)
+    centred = entering - entering.mean(axis=0)
+    np.testing.assert_allclose(made.data, centred / np.sqrt(np.mean(centred**2)), rtol=1e-9, atol=1e-12)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sparsecode import SparseAutoencoder
+from sparsecode.decomposition._autoencoder_loop import Rows, measure
 from sparsecode.solvers.autoencoder.dead import AuxiliaryLatents, AuxiliaryPursuit, silent, underused
 from sparsecode.solvers.autoencoder.frame import geometric_median
 from sparsecode.solvers.autoencoder.orthogonality import Apart
@@ -141,3 +142,27 @@ def test_the_objective_is_that_of_the_definition_in_the_units_of_the_signals(str
     half_variance = 0.5 * np.mean(np.sum((X - geometric_median(X)) ** 2, axis=1))
     expected += weight * half_variance * np.mean(nearest**2)
     assert model.objective_ == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("structure", ["flat", "matching_pursuit"])
+def test_what_helps_dead_latents_is_no_part_of_the_certificate(signals, structure):
+    given = {"structure": structure, "dead_latents": "aux_k", "dead_after": 50, "n_components": 60, "max_iter": 3}
+    model = SparseAutoencoder(**QUICK | given).fit(signals)
+    assert np.any(model._learner.life.silence >= 50)
+    rest = [term for term in model._learner.terms if isinstance(term, Apart)]
+    model._learner.terms = rest
+    without = measure(model._learner, Rows(signals), model._frame, 200, n_jobs=1)
+    assert model.certificate_ == pytest.approx(float(without.certificate), rel=1e-10)
+
+
+def test_steps_of_a_stream_begin_at_a_hundredth_of_the_rate(signals):
+    """The first step of Adam is as long as the rate in every number that has a gradient."""
+    atoms = np.random.RandomState(4).standard_normal((20, 12))
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    model = SparseAutoencoder(dict_init=atoms, learning_rate=0.5, n_nonzero_coefs=2, dead_latents=None)
+    model.partial_fit(signals)
+    before = model._learner.parameters.encoder.copy()
+    np.testing.assert_allclose(np.max(np.abs(before - atoms)), 0.005, rtol=1e-3)
+    model.partial_fit(signals)
+    moved = np.max(np.abs(model._learner.parameters.encoder - before))
+    assert 0.006 < moved < 0.0105  # the second is up to twice as long

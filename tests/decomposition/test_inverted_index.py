@@ -80,3 +80,23 @@ def test_what_cannot_be_queried_is_named():
         InvertedIndex([[np.nan, 1.0]])
     with pytest.raises(ValueError, match="normalize"):
         InvertedIndex(np.eye(3), normalize="yes")
+
+
+def test_products_that_cancel_are_no_neighbours():
+    index = InvertedIndex([[1.0, 1.0, 0.0], [1.0, -1.0, 0.0], [-1.0, 0.0, 0.0]], normalize=False)
+    scores, neighbours = index.query([[1.0, 1.0, 0.0]], n_neighbors=3)
+    np.testing.assert_array_equal(neighbours, [[0, -1, -1]])
+    np.testing.assert_array_equal(scores, [[2.0, 0.0, 0.0]])
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_entries_stored_twice_count_as_their_sum(normalize):
+    """In the index and in the query; those that cancel are none."""
+    values, places = np.array([1.0, 2.0, 4.0, 1.0, -1.0, 3.0]), np.array([0, 0, 1, 2, 2, 1])
+    twice = sp.csr_array((values, places, np.array([0, 3, 6])), shape=(2, 3))
+    assert twice.nnz == 6
+    whole = InvertedIndex(twice.toarray(), normalize=normalize)
+    index = InvertedIndex(twice, normalize=normalize)
+    assert index.n_entries == whole.n_entries == 3 and twice.nnz == 6
+    for found, expected in zip(index.query(twice, 2), whole.query(twice.toarray(), 2), strict=True):
+        np.testing.assert_allclose(found, expected)

@@ -107,3 +107,11 @@ def test_a_cast_is_a_copy():
     assert {part.dtype for part in wide.parameters} == {np.dtype(np.float64)}
     wide.parameters[0][:] = 0.0
     assert np.any(made.parameters[0] != 0)
+
+
+def test_a_cast_to_the_same_precision_is_a_copy_too():
+    network = ConvexNetwork(3, 4, 2, np.random.RandomState(0))
+    twin = network.cast(np.float64)
+    for one, other in zip(network.parameters, twin.parameters, strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert not np.shares_memory(one, other)

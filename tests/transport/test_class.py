@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import ClassTransport
 from sparsecode.transport import class_transport
-from sparsecode.transport._class import pose_class
+from sparsecode.transport._class import _steps, pose_class
 from tests.transport import naive
 
 
@@ -196,6 +196,61 @@ def test_a_constant_cost_is_solved_at_once():
     assert result.objective == pytest.approx(2.0)
 
 
+def test_costs_that_move_no_plan_are_nothing_but_rounding():
+    rng = np.random.default_rng(0)
+    for n, m in ((8, 9), (30, 40)):
+        rows, columns = rng.random(n), rng.random(m)
+        problem = pose_class(rows[:, None] + columns, 0.01 * np.ones((n, n)), None)
+        assert problem.unit == 1.0 and not problem.cost.any()
+        result = class_transport(rows[:, None] + columns, 0.01 * np.ones((n, n)))
+        assert (result.status.name, result.n_iter) == ("CONVERGED", 0)
+        assert result.objective == pytest.approx(rows.mean() + columns.mean())
+
+
+@pytest.mark.parametrize("n, m", [(20, 20), (22, 8)])
+def test_the_unit_of_costs_is_not_rounding(n, m):
+    """Every entry but one is that of its row and its column alone: the others are zero, and so is the minimum above them."""
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        rows, columns = 100.0 * rng.random(n), 100.0 * rng.random(m)
+        cost = rows[:, None] + columns
+        cost[3, 2] += 1.0
+        assert pose_class(cost, None, None).unit > 1e-3
+        if seed % 5:
+            continue
+        result = class_transport(cost, 1e-3 * np.ones((n, n)))
+        assert result.status.name == "CONVERGED" and result.certificate <= 1e-6
+        assert rows.mean() + columns.mean() <= result.objective * (1 + 1e-12)
+        assert result.objective <= rows.mean() + columns.mean() + 1.0 / (n * m)
+
+
+def test_a_small_gap_is_told_and_not_taken_for_rounding():
+    cost, rows, columns = made()
+    problem = pose_class(cost, 0.01 * rows, 0.01 * columns)
+    told = []
+    for state in _steps(problem):
+        if state.certify:
+            told.append(float(problem.certify(state.coef).value))
+        if len(told) == 60:
+            break
+    told = np.array(told)
+    assert np.sum((told > 1e-13) & (told < 1e-10)) >= 2, told
+
+
+def test_the_curvature_of_a_large_graph_is_a_bound(monkeypatch):
+    _, rows, columns = made()
+    rng = np.random.default_rng(0)
+    graphs = [rows, columns, np.ones((9, 9)), np.diag(np.ones(8), 1) + np.diag(np.ones(8), -1)]
+    for graph in graphs:
+        cost, a = rng.random((len(graph), 4)), 0.5 + rng.random(len(graph))
+        edges = pose_class(cost, graph, None, a / a.sum()).rows
+        exact = np.linalg.norm(edges.differences.toarray(), 2) ** 2
+        assert edges.curvature() == pytest.approx(exact)
+        monkeypatch.setattr("sparsecode.transport._class._DENSE", 0)
+        assert exact <= edges.curvature() <= 4 * exact
+        monkeypatch.undo()
+
+
 def blobs(seed=0, size=15, gap=2.5):
     """Two samples of two elongated classes, the second sample turned."""
     rng = np.random.default_rng(seed)
@@ -231,6 +286,17 @@ def test_unknown_labels_and_neighbours_join_fewer_points():
     np.testing.assert_array_equal(alone[5:, 5:], labels[5:, None] == labels[5:])
     words = np.array(["a", "b"])[labels]
     np.testing.assert_array_equal(ClassTransport()._graph(X, words, "labels").toarray(), labels[:, None] == labels)
+
+
+@pytest.mark.parametrize("n_neighbors", [4, 50])
+def test_as_many_neighbours_as_there_are_is_all_of_the_class(n_neighbors):
+    points = np.random.default_rng(0).standard_normal((11, 2))
+    labels = np.array([0, 0, 1, 1, 1, 1, 1, 2, -1, -1, 0])  # classes of three, five and one, and two points unknown
+    near = ClassTransport(n_neighbors=n_neighbors)._graph(points, labels, "labels").toarray()
+    expected = (labels[:, None] == labels) & (labels >= 0) & ~np.eye(11, dtype=bool)
+    np.testing.assert_array_equal(near, expected)
+    whole = ClassTransport()._graph(points, labels, "labels").toarray()
+    np.testing.assert_array_equal(whole - np.diag(np.diag(whole)), expected)
 
 
 def test_labels_are_compared_as_they_are():

@@ -176,3 +176,22 @@ def test_masses_of_single_precision_may_differ_by_their_rounding():
     assert abs(a.astype(float).sum() - 1.0) > 1e-8
     result = solve(a, b, np.random.default_rng(0).random((1000, 7)), 0.1)
     assert result.status is Status.CONVERGED
+
+
+def test_masses_of_double_precision_may_not_differ_by_more_than_their_rounding():
+    a, cost = np.full(5, 0.2), np.random.default_rng(0).random((5, 5))
+    for share in (1.0, 1e6):  # of any total
+        assert solve(share * a, share * a * (1 + 1e-10), cost, 0.1).status is Status.CONVERGED
+        for b in (a * (1 + 1e-6), a * (1 - 1e-6)):
+            with pytest.raises(ValueError, match="balanced transport moves equal masses"):
+                solve(share * a, share * b, cost, 0.1)
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_equal_masses_have_the_total_of_those_that_are_given(side):
+    cost, given = np.random.default_rng(0).random((4, 4)), np.array([0.5, 1.0, 1.5, 2.0])
+    masses = {"a": None, "b": None, side: given}
+    plan = solve(masses["a"], masses["b"], cost, 0.1, plan="dense").plan
+    expected = {"a": np.full(4, 1.25), "b": np.full(4, 1.25), side: given}
+    np.testing.assert_allclose(plan.sum(axis=1), expected["a"], rtol=1e-6)
+    np.testing.assert_allclose(plan.sum(axis=0), expected["b"], rtol=1e-6)

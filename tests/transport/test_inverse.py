@@ -309,3 +309,12 @@ def test_an_uncertified_answer_is_announced():
     X, Y, _ = pairs(n=50)
     with pytest.warns(ConvergenceWarning, match="relative duality gap"):
         assert InverseTransport(0.01, max_iter=1).fit(X, Y).certificate_ > 1e-6
+
+
+def test_momentum_that_leads_uphill_is_dropped():
+    """Features of which all lean one way: with momentum that is never dropped three times as many steps."""
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((60, 4)) @ (np.eye(4) + 0.9)
+    rng.standard_normal((4, 4))
+    Y = 0.6 * X + rng.standard_normal((60, 4))
+    assert inverse_transport(None, (X, Y), 1e-2, tol=1e-8).n_iter < 350

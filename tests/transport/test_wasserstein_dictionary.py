@@ -1,5 +1,7 @@
 """Wasserstein dictionaries: the smooth dual against dense algebra and cvxpy, bounds against a naive plan, and planted factors."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -10,6 +12,7 @@ from sparsecode.transport._cp_dictionary import (
     Codes,
     Factor,
     GridDistance,
+    _proximal,
     block_step,
     learn_factors,
     on_simplex,
@@ -200,6 +203,24 @@ def test_more_signals_of_the_same_kind_change_nothing():
     np.testing.assert_allclose(many.components_, one.components_, atol=1e-3)
 
 
+def test_a_step_is_as_long_for_more_signals_of_the_same_kind(monkeypatch):
+    """Of codes in the mean over signals, of factors in the objective that is a mean."""
+    monkeypatch.setattr(_cp_dictionary, "_SHARE", 1e-8)  # else lengths are of bounds
+    distance, _, factors, codes = made()
+    many = GridDistance(np.tile(distance.X, (4, 1)), distance.axes, distance.reg)
+    more = np.tile(codes, (1, 4))
+    for one, other in (
+        ((Codes(product_atoms(factors)), codes), (Codes(product_atoms(factors)), more)),
+        ((Factor(1, factors[:1], codes, SHAPE), factors[1]), (Factor(1, factors[:1], more, SHAPE), factors[1])),
+    ):
+        lengths = [
+            _proximal(problem, linear, block, np.zeros_like(problem.X), 1.0, 1e-6)[1]
+            for problem, (linear, block) in ((distance, one), (many, other))
+        ]
+        assert lengths[0] > 1e-3
+        assert lengths[1] == pytest.approx(lengths[0], rel=1e-3)
+
+
 def test_projections_on_simplices_are_those_of_columns():
     values = np.random.default_rng(7).standard_normal((4, 6))
     found = on_simplex(values)
@@ -268,3 +289,13 @@ def test_bad_input_is_named():
         WassersteinDictionary(max_iter=1, tol=1e3).fit(X).inverse_transform(np.ones((1, 3)))
     with pytest.warns(ConvergenceWarning, match="stationarity"):
         WassersteinDictionary(max_iter=1, random_state=0).fit(X)
+
+
+def test_codes_of_new_signals_keep_to_the_tolerance():
+    rng = np.random.default_rng(0)
+    X = rng.dirichlet(0.5 * np.ones(8), 12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        model = WassersteinDictionary(3, tol=1e-3, random_state=0).fit(X)
+        codes = model.transform(rng.dirichlet(0.5 * np.ones(8), 25))
+    np.testing.assert_allclose(codes.sum(axis=1), 1.0)

@@ -274,3 +274,19 @@ def test_labels_are_no_codes_and_signals_of_zeros_have_codes_of_zeros():
         model = CompoundGaussianNetwork(ATOMS, **PROX).fit(X, np.arange(60))
     assert model.loss_ == "objective" and model.status_ is Status.CONVERGED
     assert not np.any(model.transform(np.zeros((2, 20))))
+
+
+@quiet
+def test_the_scale_is_the_typical_largest_entry_of_a_code_of_one_atom():
+    rows = X * np.linspace(1.0, 9.0, len(X))[:, None] ** 2  # a mean or a maximum would be far above
+    entries = np.max(np.abs(rows @ ATOMS.T) / np.sum(ATOMS**2, axis=1), axis=1)
+    model = CompoundGaussianNetwork(ATOMS, regulariser="prox", max_iter=1).fit(rows)
+    assert model.scale_ == pytest.approx(np.median(entries[entries > 0]))
+
+
+def test_textures_begin_with_what_an_atom_alone_would_have_up_to_one():
+    atoms, rows = ATOMS / np.linalg.norm(ATOMS, 2), X[:5]
+    layers = CompoundLayers(atoms, 0.1, (1, 1), "half-normal")
+    alone = np.abs(rows @ atoms.T) / np.sum(atoms**2, axis=1)
+    assert alone.max() > 1.0 > alone.min()
+    np.testing.assert_allclose(layers.start(rows), np.minimum(alone, 1.0))

@@ -206,3 +206,21 @@ def test_singles_stay_singles():
     layers = beside(parameters("soft-tied", atoms).layers(), signals.astype(np.float32))
     assert Passes(layers).codes(layers, signals.astype(np.float32)).dtype == np.float32
     assert apply_layers(layers, signals.astype(np.float32)).dtype == np.float32
+
+
+@pytest.mark.parametrize("rule", ["soft", "hard"])
+def test_an_entry_as_large_as_the_threshold_is_zero(rule):
+    signal = np.array([[2.0, -2.0, 2.5, -2.5, 1.0, 0.0]])
+    layers = _tied(np.eye(6), [1.0], [2.0], rule)
+    expected = [0.0, 0.0, 0.5, -0.5, 0.0, 0.0] if rule == "soft" else [0.0, 0.0, 2.5, -2.5, 0.0, 0.0]
+    for codes in (apply_layers(layers, signal), Passes(layers).codes(layers, signal)):
+        np.testing.assert_array_equal(codes[0], expected)
+
+
+@pytest.mark.parametrize("count", [1, 5, 6])
+def test_as_many_entries_are_kept_as_asked_for(count):
+    signal = np.array([[3.0, -4.0, 2.0, -1.0, 6.0, 5.0]])
+    layers = _tied(np.eye(6), [1.0], [0.0], "count", count)
+    expected = np.where(np.abs(signal[0]) > 6 - count, signal[0], 0.0)
+    for codes in (apply_layers(layers, signal), Passes(layers).codes(layers, signal)):
+        np.testing.assert_array_equal(codes[0], expected)

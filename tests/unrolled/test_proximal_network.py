@@ -8,6 +8,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import LearnedProximalNetwork, ista
 from sparsecode.kernels.matching import matched_pulls
+from sparsecode.networks import ConvexNetwork
+from sparsecode.unrolled._matching import _Batches
 from sparsecode.unrolled._refinement import cells
 
 
@@ -225,3 +227,49 @@ def test_solvers_take_the_learned_penalty(laplace):
     objective = np.array(result.history["objective"])
     assert np.all(np.diff(objective) <= 1e-9 * objective[0])
     np.testing.assert_allclose(result.coef, truth, atol=0.5)
+
+
+def test_weights_of_the_last_tenth_of_the_steps_are_averaged(monkeypatch):
+    met, project = [], ConvexNetwork.project
+
+    def noted(self):
+        project(self)
+        met.append([part.astype(np.float64) for part in self.parameters])
+
+    monkeypatch.setattr(ConvexNetwork, "project", noted)
+    X = np.random.RandomState(0).laplace(size=(500, 1))
+    model = LearnedProximalNetwork(1.0, width=6, pretrain_steps=3, n_steps=50, random_state=0).fit(X)
+    assert len(met) == 53
+    for found, *last in zip(model.network_.parameters, *met[-5:], strict=True):
+        np.testing.assert_allclose(found, np.mean(last, axis=0), rtol=1e-5, atol=1e-6)
+    assert any(np.any(np.abs(one - other) > 1e-4) for one, other in zip(met[-1], met[-5], strict=True))
+
+
+def test_batches_are_sorted_hold_their_sources_and_go_round():
+    signals = np.random.RandomState(0).standard_normal((50, 2)).astype(np.float32)
+    batches, met = _Batches(signals, np.random.RandomState(1)), []
+    for _ in range(5):
+        chosen, sources, noisy = batches(10, 4)
+        assert np.all(np.diff(chosen[:, 0]) >= 0) and chosen.shape == (10, 2)
+        assert sources.shape == noisy.shape == (4, 2) and noisy.dtype == np.float32
+        assert all(np.any(np.all(chosen == source, axis=1)) for source in sources)
+        met.append(chosen)
+    np.testing.assert_array_equal(np.sort(np.concatenate(met), axis=0), np.sort(signals, axis=0))
+    assert batches(80, 4)[0].shape == (50, 2)
+
+
+def test_a_matching_that_runs_away_leaves_the_weights_before_it(monkeypatch):
+    """And not those before all training."""
+    kept = []
+
+    def spoiled(network, *_):
+        kept.extend(part.copy() for part in network.parameters)
+        network.parameters[0][:] = np.nan
+        return 1.0
+
+    monkeypatch.setattr("sparsecode.unrolled._matching._match", spoiled)
+    X = np.random.RandomState(0).laplace(size=(500, 1))
+    with pytest.warns(ConvergenceWarning, match="weights from before are kept"):
+        model = LearnedProximalNetwork(1.0, width=6, pretrain_steps=20, random_state=0).fit(X)
+    for found, part in zip(model.network_.parameters, kept, strict=True):
+        np.testing.assert_array_equal(found, part.astype(np.float64))

@@ -159,3 +159,12 @@ def test_strength_and_count_by_default_are_those_of_the_docstring():
     signals, atoms = rng.standard_normal((20, 20)), rng.standard_normal((45, 20))
     assert UnrolledIHT(atoms, **settings).fit(signals).n_nonzero_coefs_ == 2  # a tenth of the width
     assert UnrolledIHT(ATOMS, **settings).fit(X).n_nonzero_coefs_ == 1
+
+
+def test_the_certificate_of_a_count_is_how_far_a_step_of_fixed_iht_moves_the_codes():
+    model = UnrolledIHT(ATOMS, n_layers=3, n_nonzero_coefs=3, max_iter=20, random_state=0).fit(X)
+    codes = model.transform(X)
+    moved = codes + 0.99 / np.linalg.norm(ATOMS, 2) ** 2 * (X - codes @ ATOMS) @ ATOMS.T
+    kept = np.where(np.abs(moved) >= np.sort(np.abs(moved), axis=1)[:, -3:-2], moved, 0.0)
+    expected = np.linalg.norm(codes - kept, axis=1) / np.linalg.norm(codes, axis=1)
+    np.testing.assert_allclose(model.encode(X).certificate, expected, rtol=1e-2)  # the norm of the atoms is estimated

@@ -7,6 +7,7 @@ from sparsecode import L0, L1, MCP, SCAD, Box, L0Ball
 from sparsecode.solvers.autoencoder import dense
 from sparsecode.solvers.autoencoder.activations import GradientTopK, JumpReLU, Prox, TopK
 from sparsecode.solvers.autoencoder.allocation import BatchTopK, FeatureChoice, zipf_budgets
+from sparsecode.solvers.autoencoder.encoder import largest_of_latents
 from sparsecode.solvers.autoencoder.gradients import loss_and_gradients
 from sparsecode.solvers.autoencoder.parameters import Life, Parameters, zeros_like
 from tests._backends import FOREIGN, get, put
@@ -105,6 +106,30 @@ def test_slopes_of_jumprelu_by_hand():
     np.testing.assert_allclose(gradients.threshold, [0, felt, felt, 0])
 
 
+def test_what_is_negative_is_in_no_window():
+    """Of a threshold that is less than half the window wide: codes are never negative, however near."""
+    parameters, X, _ = problem()
+    parameters.threshold[:] = 0.1
+    pre = pre_of(parameters, X)
+    codes = JumpReLU(0.3, 1.0).codes(parameters, X, known())
+    rows = np.repeat(np.arange(codes.n_signals), np.diff(codes.indptr))
+    met = np.zeros_like(pre, dtype=bool)
+    met[rows, codes.indices] = True
+    assert np.any((pre < 0) & (pre > -0.4))
+    np.testing.assert_array_equal(met, pre > 0)
+    near = (pre > 0) & (pre < 0.6)
+    np.testing.assert_allclose(codes.of_thresholds, -0.3 * near.sum(axis=0) / len(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_at_a_kink_the_slope_is_that_of_larger_entries(sign):
+    """MCP shrinks up to gamma alpha, by a prox of slope gamma / (gamma - 1), and no more from there on."""
+    parameters = Parameters(np.array([[sign]]), np.zeros(1), np.ones((1, 1)), np.zeros(1), np.zeros(1))
+    codes = Prox(MCP(0.5, 3.0)).codes(parameters, np.array([[1.0], [1.5], [2.0]]))
+    np.testing.assert_allclose(codes.values, sign * np.array([0.75, 1.5, 2.0]))
+    np.testing.assert_allclose(codes.slopes, [1.5, 1.0, 1.0], rtol=1e-6)
+
+
 def test_a_target_makes_the_price_of_an_entry():
     parameters, X, _ = problem()
     plain, aimed = (zeros_like(parameters) for _ in range(2))
@@ -150,6 +175,15 @@ def test_every_latent_keeps_the_largest_of_its_signals(zipf):
         kept = np.argsort(-pre[:, j], kind="stable")[:budget]
         expected[kept, j] = pre[kept, j]
     np.testing.assert_allclose(matrix(activation.codes(parameters, X, life)), expected, atol=1e-14)
+
+
+def test_of_equal_signals_a_latent_keeps_the_first():
+    parameters = Parameters(np.ones((3, 1)), np.zeros(3), np.ones((3, 1)), np.zeros(1), np.zeros(3))
+    X = np.array([[1.0], [2.0], [1.0], [2.0], [2.0]])
+    indptr, indices, values = largest_of_latents(parameters, X, np.array([1, 2, 4]))
+    rows = np.repeat(np.arange(5), np.diff(indptr))
+    assert [rows[indices == j].tolist() for j in range(3)] == [[1], [1, 3], [0, 1, 3, 4]]
+    np.testing.assert_array_equal(values, X[rows, 0])
 
 
 def test_budgets_fall_with_the_rank_and_add_up():

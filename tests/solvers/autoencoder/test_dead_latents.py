@@ -55,16 +55,18 @@ def test_auxiliary_loss_is_that_of_the_definition(n_targets, signed):
     assert not gradients.decoder[[0, 2, 3, 6, 7, 9]].any()
 
 
+@pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("n_dead, n_steps", [(4, 1), (35, 2), (60, 3)])  # a sixteenth of the dead, at most three
-def test_auxiliary_pursuit_is_that_of_the_definition(n_dead, n_steps):
+def test_auxiliary_pursuit_is_that_of_the_definition(n_dead, n_steps, signed):
     parameters, X, _ = naive.problem(1, n_signals=5, n_latents=64)
     dead = np.arange(n_dead)
-    arguments = parameters, X, X, MatchingPursuit(2), with_dead(dead, 64)
-    value, gradients, made = alone(AuxiliaryPursuit(500, 3, 0.25), pursuit_loss_and_gradients, *arguments)
+    arguments = parameters, X, X, MatchingPursuit(2, signed), with_dead(dead, 64)
+    term = AuxiliaryPursuit(500, 3, 0.25, signed=signed)
+    value, gradients, made = alone(term, pursuit_loss_and_gradients, *arguments)
 
     def loss(p):
         atoms = p.decoder[dead] / np.linalg.norm(p.decoder[dead], axis=1, keepdims=True)
-        left = sum(naive.pursuit(e, atoms, n_steps)[1][-1] for e in -made.residual)
+        left = sum(naive.pursuit(e, atoms, n_steps, not signed)[1][-1] for e in -made.residual)
         return 0.25 * 0.5 * 6 * left / np.sum((made.residual - made.residual.mean(axis=0)) ** 2)
 
     np.testing.assert_allclose(value, loss(parameters), rtol=1e-10)
@@ -117,9 +119,12 @@ def test_the_underused_are_measured_by_the_law_of_their_rank():
         zipf.follow(counts, 1000)
     assert underused(zipf, 10**6).tolist() == [False] * 5 + [True, True, False]
     young = Life(8, np.random.RandomState(0))
-    young.follow(counts, 1000)
+    for _ in range(9):
+        young.follow(counts, 1000)
     assert underused(young, 10**6).sum() == 0  # too early to tell
     assert underused(young, 1000).tolist() == silent(young, 1000).tolist()
+    young.follow(counts, 1000)  # the tenth batch
+    assert underused(young, 10**6).sum() == 2
 
 
 @pytest.mark.parametrize("n_targets", [None, 4])

@@ -36,3 +36,18 @@ def test_chunks_are_redrawn_and_cover_all_latents():
     assert met.all() and np.std(values) > 0
     whole = Apart(1.0)(parameters, X, None, zeros_like(parameters), life)
     assert max(values) <= whole * (1 + 1e-12)  # a chunk lacks neighbours
+
+
+def test_chunks_are_no_larger_than_asked_for(monkeypatch):
+    parameters, X, _ = naive.problem(1, n_latents=20)
+    sizes = []
+
+    def noted(atoms, signed):
+        sizes.append(len(atoms))
+        return nearest_overlaps(atoms, signed)
+
+    monkeypatch.setattr("sparsecode.solvers.autoencoder.orthogonality.nearest_overlaps", noted)
+    for chunk in (7, 10, 19, 20, 50):
+        sizes.clear()
+        Apart(1.0, chunk=chunk)(parameters, X, None, zeros_like(parameters), Life(20, np.random.RandomState(0)))
+        assert sum(sizes) == 20 and max(sizes) <= chunk and len(sizes) == -(-20 // chunk)

@@ -12,6 +12,7 @@ from sparsecode.solvers.autoencoder.gradients import loss_and_gradients
 from sparsecode.solvers.autoencoder.parameters import Life, Parameters, zeros_like
 from sparsecode.solvers.autoencoder.steps import SphereAdam
 from sparsecode.solvers.autoencoder.training import AutoencoderLearner
+from tests._backends import FOREIGN, get, put
 from tests.solvers.autoencoder import naive
 
 
@@ -74,6 +75,7 @@ def test_a_state_put_back_goes_on_as_it_would_have():
     for learner in (one, other):
         learner.step(X, X, 0.02)
     same(one, other)
+    assert one.life.state() == other.life.state()
     np.testing.assert_array_equal(one.life.silence, other.life.silence)
     np.testing.assert_array_equal(one.life.density, other.life.density)
 
@@ -107,6 +109,20 @@ def test_a_threshold_is_never_negative():
     for _ in range(5):
         learner.step(X, X, 1.0)
     assert np.all(learner.parameters.threshold >= 0) and np.any(learner.parameters.threshold == 0)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_steps_elsewhere_keep_the_same_bounds(name):
+    parameters, _, _ = naive.problem(2)
+    parameters.threshold[:] = 0.05
+    here, there = SphereAdam(list(parameters)), SphereAdam([put(part.copy(), name) for part in parameters])
+    gradients = [np.ones_like(part) for part in parameters]
+    there.step([put(part, name) for part in gradients], 0.1)
+    here.step(gradients, 0.1)
+    for one, other in zip(there.parameters, here.parameters, strict=True):
+        np.testing.assert_allclose(get(one), other, rtol=1e-10, atol=1e-12)
+    assert not get(there.parameters[4]).any()  # thresholds would have been negative
+    np.testing.assert_allclose(np.linalg.norm(get(there.parameters[2]), axis=1), 1.0)
 
 
 def test_the_geometric_median_has_the_least_sum_of_distances():
