@@ -120,7 +120,8 @@ class HuberProgram:
     def _solved(self, columns, target, pull, outliers, dual):
         """Coefficients, their residual and the dual point of correlations `pull`, with outliers at their bounds; None where that fails.
 
-        The other samples have residuals that are multipliers over their weights.
+        The other samples have residuals that are multipliers over their weights. A path that rounding has moved off them ends at
+        multipliers that prove less; those of the residuals have fewer digits where targets are large. The better of both is kept.
         """
         inside, bound = outliers == 0, self.delta * self.mass
         dual, values = np.where(inside, dual, outliers * bound), np.zeros(columns.shape[0])
@@ -137,4 +138,10 @@ class HuberProgram:
                 return None
             values = values + both[:, 0]
             dual[inside] += mass * (both[:, 1] @ within)
-        return values, target - values @ columns, dual
+        residual = target - values @ columns
+        other = np.where(inside, np.clip(self.mass * residual, -bound, bound), dual)
+        left = solve_definite(gram, pull - columns @ other)
+        if left is not None:
+            other[inside] += mass * (left @ within)
+            dual = max(dual, other, key=lambda point: target @ point - 0.5 * np.sum(point**2 / self.mass))
+        return values, residual, dual
