@@ -123,12 +123,10 @@ def exponent_rows(setting):
         problem = _equal(squared_distances(n), 1e-3)
         times.append(np.min([_seconds(problem, setting.threads) for _ in range(3)], axis=0))
         progress("n = {}: {:.5f} s an iteration, {:.3f} s a solve".format(n, *times[-1]))
-    for what, asked, seconds in zip(
-        ("an iteration", "a solve"), (_EXPONENT, NOTHING), np.transpose(times), strict=True
-    ):
+    for what, seconds in zip(("an iteration", "a solve"), np.transpose(times), strict=True):
         value = float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
         text = f"sparse Newton transport, exponent of n in the time of {what}, n = {sizes[0]} to {sizes[-1]}, points in the unit square"
-        ask = NOTHING if setting.smoke else asked
+        ask = NOTHING if setting.smoke else _EXPONENT
         held = {"unit": "", "ask": str(ask), "met": ask.met(value), "threads": setting.threads}
         yield Row(JOB.name, text, "", value, ours=float(seconds[-1]), **held)
 

@@ -13,6 +13,8 @@ import os
 import sys
 import tempfile
 import threading
+import uuid
+from contextlib import suppress
 from functools import cache, lru_cache, partial
 from pathlib import Path
 
@@ -89,9 +91,22 @@ def kernel(function=None, *, borrows=False, inline=False, merge=False):
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = str(folder / _fingerprint(function.__code__.co_filename))
         try:
-            return numba.njit(**options)(function)
+            return _named_apart(numba.njit(**options)(function))
         finally:
             numba.config.CACHE_DIR = before
+
+
+def _named_apart(dispatcher):
+    """The kernel, whose files in the cache bear names that no other process chooses.
+
+    Numba numbers them: two processes that compile it for different types at once take the same number, and the types of the one
+    may then be served the machine code of the other for ever.
+    """
+    with suppress(AttributeError):  # a Numba whose caches are made otherwise
+        file = dispatcher._cache._cache_file
+        name = file._data_name
+        file._data_name = lambda _: name(uuid.uuid4().int)
+    return dispatcher
 
 
 def prox(penalty, value, step):

@@ -105,7 +105,8 @@ class SparseMongeMap(PointTransport):
     Notes
     -----
     `gamma` and `reg` are best chosen together, by `score` on held-out samples that are many for their dimension: with few, any
-    distance of samples favours maps that shrink them. Apply ``log1p`` to counts and bring features to
+    distance of samples favours maps that shrink them. scikit-learn's ``GridSearchCV`` splits X and Y alike, and so needs as many points
+    of both: where there are not, split each sample by itself and compare ``fit(X1, Y1).score(X2, Y2)``. Apply ``log1p`` to counts and bring features to
     one scale: a few large ones dominate the cost otherwise. Do so to both samples before the fit: steps of a ``Pipeline`` see X
     alone. Samples may be CSR matrices; all work is done in blocks of
     rows, and "l1", "elastic" and "stvs" never make sparse samples dense.

@@ -255,6 +255,11 @@ class WassersteinDictionary(ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
     def _signals(self, X, reset=False):
         refuse_lazy(X, "X")
+        if getattr(X, "ndim", 2) > 2:
+            raise ValueError(
+                f"X has shape {tuple(X.shape)}, but a signal is one row: pass X.reshape({X.shape[0]}, -1), and shape={tuple(X.shape[1:])} to "
+                "the constructor."
+            )
         X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_features=1 + reset, reset=reset)
         if np.min(X) < 0:
             raise ValueError(

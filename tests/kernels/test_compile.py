@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from numba import types
 
 import sparsecode
 from sparsecode import kernels
@@ -83,6 +84,23 @@ def test_the_users_own_numba_setting_is_put_back(clean, monkeypatch):
     assert _compile.kernel(_double)(3.0) == 6.0
     assert numba.config.CACHE_DIR == "elsewhere"
     assert list((clean / "ours").glob("*/**/*.nbi"))
+
+
+def test_two_processes_that_compile_at_once_never_take_each_others_code(clean, monkeypatch):
+    """Both find an empty folder, both name their code, both write it: the second one first."""
+    monkeypatch.setenv("SPARSECODE_CACHE_DIR", str(clean / "ours"))
+    _compile.cache_folder.cache_clear()
+    one, other, later = (_compile.kernel(_double) for _ in range(3))
+    late = []
+    with monkeypatch.context() as patch:
+        patch.setattr(one._cache._cache_file, "_save_data", lambda *written: late.append(written))
+        assert one(3.5) == 7.0
+        patch.setattr(other._cache._cache_file, "_load_index", dict)
+        assert other(3) == 6
+    one._cache._cache_file._save_data(*late[0])
+    assert later(3) == 6
+    assert later.signatures == [(types.int64,)]
+    assert sum(later.stats.cache_hits.values()) == 1
 
 
 def test_the_folder_is_named_by_the_sources_that_are_compiled(tmp_path):

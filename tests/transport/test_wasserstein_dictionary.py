@@ -279,6 +279,8 @@ def test_scaled_signals_are_the_same_distributions():
 
 def test_bad_input_is_named():
     X = np.random.default_rng(0).random((6, 5))
+    with pytest.raises(ValueError, match=r"pass X.reshape\(4, -1\), and shape=\(2, 3\) to"):
+        WassersteinDictionary().fit(np.ones((4, 2, 3)))
     with pytest.raises(ValueError, match=r"shape \(2, 3\) has 6 places, but X has 5 features"):
         WassersteinDictionary(shape=(2, 3)).fit(X)
     with pytest.raises(ValueError, match="Negative values"):
