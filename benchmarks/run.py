@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,15 +51,11 @@ def main(argv=None) -> int:
     threads_asked = arguments.threads or _thread_counts("all" if arguments.smoke else "1,all")
     began = time.perf_counter()
     rows, first_calls, failures = [], [], []
-    for name in arguments.jobs:
-        for threads in threads_asked if load(name).threaded else threads_asked[:1]:
-            progress(f"{name}, {_threads_in_words(threads)}")
-            found = _in_child(name, threads, pairs, arguments.smoke, trials=arguments.trials)
-            rows += found.get("rows", [])
-            failures += [f"{name}, {_threads_in_words(threads)}: {found['error']}"] if "error" in found else []
-        first = _first_calls(name, arguments.smoke) if load(name).first_call is not None else {}
-        first_calls += [first] if "error" not in first and first else []
-        failures += [f"{name}, first call: {first['error']}"] if "error" in first else []
+    measured = partial(_measured, arguments=arguments, pairs=pairs, threads_asked=threads_asked)
+    with ThreadPoolExecutor(max(_thread_counts("all")) if arguments.smoke else 1) as pool:  # what is timed is alone
+        for found in pool.map(measured, arguments.jobs):
+            for whole, part in zip((rows, first_calls, failures), found, strict=True):
+                whole += part
     document = {
         "command": _command(sys.argv[1:] if argv is None else argv),
         "machine": report.machine(),
@@ -70,6 +68,20 @@ def main(argv=None) -> int:
     }
     _hand_over(document, arguments)
     return 1 if failures else 0
+
+
+def _measured(name, *, arguments, pairs, threads_asked):
+    """Rows, first calls and failures of one job."""
+    began, rows, failures = time.perf_counter(), [], []
+    for threads in threads_asked if load(name).threaded else threads_asked[:1]:
+        progress(f"{name}, {_threads_in_words(threads)}")
+        found = _in_child(name, threads, pairs, arguments.smoke, trials=arguments.trials)
+        rows += found.get("rows", [])
+        failures += [f"{name}, {_threads_in_words(threads)}: {found['error']}"] if "error" in found else []
+    first = _first_calls(name, arguments.smoke) if load(name).first_call is not None else {}
+    failures += [f"{name}, first call: {first['error']}"] if "error" in first else []
+    progress(f"{name}: {time.perf_counter() - began:.0f} s")
+    return rows, [first] if "error" not in first and first else [], failures
 
 
 def _hand_over(document, arguments):
