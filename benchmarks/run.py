@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,14 +56,11 @@ def main(argv=None) -> int:
     threads_asked = arguments.threads or _thread_counts("all" if arguments.smoke else "1,all")
     command = shlex.join(["python", "benchmarks/run.py", *(sys.argv[1:] if argv is None else argv)])
     entries, failures = [], []
-    for name in arguments.jobs:
-        wanted = [str(threads) for threads in (threads_asked if load(name).threaded else threads_asked[:1])]
-        for kind in [*wanted, *([records.FIRST_CALL] if load(name).first_call is not None else [])]:
-            entry, error = _measured(name, kind, pairs, arguments, command)
-            failures += [f"{name}, {_kind_in_words(kind)}: {error}"] if error else []
-            entries += [entry] if entry.found else []
-            if arguments.record and not error:
-                records.keep([entry])
+    measured = partial(_measured, pairs=pairs, threads_asked=threads_asked, arguments=arguments, command=command)
+    with ThreadPoolExecutor(max(_thread_counts("all")) if arguments.smoke else 1) as pool:  # what is timed is alone
+        for found, missed in pool.map(measured, arguments.jobs):
+            entries += found
+            failures += missed
     table = report.markdown(entries, failures, arguments.smoke)
     print(table)
     if arguments.output is not None:
@@ -72,7 +71,20 @@ def main(argv=None) -> int:
     return 1 if failures else 0
 
 
-def _measured(name, kind, pairs, arguments, command):
+def _measured(name, *, pairs, threads_asked, arguments, command):
+    """Entries and failures of one job; an entry that came to its end is kept at once, if asked."""
+    wanted = [str(threads) for threads in (threads_asked if load(name).threaded else threads_asked[:1])]
+    entries, failures = [], []
+    for kind in [*wanted, *([records.FIRST_CALL] if load(name).first_call is not None else [])]:
+        entry, error = _process(name, kind, pairs, arguments, command)
+        failures += [f"{name}, {_kind_in_words(kind)}: {error}"] if error else []
+        entries += [entry] if entry.found else []
+        if arguments.record and not error:
+            records.keep([entry])
+    return entries, failures
+
+
+def _process(name, kind, pairs, arguments, command):
     """What one process of a job found, with its conditions; and its error, "" if it came to its end."""
     progress(f"{name}, {_kind_in_words(kind)}")
     began = time.perf_counter()
@@ -82,6 +94,7 @@ def _measured(name, kind, pairs, arguments, command):
         found = _in_child(name, int(kind), pairs, arguments.smoke, trials=arguments.trials)
     error = found.pop("error", "")
     seconds = time.perf_counter() - began
+    progress(f"{name}, {_kind_in_words(kind)}: {seconds:.0f} s")
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     made_on = (report.machine(), report.versions())
     return records.Entry(name, kind, command, today, seconds, *made_on, found, arguments.beside), error

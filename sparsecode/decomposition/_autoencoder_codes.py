@@ -16,7 +16,7 @@ from ..solvers.dictionary.lp import dense_array
 from ._autoencoder_loop import working_dtype
 from ._checkpoint import describe_data
 from ._coders import Coded, measure_codes
-from ._signals import refusing
+from ._signals import check_width, refusing
 from ._transform import CodingTransformer
 
 __all__ = ["AutoencoderCodes", "EncoderCoder", "is_foreign"]
@@ -183,13 +183,7 @@ class AutoencoderCodes(CodingTransformer):
 
     def _foreign(self, X, reset):
         X = dense_array(X, "X")
-        if reset:
-            self.n_features_in_ = X.shape[1]
-            self.__dict__.pop("feature_names_in_", None)  # of an earlier fit
-        elif X.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input."
-            )
+        check_width(self, X, reset)
         return X
 
     def _store(self, learner, learned):

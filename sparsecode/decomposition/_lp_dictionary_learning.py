@@ -15,7 +15,7 @@ from .._tables import validate_data
 from .._validation import refuse_lazy
 from ..result import announce
 from ..solvers.dictionary.lp import dense_array, solve_lp
-from ._signals import refusing
+from ._signals import check_width, refusing
 
 __all__ = ["LpDictionaryLearning"]
 
@@ -243,13 +243,7 @@ class LpDictionaryLearning(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             with refusing(self):
                 return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
         X = dense_array(X, "X")
-        if reset:
-            self.n_features_in_ = X.shape[1]
-            self.__dict__.pop("feature_names_in_", None)  # of an earlier fit
-        elif X.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input."
-            )
+        check_width(self, X, reset)
         return X
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-__all__ = ["refusing"]
+__all__ = ["check_width", "refusing"]
 
 
 @contextmanager
@@ -25,3 +25,14 @@ def refusing(estimator):
                 "with LpDictionaryLearning, which takes complex X."
             ) from None
         raise
+
+
+def check_width(estimator, X, reset):
+    """Keep the number of features of arrays that scikit-learn does not look into, or hold them against it, in its words."""
+    if reset:
+        estimator.n_features_in_ = int(X.shape[1])
+        vars(estimator).pop("feature_names_in_", None)  # of an earlier fit
+    elif X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting {estimator.n_features_in_} features as input."
+        )

@@ -36,7 +36,7 @@ from ..decomposition._checkpoint import (
     restored_generator,
 )
 from ..decomposition._coders import Coded
-from ..decomposition._signals import refusing
+from ..decomposition._signals import check_width, refusing
 from ..decomposition._transform import CodingTransformer
 from ..result import Status
 from ._layers import beside, loss_seed
@@ -229,12 +229,7 @@ class UnrolledTransformer(CallbackSupportMixin, CodingTransformer):
         with np.errstate(over="ignore"):
             sq_norms = to_numpy(xp.sum(as_double(X) ** 2, axis=1))
         check_range(sq_norms, X, "X", "row")
-        if reset:
-            self.n_features_in_ = int(X.shape[1])
-        elif X.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input."
-            )
+        check_width(self, X, reset)
         return X
 
     def _dictionary(self, n_features):

@@ -66,13 +66,20 @@ def test_every_strength_has_the_minimiser_that_its_own_solve_finds(kind, weights
         assert result.objective == pytest.approx(float(relative_gap(posed, result.coef).objective), rel=1e-12)
 
 
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_public_path_agrees_with_scikit_learn(order):
+@pytest.fixture(scope="module")
+def tall():
+    """A tall problem, strengths, and scikit-learn's path."""
     A, y = _data("correlated", n_samples=700, n_features=300)
-    A, alphas = np.asarray(A, order=order), _alphas(A, y, 30)
+    alphas = _alphas(A, y, 30)
+    return A, y, alphas, peer_path(A, y, alphas=alphas, tol=1e-14, max_iter=100_000)[1]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_public_path_agrees_with_scikit_learn(tall, order):
+    A, y, alphas, peer = tall
+    A = np.asarray(A, order=order)
     assert is_tall(make_problem(A, y, Squared(), L1(1.0)), alphas.size)
     path = lasso_path(A, y, alphas=alphas, tol=1e-10)
-    peer = peer_path(A, y, alphas=alphas, tol=1e-14, max_iter=100_000)[1]
     assert path.certificates.max() <= 1e-10
     np.testing.assert_allclose(path.coefs, peer, atol=1e-4 * np.abs(peer).max())
 

@@ -155,3 +155,10 @@ def test_signals_of_zeros_have_codes_of_zeros():
     model = UnrolledISTA(ATOMS, **QUICK).fit(np.zeros((30, 10)))
     np.testing.assert_array_equal(model.transform(np.zeros((3, 10))), 0.0)
     assert model.alpha_ == 1.0 and model.certificate_ == 0.0
+
+
+def test_names_of_features_do_not_outlive_their_data():
+    pandas = pytest.importorskip("pandas")
+    model = fitted("ista", pandas.DataFrame(X, columns=list("abcdefghij")), max_iter=1)
+    model.fit(put(X, "array_api_strict"))
+    assert model.n_features_in_ == 10 and not hasattr(model, "feature_names_in_")

@@ -33,7 +33,7 @@ def log_density(A, Y, prior, noise):
     C = covariance_of_data(A, prior, noise)
     Y = Y.reshape(len(A), -1)
     if not np.iscomplexobj(C) and not np.iscomplexobj(Y):
-        return float(sum(multivariate_normal(cov=C).logpdf(column) for column in Y.T))
+        return float(np.sum(multivariate_normal(cov=C).logpdf(Y.T)))
     quadratic = np.real(np.einsum("mt,mt->", Y.conj(), np.linalg.solve(C, Y)))
     return -(Y.shape[1] * (len(A) * np.log(np.pi) + np.linalg.slogdet(C)[1]) + quadratic)
 
