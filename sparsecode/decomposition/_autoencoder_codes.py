@@ -14,6 +14,7 @@ from ..networks import harm
 from ..result import Status
 from ..solvers.autoencoder.encoder import pre_activations
 from ..solvers.autoencoder.parameters import Parameters
+from ..solvers.autoencoder.pursuit import MatchingPursuit
 from ..solvers.dictionary.lp import dense_array
 from ._autoencoder_loop import Rows, measure_zeros, stationarity_of, working_dtype
 from ._autoencoder_parts import add_parts
@@ -25,7 +26,7 @@ from ._transform import CodingTransformer
 
 __all__ = ["AutoencoderCodes", "EncoderCoder"]
 
-_FREE = ("tol", "callback", "n_jobs", "checkpoint", "sparse_output")  # may change between two runs
+_FREE = ("max_iter", "tol", "callback", "n_jobs", "checkpoint", "sparse_output")  # may change between two runs
 
 
 class EncoderCoder(NamedTuple):
@@ -39,6 +40,11 @@ class EncoderCoder(NamedTuple):
     def certificate_name(self):
         """What the certificate measures."""
         return "support optimality"
+
+    @property
+    def n_iter(self):
+        """One prox step, or those of a pursuit."""
+        return self.activation.k if isinstance(self.activation, MatchingPursuit) else 1
 
     @property
     def remedy(self):
@@ -124,7 +130,8 @@ class AutoencoderCodes(CodingTransformer):
         -------
         SolveResult
             `coef` holds what `transform` returns, `objective` half the squared misfit of each signal, and `certificate` what least squares on
-            the support leaves undone, relative to the signal. An encoder promises nothing, so no tolerance is held against it.
+            the support leaves undone, relative to the signal. An encoder promises nothing, so no tolerance is held against it; `n_iter` is 1, or the steps
+            of a pursuit.
 
         Raises
         ------
@@ -298,9 +305,9 @@ class AutoencoderCodes(CodingTransformer):
         self.status_ = learned.status
         self.objective_, self.certificate_ = learned.last.objective, learned.last.certificate
 
-    def _opened_checkpoint(self, data):
+    def _opened_checkpoint(self, data, method="fit"):
         """The checkpoint of a run on these data."""
-        return opened_checkpoint(self, _FREE, data=data)
+        return opened_checkpoint(self, _FREE, method=method, data=data)
 
     def _described(self, rows):
         """By what all of the data are known again."""

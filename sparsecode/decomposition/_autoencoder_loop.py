@@ -77,6 +77,21 @@ class Pace(NamedTuple):
         """Whether the learning rate falls: what began anew now would not be learned."""
         return step >= (1.0 - _FALLING) * self.max_iter * n_batches
 
+    def go_on_from(self, checkpoint, n_batches):
+        """Refuse a checkpoint whose steps had other rates than those that would be due now: what they led to is another run."""
+        if checkpoint is None or checkpoint.saved is None:
+            return
+        run = checkpoint.saved[0]["run"]
+        checkpoint.within(run["epoch"], self.max_iter)
+        before, steps = self._replace(max_iter=run["max_iter"]), range(run["epoch"] * n_batches)
+        then, now = ([(pace.rate(k, n_batches), pace.falls(k, n_batches)) for k in steps] for pace in (before, self))
+        if then != now:
+            raise ValueError(
+                f"the checkpoint {str(checkpoint.path)!r} is of another run: max_iter was {before.max_iter}, and is now {self.max_iter}, which would "
+                f"have had other learning rates for the {run['epoch']} passes behind it: they rise over the first steps and fall over the last third. "
+                "Make it what it was, go on with partial_fit, or give another path to begin anew."
+            )
+
     def of_stream(self, step):
         """Learning rate of a step of a stream without a known end."""
         return self.learning_rate * min(1.0, (step + 1) / _WARM)

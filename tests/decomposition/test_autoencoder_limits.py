@@ -103,6 +103,34 @@ def test_a_run_that_was_cut_between_resamplings_goes_on_bit_for_bit(signals, tmp
     np.testing.assert_array_equal(again.encoder_, whole.encoder_)
 
 
+def test_more_passes_go_on_from_a_run_whose_rate_had_not_fallen(signals, tmp_path):
+    """Of two hundred steps a pass, so that it rises over the first hundred in both."""
+    given = QUICK | {"batch_size": 5, "checkpoint": tmp_path / "run.npz"}
+    whole = SparseAutoencoder(**given | {"max_iter": 14, "checkpoint": None}).fit(signals[:1000])
+    cut = SparseAutoencoder(**given | {"max_iter": 10}, callback=lambda progress: progress.epoch == 4)
+    assert cut.fit(signals[:1000]).status_ is Status.INTERRUPTED
+    again = SparseAutoencoder(**given | {"max_iter": 14}).fit(signals[:1000])
+    assert again.history_["objective"] == whole.history_["objective"] and again.objective_ == whole.objective_
+    np.testing.assert_array_equal(again.encoder_, whole.encoder_)
+
+
+def test_other_numbers_of_passes_are_refused_with_the_reason(signals, tmp_path):
+    given = QUICK | {"checkpoint": tmp_path / "run.npz"}
+    SparseAutoencoder(**given | {"max_iter": 4}).fit(signals)
+    content = (tmp_path / "run.npz").read_bytes()
+    with pytest.raises(ValueError, match="max_iter was 4, and is now 8, which would have had other learning rates"):
+        SparseAutoencoder(**given | {"max_iter": 8}).fit(signals)
+    with pytest.raises(ValueError, match="has 4 passes behind it, but max_iter=3; raise max_iter"):
+        SparseAutoencoder(**given | {"max_iter": 3}).fit(signals)
+    with pytest.raises(ValueError, match="estimator method was 'fit', and is now 'fit_stream'"):
+        SparseAutoencoder(**given | {"max_iter": 4}).fit_stream([signals])
+    assert (tmp_path / "run.npz").read_bytes() == content
+    given["checkpoint"] = tmp_path / "stream.npz"
+    SparseAutoencoder(**given).fit_stream(np.array_split(signals, 3))
+    with pytest.raises(ValueError, match="estimator method was 'fit_stream', and is now 'fit'"):
+        SparseAutoencoder(**given).fit(signals)
+
+
 def test_the_learning_rate_rises_stays_and_falls():
     pace = Pace(10, 32, 2.0, True)  # 200 steps: 10 to rise over, 60 to fall over
     rates = [pace.rate(step, 20) for step in range(200)]
