@@ -277,10 +277,10 @@ class CompoundGaussianNetwork(CallbackSupportMixin, ClassNamePrefixFeaturesOutMi
                 task=task if task.is_watched else None,
             )
             self._store(trained)
+            shortfall = self._shortfall(trained)
             task.end(dict)
-        remedy = self._remedy(trained)
-        if remedy:
-            warn(remedy, ConvergenceWarning)
+        if shortfall:
+            warn(shortfall, ConvergenceWarning)
         return self
 
     def transform(self, X):
@@ -410,7 +410,7 @@ class CompoundGaussianNetwork(CallbackSupportMixin, ClassNamePrefixFeaturesOutMi
         self.status_, self.n_iter_, self.history_ = trained.status, trained.n_iter, trained.history
         self.training_loss_, self.certificate_ = trained.loss, trained.certificate
 
-    def _remedy(self, trained):
+    def _shortfall(self, trained):
         """What is to be warned of, or nothing."""
         if trained.status is Status.DIVERGED:
             return f"{trained.harm}; the best state so far is kept."
