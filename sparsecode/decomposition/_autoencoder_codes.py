@@ -13,10 +13,11 @@ from .._validation import refuse_lazy
 from ..networks import harm
 from ..result import Status
 from ..solvers.autoencoder.encoder import pre_activations
+from ..solvers.autoencoder.frame import Frame
 from ..solvers.autoencoder.parameters import Parameters
 from ..solvers.autoencoder.pursuit import MatchingPursuit
 from ..solvers.dictionary.lp import dense_array
-from ._autoencoder_loop import Rows, measure_zeros, stationarity_of, working_dtype
+from ._autoencoder_loop import Rows, half_energy, judged_alike, measure, silent, stationarity_of, working_dtype
 from ._autoencoder_parts import add_parts
 from ._autoencoder_setup import make_activation
 from ._checkpoint import describe_data, opened_checkpoint
@@ -27,6 +28,9 @@ from ._transform import CodingTransformer
 __all__ = ["AutoencoderCodes", "EncoderCoder"]
 
 _FREE = ("max_iter", "tol", "callback", "n_jobs", "checkpoint", "sparse_output")  # may change between two runs
+
+
+_WAVERING = 0.5  # share of what a start is better by than zeros that the last step may have given away
 
 
 class EncoderCoder(NamedTuple):
@@ -87,6 +91,8 @@ class AutoencoderCodes(CodingTransformer):
 
     _sparse_signals = "csr"
     split_sign = False
+    _frame: Frame
+    alpha_: float | None
 
     def transform(self, X, gradients=None):
         """Codes of the rows of X.
@@ -319,15 +325,10 @@ class AutoencoderCodes(CodingTransformer):
         }
         return {f"{name}{key}": value for name, part in parts.items() for key, value in part.items()}
 
-    def _shortfall(self, rows, first, done, more):
-        """What to warn of after a fit whose end these rows judge: harm, which sets the status, or a tolerance that is missed.
-
-        ``first()`` is their objective before training; nobody asks for it where all went well.
-        """
-        highest = max(self.objective_, *self.history_["objective"])
+    def _shortfall(self, rows, done, more):
+        """What to warn of after a fit whose end these rows judge: harm, which sets the status, or a tolerance that is missed."""
         if rows is not None and self.status_ is not Status.INTERRUPTED:
-            zero = measure_zeros(self._learner, rows, self._frame, self.batch_size, highest, n_jobs=self.n_jobs)
-            harmed = highest > zero and harm(self.objective_, first(), zero, self._rate(self._learner))
+            harmed = self._harm(rows)
             if harmed:
                 self.status_ = Status.DIVERGED
                 return f"{harmed}."
@@ -337,6 +338,18 @@ class AutoencoderCodes(CodingTransformer):
             f"relative gradient norm {self.certificate_:.3e} after {done}, tolerance {self.tol:.1e}: raise {more}, loosen tol, "
             "or pass tol=None if the number of passes is what you want."
         )
+
+    def _harm(self, rows):
+        """What to say where training did harm; untrained learners are all alike, so that any will do to compare with."""
+        frame, alpha, size = self._frame, self.alpha_, self.batch_size
+        if max(self.objective_, *self.history_["objective"]) <= half_energy(rows, frame, size):
+            return ""
+        learners = self._learner, self._begin(rows, np.random.RandomState(0)), silent(self._learner)
+        self._frame, self.alpha_ = frame, alpha
+        last, start, zero = (
+            measure(judged_alike(learner), rows, frame, size, n_jobs=self.n_jobs).objective for learner in learners
+        )
+        return harm(last, start, zero, self._rate(self._learner), wavering=_WAVERING)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -18,9 +18,11 @@ __all__ = [
     "autoencoder_pass",
     "default_rate",
     "given",
+    "half_energy",
+    "judged_alike",
     "measure",
-    "measure_zeros",
     "rows_of",
+    "silent",
     "stationarity_of",
     "working_dtype",
 ]
@@ -157,20 +159,30 @@ def measure(learner, rows, frame, batch_size, *, n_jobs) -> Pass:
     return sums.judged_by(twin.parameters, frame)
 
 
-def measure_zeros(learner, rows, frame, batch_size, above, *, n_jobs) -> float:
-    """The objective of codes without an entry, on the rows of `measure`; half the energy of the targets, a lower bound, where `above` is within it."""
-    some = _some(rows)
-    energy = 0.0
+def half_energy(rows, frame, batch_size) -> float:
+    """That of the targets of the rows of `measure`: codes without an entry cost no less."""
+    some, energy = _some(rows), 0.0
     for part in row_blocks(some, batch_size):
         _, targets, _ = rows.batch(frame, some[part], np.dtype(np.float64))
         energy += float(array_namespace(targets).sum(targets * targets))
-    least = 0.5 * frame.target_scale**2 * energy / some.size
-    if above <= least:
-        return least
+    return 0.5 * frame.target_scale**2 * energy / some.size
+
+
+def judged_alike(learner):
+    """The learner without a pressure towards a number of entries: a start tuned to it would look better than all that follows."""
+    if getattr(learner.activation, "target", None) is None:
+        return learner
+    twin = learner.copy()
+    twin.activation = twin.activation._replace(alpha=0.0)
+    return twin
+
+
+def silent(learner):
+    """A learner whose codes have no entry (but by matching pursuit, which never does worse)."""
     twin = learner.copy()
     for part in (twin.parameters.encoder, twin.parameters.encoder_bias, twin.parameters.decoder_bias):
         part[...] = 0.0
-    return measure(twin, rows, frame, batch_size, n_jobs=n_jobs).objective
+    return twin
 
 
 def _some(rows):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 
@@ -20,7 +19,6 @@ from ._autoencoder_codes import AutoencoderCodes
 from ._autoencoder_loop import Pace, Rows, autoencoder_pass, default_rate, given, measure
 from ._autoencoder_parts import DEAD_LATENTS, STRUCTURES, add_parts
 from ._autoencoder_setup import ACTIVATIONS, make_learner, measured_frame
-from ._checkpoint import generator_state, restored_generator
 from ._learning_loop import Learned, ended, judged, learn
 from ._streams import follow
 
@@ -285,7 +283,6 @@ class SparseAutoencoder(CallbackSupportMixin, AutoencoderCodes):
         with all_or_nothing(self), worker_pool(self.n_jobs):
             rows = self._checked_rows(X, y, gradients, reset=True)
             random = check_random_state(self.random_state)
-            begun = generator_state(random)
             learner = self._begin(rows, random)
             dtype = self._dtype
             checkpoint = None if self.checkpoint is None else self._opened_checkpoint(self._described(rows))
@@ -301,16 +298,10 @@ class SparseAutoencoder(CallbackSupportMixin, AutoencoderCodes):
                 checkpoint=checkpoint,
                 task=task,
             )
-            judge = partial(measure, rows=rows, frame=self._frame, batch_size=self.batch_size, n_jobs=self.n_jobs)
-            last = judge(learner)
+            last = measure(learner, rows, self._frame, self.batch_size, n_jobs=self.n_jobs)
             status = learned.status if learned.status is Status.INTERRUPTED else ended(judged(last, self.tol), self.tol)
             self._store(learner, learned._replace(last=last, status=status))
-            shortfall = self._shortfall(
-                rows,
-                lambda: judge(self._begin(rows, restored_generator(begun))).objective,
-                f"{self.n_iter_} passes",
-                "max_iter or batch_size",
-            )
+            shortfall = self._shortfall(rows, f"{self.n_iter_} passes", "max_iter or batch_size")
             task.end(dict)
         if shortfall:
             warn(shortfall, ConvergenceWarning)
@@ -369,12 +360,7 @@ class SparseAutoencoder(CallbackSupportMixin, AutoencoderCodes):
             learned, history = follow(self, batches, task, _go_back)
             self.status_, self.history_ = learned.status, history
             last = self.__dict__.pop("_batch", None)  # nothing where the checkpoint had seen all of them
-            shortfall = self._shortfall(
-                last,
-                lambda: history["objective"][0],
-                f"{self.n_steps_} batches",
-                "the number of batches or their size",
-            )
+            shortfall = self._shortfall(last, f"{self.n_steps_} batches", "the number of batches or their size")
             task.end(dict)
         if shortfall:
             warn(shortfall, ConvergenceWarning)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import L0Ball, SparseAutoencoder, Status
-from sparsecode.decomposition._autoencoder_loop import Pace, Rows, measure_zeros
+from sparsecode.decomposition._autoencoder_loop import Pace, Rows, half_energy, measure, silent
 from tests.decomposition.autoencoder_cases import QUICK, SHAPE, planted, pre_activations
 
 
@@ -208,17 +208,24 @@ def test_a_learning_rate_far_too_large_is_blamed_and_nothing_else(signals, activ
         assert SparseAutoencoder(**given | {"tol": None}).fit(signals).status_ is Status.CONVERGED
 
 
-def test_harm_is_above_what_a_code_without_entries_costs(signals):
-    """Of half the energy about the geometric median; of matching pursuit, which cannot do worse, all is well."""
+def test_a_code_without_entries_costs_half_the_energy_about_the_geometric_median(signals):
     model = SparseAutoencoder(**QUICK).fit(signals)
     half = 0.5 * np.mean(np.sum((signals - model._frame.center) ** 2, axis=1))
-    rows, told = Rows(signals), {"n_jobs": 1}
-    assert measure_zeros(model._learner, rows, model._frame, 200, 0.0, **told) == pytest.approx(half)
-    assert measure_zeros(model._learner, rows, model._frame, 200, np.inf, **told) == pytest.approx(half)
+    assert half_energy(Rows(signals), model._frame, 200) == pytest.approx(half)
+    found = measure(silent(model._learner), Rows(signals), model._frame, 200, n_jobs=1)
+    assert found.objective == pytest.approx(half)
+
+
+def test_what_is_no_harm_is_not_warned_of(signals):
+    """Matching pursuit cannot do worse than nothing; a number of entries that is not met yet is no loss; a bad start gets better."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        given = QUICK | {"structure": "matching_pursuit", "learning_rate": 1.0}
-        assert SparseAutoencoder(**given).fit(signals).status_ is Status.CONVERGED
+        for given in (
+            {"structure": "matching_pursuit", "learning_rate": 1.0},
+            {"activation": "jumprelu", "n_nonzero_coefs": 1, "max_iter": 10},
+            {"n_nonzero_coefs": 15, "max_iter": 1},
+        ):
+            assert SparseAutoencoder(**QUICK | given).fit(signals).status_ is Status.CONVERGED
 
 
 def test_a_stream_is_judged_by_its_last_batch(signals):
