@@ -27,7 +27,7 @@ class Status(enum.Enum):
     the iteration limit was reached; raise max_iter, or loosen tol
     """
 
-    CONVERGED = "the certificate meets the tolerance"
+    CONVERGED = "the certificate meets the tolerance, or all was done that was asked for without one"
     MAX_ITER = "the iteration limit was reached; raise max_iter, or loosen tol"
     STALLED = (
         "no further progress is possible at this precision; use float64, loosen tol, "
@@ -66,7 +66,7 @@ class SolveResult:
     certificate_name : str
         What the certificate measures, for example ``"relative duality gap"``.
     tol : float
-        The tolerance that the certificate was held against.
+        The tolerance that the certificate was held against; infinite where it was held against none.
     history : dict of str to list
         What the solve recorded on its way: at least ``"iteration"``, ``"certificate"``,
         ``"objective"`` and ``"seconds"`` for iterative solvers.
@@ -106,8 +106,9 @@ class SolveResult:
 
     def __repr__(self):
         worst = float(np.max(np.atleast_1d(self.certificate))) if np.size(self.certificate) else 0.0
+        tol = "no tolerance" if self.tol == np.inf else f"tol={self.tol:.1e}"
         return (
-            f"SolveResult({self.status.name}, {self.certificate_name}={worst:.2e} (tol={self.tol:.1e}), "
+            f"SolveResult({self.status.name}, {self.certificate_name}={worst:.2e} ({tol}), "
             f"n_iter={self.n_iter}, coef.shape={tuple(self.coef.shape)})"
         )
 

@@ -1,5 +1,7 @@
 """What a result says about itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -49,6 +51,7 @@ def test_the_repr_shows_status_certificate_and_tolerance():
     assert "2.00e-03" in text
     assert "tol=1.0e-06" in text
     assert "(3, 2)" in text
+    assert "(no tolerance)" in repr(replace(result(np.zeros(3)), tol=np.inf))
 
 
 @pytest.mark.parametrize("status", [Status.CONVERGED, Status.INTERRUPTED])

@@ -11,7 +11,9 @@ from .._array import array_namespace, asarray_like, detached, is_array_api_obj, 
 from .._tables import check_array, validate_data
 from .._validation import refuse_lazy
 from ..solvers.autoencoder.encoder import pre_activations
+from ..solvers.autoencoder.frame import Frame
 from ..solvers.autoencoder.parameters import Parameters
+from ..solvers.autoencoder.pursuit import MatchingPursuit
 from ..solvers.dictionary.lp import dense_array
 from ._autoencoder_loop import working_dtype
 from ._checkpoint import describe_data
@@ -33,6 +35,11 @@ class EncoderCoder(NamedTuple):
     def certificate_name(self):
         """What the certificate measures."""
         return "support optimality"
+
+    @property
+    def n_iter(self):
+        """One prox step, or those of a pursuit."""
+        return self.activation.k if isinstance(self.activation, MatchingPursuit) else 1
 
     @property
     def remedy(self):
@@ -75,6 +82,8 @@ class AutoencoderCodes(CodingTransformer):
 
     _sparse_signals = "csr"
     split_sign = False
+    _frame: Frame
+    alpha_: float | None
 
     def transform(self, X):
         """Codes of the rows of X.
@@ -103,7 +112,8 @@ class AutoencoderCodes(CodingTransformer):
         -------
         SolveResult
             `coef` holds what `transform` returns, `objective` half the squared misfit of each signal, and `certificate` what least squares on
-            the support leaves undone, relative to the signal. An encoder promises nothing, so no tolerance is held against it.
+            the support leaves undone, relative to the signal. An encoder promises nothing, so no tolerance is held against it; `n_iter` is 1, or the steps
+            of a pursuit.
 
         Raises
         ------

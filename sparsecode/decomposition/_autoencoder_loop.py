@@ -18,9 +18,11 @@ __all__ = [
     "autoencoder_pass",
     "default_rate",
     "given",
+    "half_energy",
+    "judged_alike",
     "measure",
-    "measure_zeros",
     "rows_of",
+    "silent",
     "stationarity_of",
     "working_dtype",
 ]
@@ -76,6 +78,21 @@ class Pace(NamedTuple):
     def falls(self, step, n_batches):
         """Whether the learning rate falls: what began anew now would not be learned."""
         return step >= (1.0 - _FALLING) * self.max_iter * n_batches
+
+    def go_on_from(self, checkpoint, n_batches):
+        """Refuse a checkpoint whose steps had other rates than those that would be due now: what they led to is another run."""
+        if checkpoint is None or checkpoint.saved is None:
+            return
+        run = checkpoint.saved[0]["run"]
+        checkpoint.within(run["epoch"], self.max_iter)
+        before, steps = self._replace(max_iter=run["max_iter"]), range(run["epoch"] * n_batches)
+        then, now = ([(pace.rate(k, n_batches), pace.falls(k, n_batches)) for k in steps] for pace in (before, self))
+        if then != now:
+            raise ValueError(
+                f"the checkpoint {str(checkpoint.path)!r} is of another run: max_iter was {before.max_iter}, and is now {self.max_iter}, which would "
+                f"have had other learning rates for the {run['epoch']} passes behind it: they rise over the first steps and fall over the last third. "
+                "Make it what it was, go on with partial_fit, or give another path to begin anew."
+            )
 
     def of_stream(self, step):
         """Learning rate of a step of a stream without a known end."""
@@ -142,20 +159,30 @@ def measure(learner, rows, frame, batch_size, *, n_jobs) -> Pass:
     return sums.judged_by(twin.parameters, frame)
 
 
-def measure_zeros(learner, rows, frame, batch_size, above, *, n_jobs) -> float:
-    """The objective of codes without an entry, on the rows of `measure`; half the energy of the targets, a lower bound, where `above` is within it."""
-    some = _some(rows)
-    energy = 0.0
+def half_energy(rows, frame, batch_size) -> float:
+    """That of the targets of the rows of `measure`: codes without an entry cost no less."""
+    some, energy = _some(rows), 0.0
     for part in row_blocks(some, batch_size):
         _, targets, _ = rows.batch(frame, some[part], np.dtype(np.float64))
         energy += float(array_namespace(targets).sum(targets * targets))
-    least = 0.5 * frame.target_scale**2 * energy / some.size
-    if above <= least:
-        return least
+    return 0.5 * frame.target_scale**2 * energy / some.size
+
+
+def judged_alike(learner):
+    """The learner without a pressure towards a number of entries: a start tuned to it would look better than all that follows."""
+    if getattr(learner.activation, "target", None) is None:
+        return learner
+    twin = learner.copy()
+    twin.activation = twin.activation._replace(alpha=0.0)
+    return twin
+
+
+def silent(learner):
+    """A learner whose codes have no entry (but by matching pursuit, which never does worse)."""
     twin = learner.copy()
     for part in (twin.parameters.encoder, twin.parameters.encoder_bias, twin.parameters.decoder_bias):
         part[...] = 0.0
-    return measure(twin, rows, frame, batch_size, n_jobs=n_jobs).objective
+    return twin
 
 
 def _some(rows):

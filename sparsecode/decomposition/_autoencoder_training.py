@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -21,18 +19,21 @@ from ._autoencoder_loop import (
     autoencoder_pass,
     default_rate,
     given,
+    half_energy,
+    judged_alike,
     measure,
-    measure_zeros,
+    silent,
     stationarity_of,
 )
 from ._autoencoder_setup import make_learner, measured_frame
-from ._checkpoint import generator_state, opened_checkpoint, restored_generator
+from ._checkpoint import opened_checkpoint
 from ._learning_loop import Learned, ended, judged, learn
 from ._streams import follow
 
 __all__ = ["AutoencoderTraining"]
 
-_FREE = ("tol", "callback", "n_jobs", "checkpoint", "sparse_output")  # may change between two runs
+_FREE = ("max_iter", "tol", "callback", "n_jobs", "checkpoint", "sparse_output")  # may change between two runs
+_WAVERING = 0.5  # share of what a start is better by than zeros that the last step may have given away
 
 
 class AutoencoderTraining(CallbackSupportMixin, AutoencoderCodes):
@@ -49,11 +50,11 @@ class AutoencoderTraining(CallbackSupportMixin, AutoencoderCodes):
         with all_or_nothing(self), worker_pool(self.n_jobs):
             rows = self._checked_rows(X, y, gradients, reset=True)
             random = check_random_state(self.random_state)
-            begun = generator_state(random)
             learner = self._begin(rows, random)
             dtype = self._dtype
             checkpoint = None if self.checkpoint is None else self._opened_checkpoint(self._described(rows))
             pace = Pace(self.max_iter, self.batch_size, self._rate(learner), self.shuffle)
+            pace.go_on_from(checkpoint, -(-rows.X.shape[0] // self.batch_size))
             learned = learn(
                 learner,
                 autoencoder_pass(learner, rows, self._frame, pace, dtype, n_jobs=self.n_jobs),
@@ -64,16 +65,10 @@ class AutoencoderTraining(CallbackSupportMixin, AutoencoderCodes):
                 checkpoint=checkpoint,
                 task=task,
             )
-            judge = partial(measure, rows=rows, frame=self._frame, batch_size=self.batch_size, n_jobs=self.n_jobs)
-            last = judge(learner)
+            last = measure(learner, rows, self._frame, self.batch_size, n_jobs=self.n_jobs)
             status = learned.status if learned.status is Status.INTERRUPTED else ended(judged(last, self.tol), self.tol)
             self._store(learner, learned._replace(last=last, status=status))
-            shortfall = self._shortfall(
-                rows,
-                lambda: judge(self._begin(rows, restored_generator(begun))).objective,
-                f"{self.n_iter_} passes",
-                "max_iter or batch_size",
-            )
+            shortfall = self._shortfall(rows, f"{self.n_iter_} passes", "max_iter or batch_size")
             task.end(dict)
         if shortfall:
             warn(shortfall, ConvergenceWarning)
@@ -99,12 +94,7 @@ class AutoencoderTraining(CallbackSupportMixin, AutoencoderCodes):
             learned, history = follow(self, batches, task, _go_back)
             self.status_, self.history_ = learned.status, history
             last = self.__dict__.pop("_batch", None)  # nothing where the checkpoint had seen all of them
-            shortfall = self._shortfall(
-                last,
-                lambda: history["objective"][0],
-                f"{self.n_steps_} batches",
-                "the number of batches or their size",
-            )
+            shortfall = self._shortfall(last, f"{self.n_steps_} batches", "the number of batches or their size")
             task.end(dict)
         if shortfall:
             warn(shortfall, ConvergenceWarning)
@@ -149,19 +139,14 @@ class AutoencoderTraining(CallbackSupportMixin, AutoencoderCodes):
             self._learner = self._begin(rows, check_random_state(self.random_state))
         return self._one_step(rows)
 
-    def _opened_checkpoint(self, data):
+    def _opened_checkpoint(self, data, method="fit"):
         """The checkpoint of a run on these data."""
-        return opened_checkpoint(self, _FREE, data=data)
+        return opened_checkpoint(self, _FREE, method=method, data=data)
 
-    def _shortfall(self, rows, first, done, more):
-        """What to warn of after a fit whose end these rows judge: harm, which sets the status, or a tolerance that is missed.
-
-        ``first()`` is their objective before training; nobody asks for it where all went well.
-        """
-        highest = max(self.objective_, *self.history_["objective"])
+    def _shortfall(self, rows, done, more):
+        """What to warn of after a fit whose end these rows judge: harm, which sets the status, or a tolerance that is missed."""
         if rows is not None and self.status_ is not Status.INTERRUPTED:
-            zero = measure_zeros(self._learner, rows, self._frame, self.batch_size, highest, n_jobs=self.n_jobs)
-            harmed = highest > zero and harm(self.objective_, first(), zero, self._rate(self._learner))
+            harmed = self._harm(rows)
             if harmed:
                 self.status_ = Status.DIVERGED
                 return f"{harmed}."
@@ -171,6 +156,18 @@ class AutoencoderTraining(CallbackSupportMixin, AutoencoderCodes):
             f"relative gradient norm {self.certificate_:.3e} after {done}, tolerance {self.tol:.1e}: raise {more}, loosen tol, "
             "or pass tol=None if the number of passes is what you want."
         )
+
+    def _harm(self, rows):
+        """What to say where training did harm; untrained learners are all alike, so that any will do to compare with."""
+        frame, alpha, size = self._frame, self.alpha_, self.batch_size
+        if max(self.objective_, *self.history_["objective"]) <= half_energy(rows, frame, size):
+            return ""
+        learners = self._learner, self._begin(rows, np.random.RandomState(0)), silent(self._learner)
+        self._frame, self.alpha_ = frame, alpha
+        last, start, zero = (
+            measure(judged_alike(learner), rows, frame, size, n_jobs=self.n_jobs).objective for learner in learners
+        )
+        return harm(last, start, zero, self._rate(self._learner), wavering=_WAVERING)
 
 
 def _go_back(estimator, X, numbers, arrays, learned):

@@ -119,12 +119,10 @@ class Checkpoint:
         return f"the checkpoint {str(self.path)!r}"
 
 
-def opened_checkpoint(estimator, free, **data):
-    """The checkpoint of a run of this estimator on data that are known by these details; parameters in `free` may differ."""
-    parameters = _parameters(estimator, free)
-    return Checkpoint(
-        estimator.checkpoint, {"estimator": {"class": type(estimator).__name__}, **data, "parameter": parameters}
-    )
+def opened_checkpoint(estimator, free, *, method="fit", **data):
+    """The checkpoint of a run of this estimator by this method, on data that are known by these details; parameters in `free` may differ."""
+    run = {"class": type(estimator).__name__, "method": method}
+    return Checkpoint(estimator.checkpoint, {"estimator": run, **data, "parameter": _parameters(estimator, free)})
 
 
 def _parameters(estimator, free):

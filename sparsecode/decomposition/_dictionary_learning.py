@@ -362,9 +362,9 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         with refusing(self):
             return validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset)
 
-    def _opened_checkpoint(self, data):
+    def _opened_checkpoint(self, data, method="fit"):
         """The checkpoint of a run on these data."""
-        return opened_checkpoint(self, _FREE, data=data)
+        return opened_checkpoint(self, _FREE, method=method, data=data)
 
     def _step(self, X) -> Learned:
         """One batch more; attributes are set when it is done."""

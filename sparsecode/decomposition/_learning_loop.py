@@ -82,6 +82,7 @@ def learn(learner, one_pass, *, max_iter, goal, random, callback, checkpoint, ta
         if checkpoint is not None and whole:
             numbers, arrays = learner.state()
             run = {"epoch": epoch, "history": history, "last": last._asdict(), "random": generator_state(random)}
+            run["max_iter"] = max_iter
             checkpoint.save({"learner": numbers, "run": run}, arrays)
         stopped = (callback is not None and bool(callback(progress))) or stopped
         status = judged(last, goal(last))

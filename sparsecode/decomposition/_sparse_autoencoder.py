@@ -92,12 +92,12 @@ class SparseAutoencoder(AutoencoderTraining):
         For the first atoms and the order of signals. The answer has the same bits for any `n_jobs`.
     checkpoint : str or path-like, optional
         File in which `fit` keeps the last complete pass (`fit_stream`: batch), with the state of Adam and of the generators, and from which it
-        goes on if the file is there: with the same bits as a run that was never cut. Only `tol`, `callback`, `n_jobs` and
-        the form of the codes may then differ. Remove the file to begin anew.
+        goes on if the file is there: with the same bits as a run that was never cut. Only `tol`, `callback`, `n_jobs`,
+        the form of the codes, and `max_iter` of a run that was cut before its learning rate fell, may then differ. Remove the file to begin anew.
     callback : callable, optional
         Called with a `LearningProgress` after each pass (batch); return True to stop.
     sparse_output : bool, default=False
-        Whether `transform` returns a CSR matrix.
+        Whether `transform` returns a CSR matrix; arrays of other namespaces give dense codes, where they live.
     n_jobs : int, optional
         Threads; -1 for all cores, by default as many as OMP_NUM_THREADS allows.
 

@@ -46,7 +46,9 @@ def follow(estimator, batches, task, go_back):
     began = time.perf_counter()
     for count, (place, X) in enumerate(_filled(estimator, batches), 1):
         if count == 1 and estimator.checkpoint is not None:
-            checkpoint = estimator._opened_checkpoint({"n_features": X.shape[1], "dtype": str(X.dtype)})
+            checkpoint = estimator._opened_checkpoint(
+                {"n_features": X.shape[1], "dtype": str(X.dtype)}, method="fit_stream"
+            )
             if checkpoint.saved is not None:
                 numbers, arrays = checkpoint.saved
                 learned, history, seen = _learned(estimator, numbers["run"])

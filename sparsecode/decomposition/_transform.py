@@ -84,7 +84,7 @@ class CodingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         SolveResult
             `coef` holds what `transform` returns, one code a row; `certificate` and `objective` have one entry for each signal,
             in float64. `status` is CONVERGED if every certificate is at most `tol`; `n_iter` is the largest number of entries of a
-            code.
+            code, or for encoders and layers how many steps they make.
         """
         atoms, X = self._atoms_and_signals(X)
         coder = self._coder(X.shape[1], atoms.shape[0])
@@ -103,7 +103,7 @@ class CodingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             coef=self._split(rows.finish()),
             intercept=0.0,
             status=Status.STALLED if missed else Status.CONVERGED,
-            n_iter=most,
+            n_iter=getattr(coder, "n_iter", most),
             objective=objective,
             certificate=certificate,
             certificate_name=coder.certificate_name,

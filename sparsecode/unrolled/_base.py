@@ -353,7 +353,7 @@ class _NetworkCoder:
     def __init__(self, parameters):
         self._layers, self._alpha = parameters.layers(), parameters.alpha
         self.certificate_name = certificate_name(self._layers.rule, self._alpha)
-        self.remedy = "use `to_solver`"
+        self.n_iter, self.remedy = self._layers.depth, "use `to_solver`"
 
     def longest(self, n_features, n_atoms):
         """How many atoms a code has at most."""

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["CompoundLayers"]
+__all__ = ["CompoundLayers", "code_shape", "typical_entry"]
 
 _BOUND = 1.0  # of the textures at the start
 _ROWS = 64  # signals whose matrices are in memory together
@@ -230,3 +230,24 @@ class _Step(NamedTuple):
     factor: Any
     threshold: Any
     differentiate: Any
+
+
+def typical_entry(X, atoms):
+    """Median, over signals that are not zero, of the largest entry that an atom alone would have; one if there are none."""
+    atoms = atoms.astype(np.float64)
+    squares = np.einsum("nm,nm->n", atoms, atoms)
+    alone = np.abs(X.astype(np.float64) @ atoms.T) / np.where(squares > 0, squares, 1.0)
+    largest = np.max(alone, axis=1)
+    return float(np.median(largest[largest > 0])) if np.any(largest > 0) else 1.0
+
+
+def code_shape(image_shape, n_atoms):
+    """The axes along which convolutions of a code go: its own, or height and width."""
+    if image_shape is None:
+        return (n_atoms,)
+    shape = tuple(int(size) for size in image_shape)
+    if len(shape) != 2 or min(shape) < 1 or np.prod(shape) != n_atoms:
+        raise ValueError(
+            f"image_shape is {image_shape}; expected height and width of a code, whose product is n_components={n_atoms}."
+        )
+    return shape

@@ -23,7 +23,7 @@ from ..decomposition._checkpoint import describe_data, opened_checkpoint
 from ..decomposition._signals import refusing
 from ..result import Status
 from ._base import codes_beside
-from ._compound_layers import CompoundLayers
+from ._compound_layers import CompoundLayers, code_shape, typical_entry
 from ._compound_residual import ResidualNetworks
 from ._compound_training import Settings, continue_from, total, train
 
@@ -261,7 +261,7 @@ class CompoundGaussianNetwork(CallbackSupportMixin, ClassNamePrefixFeaturesOutMi
             elif self.warm_start and hasattr(self, "_layers"):
                 continue_from(layers, self._layers)
             else:
-                self.scale_ = self._typical(X, atoms)
+                self.scale_ = typical_entry(X, atoms)
             self._layers, self._norm = layers, norm
             self.components_, self.loss_ = atoms, "objective" if truth is None else "codes"
             settings = Settings(self.learning_rate, self.batch_size, self.max_iter, self.tol, self.n_iter_no_change)
@@ -277,10 +277,10 @@ class CompoundGaussianNetwork(CallbackSupportMixin, ClassNamePrefixFeaturesOutMi
                 task=task if task.is_watched else None,
             )
             self._store(trained)
+            shortfall = self._shortfall(trained)
             task.end(dict)
-        remedy = self._remedy(trained)
-        if remedy:
-            warn(remedy, ConvergenceWarning)
+        if shortfall:
+            warn(shortfall, ConvergenceWarning)
         return self
 
     def transform(self, X):
@@ -368,22 +368,10 @@ class CompoundGaussianNetwork(CallbackSupportMixin, ClassNamePrefixFeaturesOutMi
         """Signals in the units of the layers."""
         return X.astype(np.float64) / (self._norm * self.scale_)
 
-    def _typical(self, X, atoms):
-        """Median, over signals that are not zero, of the largest entry that an atom alone would have; one if there are none."""
-        atoms = atoms.astype(np.float64)
-        squares = np.einsum("nm,nm->n", atoms, atoms)
-        alone = np.abs(X.astype(np.float64) @ atoms.T) / np.where(squares > 0, squares, 1.0)
-        largest = np.max(alone, axis=1)
-        return float(np.median(largest[largest > 0])) if np.any(largest > 0) else 1.0
-
     def _new_layers(self, atoms, truth, random, dtype):
         if self.learn_prior and truth is None:
             raise ValueError("learn_prior=True needs codes to learn from: F alone is least where u may be anything.")
-        shape = (len(atoms),) if self.image_shape is None else tuple(int(size) for size in self.image_shape)
-        if self.image_shape is not None and (len(shape) != 2 or min(shape) < 1 or np.prod(shape) != len(atoms)):
-            raise ValueError(
-                f"image_shape is {self.image_shape}; expected height and width of a code, whose product is n_components={len(atoms)}."
-            )
+        shape = code_shape(self.image_shape, len(atoms))
         networks = None
         if self.regulariser == "network":
             networks = ResidualNetworks(shape, self.n_conv_layers, self.n_channels, random, dtype)
@@ -410,7 +398,7 @@ class CompoundGaussianNetwork(CallbackSupportMixin, ClassNamePrefixFeaturesOutMi
         self.status_, self.n_iter_, self.history_ = trained.status, trained.n_iter, trained.history
         self.training_loss_, self.certificate_ = trained.loss, trained.certificate
 
-    def _remedy(self, trained):
+    def _shortfall(self, trained):
         """What is to be warned of, or nothing."""
         if trained.status is Status.DIVERGED:
             return f"{trained.harm}; the best state so far is kept."

@@ -72,7 +72,7 @@ class UnrolledISTA(UnrolledTransformer):
     callback : callable, optional
         Called with a `TrainingProgress` at every look; return True to stop.
     sparse_output : bool, default=False
-        Whether codes are a CSR matrix.
+        Whether codes are a CSR matrix, of SciPy also where X is of another namespace.
     n_jobs : int, optional
         Threads; -1 for all cores, by default as many as OMP_NUM_THREADS allows.
 

@@ -79,6 +79,13 @@ class LearnedSolver(NamedTuple):
     layers: Layers
     alpha: float
 
+    def __repr__(self):
+        layers = self.layers
+        price = f"alpha={self.alpha:.3g}" if layers.rule != "count" else f"n_nonzero={layers.counts[-1]}"
+        return (
+            f"LearnedSolver({layers.rule!r}, n_layers={layers.depth}, {price}, atoms.shape={tuple(layers.atoms.shape)})"
+        )
+
     def __call__(self, y, *, max_iter=10_000, tol=1e-6, callback=None):
         """Solve for one signal or several.
 

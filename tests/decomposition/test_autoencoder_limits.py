@@ -7,7 +7,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import L0Ball, SparseAutoencoder, Status
-from sparsecode.decomposition._autoencoder_loop import Pace, Rows, measure_zeros
+from sparsecode.decomposition._autoencoder_loop import Pace, Rows, half_energy, measure, silent
 from tests.decomposition.autoencoder_cases import QUICK, SHAPE, planted, pre_activations
 
 
@@ -103,6 +103,34 @@ def test_a_run_that_was_cut_between_resamplings_goes_on_bit_for_bit(signals, tmp
     np.testing.assert_array_equal(again.encoder_, whole.encoder_)
 
 
+def test_more_passes_go_on_from_a_run_whose_rate_had_not_fallen(signals, tmp_path):
+    """Of two hundred steps a pass, so that it rises over the first hundred in both."""
+    given = QUICK | {"batch_size": 5, "checkpoint": tmp_path / "run.npz"}
+    whole = SparseAutoencoder(**given | {"max_iter": 14, "checkpoint": None}).fit(signals[:1000])
+    cut = SparseAutoencoder(**given | {"max_iter": 10}, callback=lambda progress: progress.epoch == 4)
+    assert cut.fit(signals[:1000]).status_ is Status.INTERRUPTED
+    again = SparseAutoencoder(**given | {"max_iter": 14}).fit(signals[:1000])
+    assert again.history_["objective"] == whole.history_["objective"] and again.objective_ == whole.objective_
+    np.testing.assert_array_equal(again.encoder_, whole.encoder_)
+
+
+def test_other_numbers_of_passes_are_refused_with_the_reason(signals, tmp_path):
+    given = QUICK | {"checkpoint": tmp_path / "run.npz"}
+    SparseAutoencoder(**given | {"max_iter": 4}).fit(signals)
+    content = (tmp_path / "run.npz").read_bytes()
+    with pytest.raises(ValueError, match="max_iter was 4, and is now 8, which would have had other learning rates"):
+        SparseAutoencoder(**given | {"max_iter": 8}).fit(signals)
+    with pytest.raises(ValueError, match="has 4 passes behind it, but max_iter=3; raise max_iter"):
+        SparseAutoencoder(**given | {"max_iter": 3}).fit(signals)
+    with pytest.raises(ValueError, match="estimator method was 'fit', and is now 'fit_stream'"):
+        SparseAutoencoder(**given | {"max_iter": 4}).fit_stream([signals])
+    assert (tmp_path / "run.npz").read_bytes() == content
+    given["checkpoint"] = tmp_path / "stream.npz"
+    SparseAutoencoder(**given).fit_stream(np.array_split(signals, 3))
+    with pytest.raises(ValueError, match="estimator method was 'fit_stream', and is now 'fit'"):
+        SparseAutoencoder(**given).fit(signals)
+
+
 def test_the_learning_rate_rises_stays_and_falls():
     pace = Pace(10, 32, 2.0, True)  # 200 steps: 10 to rise over, 60 to fall over
     rates = [pace.rate(step, 20) for step in range(200)]
@@ -180,17 +208,24 @@ def test_a_learning_rate_far_too_large_is_blamed_and_nothing_else(signals, activ
         assert SparseAutoencoder(**given | {"tol": None}).fit(signals).status_ is Status.CONVERGED
 
 
-def test_harm_is_above_what_a_code_without_entries_costs(signals):
-    """Of half the energy about the geometric median; of matching pursuit, which cannot do worse, all is well."""
+def test_a_code_without_entries_costs_half_the_energy_about_the_geometric_median(signals):
     model = SparseAutoencoder(**QUICK).fit(signals)
     half = 0.5 * np.mean(np.sum((signals - model._frame.center) ** 2, axis=1))
-    rows, told = Rows(signals), {"n_jobs": 1}
-    assert measure_zeros(model._learner, rows, model._frame, 200, 0.0, **told) == pytest.approx(half)
-    assert measure_zeros(model._learner, rows, model._frame, 200, np.inf, **told) == pytest.approx(half)
+    assert half_energy(Rows(signals), model._frame, 200) == pytest.approx(half)
+    found = measure(silent(model._learner), Rows(signals), model._frame, 200, n_jobs=1)
+    assert found.objective == pytest.approx(half)
+
+
+def test_what_is_no_harm_is_not_warned_of(signals):
+    """Matching pursuit cannot do worse than nothing; a number of entries that is not met yet is no loss; a bad start gets better."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        given = QUICK | {"structure": "matching_pursuit", "learning_rate": 1.0}
-        assert SparseAutoencoder(**given).fit(signals).status_ is Status.CONVERGED
+        for given in (
+            {"structure": "matching_pursuit", "learning_rate": 1.0},
+            {"activation": "jumprelu", "n_nonzero_coefs": 1, "max_iter": 10},
+            {"n_nonzero_coefs": 15, "max_iter": 1},
+        ):
+            assert SparseAutoencoder(**QUICK | given).fit(signals).status_ is Status.CONVERGED
 
 
 def test_a_stream_is_judged_by_its_last_batch(signals):

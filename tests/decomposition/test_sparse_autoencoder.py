@@ -200,6 +200,9 @@ def test_encode_tells_how_far_codes_are_from_the_best_on_their_support(signals):
     model = SparseAutoencoder(**QUICK).fit(signals)
     result = model.encode(signals[:50])
     np.testing.assert_array_equal(result.coef, model.transform(signals[:50]))
+    assert result.n_iter == 1 and "(no tolerance)" in repr(result)
+    pursuit = SparseAutoencoder(**QUICK | {"structure": "matching_pursuit"}).fit(signals)
+    assert pursuit.encode(signals[:50]).n_iter == 2
     for x, z, objective, certificate in zip(signals, result.coef, result.objective, result.certificate, strict=False):
         residual = x - model.intercept_ - z @ model.components_
         assert objective == pytest.approx(0.5 * residual @ residual)

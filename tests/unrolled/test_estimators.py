@@ -39,7 +39,7 @@ def test_encode_gives_the_codes_and_their_objective(name):
     model = fitted(name)
     result = model.encode(X)
     np.testing.assert_array_equal(result.coef, model.transform(X))
-    assert result.certificate.shape == (200,)
+    assert result.certificate.shape == (200,) and result.n_iter == model.n_layers and "(no tolerance)" in repr(result)
     assert np.max(result.certificate) == pytest.approx(model.certificate_, rel=1e-6)
     penalty = {"l0": 0.02 * np.count_nonzero(result.coef, axis=1), "count": 0.0}.get(
         name, 0.1 * np.abs(result.coef).sum(axis=1)
@@ -162,3 +162,9 @@ def test_names_of_features_do_not_outlive_their_data():
     model = fitted("ista", pandas.DataFrame(X, columns=list("abcdefghij")), max_iter=1)
     model.fit(put(X, "array_api_strict"))
     assert model.n_features_in_ == 10 and not hasattr(model, "feature_names_in_")
+
+
+@every_model
+def test_the_solver_is_told_in_a_line(name):
+    text = repr(fitted(name).to_solver())
+    assert text.startswith("LearnedSolver(") and "atoms.shape=(" in text and "array" not in text and len(text) < 120
