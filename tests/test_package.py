@@ -69,6 +69,13 @@ def test_naming_an_estimator_loads_no_other_family():
     assert not [name for name in loaded if name.startswith(tuple(f"sparsecode.solvers.{room}" for room in rooms))]
 
 
+def test_a_solve_loads_the_methods_up_to_its_own():
+    loaded = _modules_loaded_by("import numpy, sparsecode\nsparsecode.lasso(numpy.eye(3), numpy.ones(3), alpha=0.1)")
+    assert "sparsecode.solvers.coordinate.working_set" in loaded
+    assert "sparsecode.solvers.proximal.primal_dual" not in loaded
+    assert "sparsecode.solvers.coordinate.prox_newton" not in loaded
+
+
 def test_a_small_solve_does_not_load_the_compiler():
     loaded = _modules_loaded_by(
         "import numpy, sparsecode\nsparsecode.fista(numpy.eye(3), numpy.ones(3), penalty=sparsecode.L1(0.1))"

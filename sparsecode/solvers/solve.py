@@ -57,8 +57,8 @@ def solve(
     penalty : penalty
         Any penalty of the library, or one of your own: for example ``MCP(alpha)``.
     solver : str, default="auto"
-        The method: ``"working_set"`` (separable penalties), ``"block_descent"`` (groups and rows), ``"support_newton"`` (few
-        labels or counts, or Huber), ``"prox_newton"`` (many), ``"fista"``, ``"ista"``, ``"nonconvex_ag"`` and ``"reweighted_l1"`` (concave penalties), ``"square_root"`` and ``"least_absolute"`` (those losses), ``"primal_dual"``
+        The method: ``"working_set"`` (separable penalties), ``"block_descent"`` (groups and rows), ``"square_root"`` (that loss), ``"support_newton"`` (few
+        labels or counts, or Huber), ``"prox_newton"`` (many), ``"fista"``, ``"ista"``, ``"nonconvex_ag"`` and ``"reweighted_l1"`` (concave penalties), ``"least_absolute"`` (that loss), ``"primal_dual"``
         (losses without a gradient, any penalty), or the first of them that suits loss, penalty and data.
     penalty_weights : array of shape (n_features,), optional
         Each from 0 (unpenalised) to inf (excluded).

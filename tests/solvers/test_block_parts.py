@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from sparsecode import GroupL1, RowL2, SparseGroupL1, Squared, solve
+from sparsecode import GroupL1, RowL2, SparseGroupL1, Squared, alpha_max, solve
 from sparsecode.designs import CenteredDesign, SparseDesign
 from sparsecode.kernels.blocks import block_sweeps
+from sparsecode.solvers.coordinate import block_set
 from sparsecode.solvers.coordinate.block_layout import blocks_of
 from sparsecode.solvers.coordinate.block_newton import _Along, direction_of, newton_step
 from sparsecode.solvers.coordinate.block_set import BlockSet, _interpreted_sweeps
@@ -248,3 +249,52 @@ def test_an_extrapolation_of_blocks_never_raises_the_objective(seed):
     after = blocks.coef[0]
     assert problem.value(after) <= before * (1 + 1e-12)
     np.testing.assert_allclose(blocks.remaining[0], problem.at(after).correlation, atol=1e-12)
+
+
+@pytest.mark.parametrize("penalty", [GroupL1(1.0, 4), SparseGroupL1(1.0, 4), RowL2(1.0)], ids=repr)
+def test_the_line_through_two_minimisers_leads_near_the_next(penalty):
+    many = isinstance(penalty, RowL2)
+    A, y, _ = planted(n_targets=3 if many else None)
+    alphas = alpha_max(A, y, penalty=penalty) * np.array([0.100, 0.098, 0.096])  # no block comes in
+    problem = make_problem(A, y, None, penalty._replace(alpha=alphas[-1]))
+    blocks = BlockSet(problem.design, blocks_of(problem))
+    blocks.grow(np.arange(80 if many else 20))
+    blocks.begin(problem.start(), problem.at_zero())
+    for alpha in alphas[:2]:
+        blocks.minimise(alpha, Aim(1e-13, 1e-13, np.inf))
+    coef, least = np.zeros(problem.shape), solve(A, y, penalty=problem.penalty, tol=1e-13).objective
+
+    def excess():
+        coef[blocks.blocks.columns] = blocks.coef.T if many else blocks.coef[0]
+        return float(np.sum(problem.value(coef))) - least
+
+    before = excess()
+    blocks._predict(alphas[-1])
+    assert excess() < 0.01 * before
+    np.testing.assert_allclose(blocks.blocks.of(problem.at(coef).correlation), blocks.remaining, atol=1e-12)
+
+
+def test_no_line_is_followed_from_coefficients_of_another_start():
+    A, y, _ = planted()
+    problem = make_problem(A, y, None, GroupL1(1.0, 4))
+    blocks = BlockSet(problem.design, blocks_of(problem))
+    blocks.grow(np.arange(20))
+    top = alpha_max(A, y, penalty=GroupL1(1.0, 4))
+    for alpha in (0.30 * top, 0.28 * top):
+        blocks.begin(problem.start(), problem.at_zero())
+        blocks.minimise(alpha, Aim(1e-13, 1e-13, np.inf))
+    blocks.begin(problem.start(), problem.at_zero())
+    blocks._predict(0.26 * top)
+    assert not blocks.coef.any()
+
+
+def test_a_newton_step_that_only_the_model_calls_a_descent_is_not_taken(monkeypatch):
+    A, y, _ = planted()
+    problem = make_problem(A, y, None, GroupL1(0.02, 4))
+    blocks = BlockSet(problem.design, blocks_of(problem))
+    blocks.grow(np.arange(20))
+    blocks.begin(problem.start(), problem.at_zero())
+    monkeypatch.setattr(block_set, "newton_step", lambda gram, coef, *_: np.full_like(coef, 1e12))
+    gap = blocks.minimise(0.02, Aim(1e-6, 1e-6, np.inf))
+    assert gap <= 1e-6
+    assert np.abs(blocks.coef).max() < 100.0

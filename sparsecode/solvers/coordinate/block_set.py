@@ -20,6 +20,9 @@ __all__ = ["BlockSet"]
 
 _ROUNDS = 60
 _STEPS, _ENOUGH = 20, 1e-3  # on one block in a sweep: at most, and share of the first (squared) that ends them
+_SWEEPS, _CHEAP = 10, 2e5  # sweeps at a time; multiplications up to which one costs less than the interpreter around it
+_MORE = 1.001  # than the objective: what the penalty alone never is after a descent
+_FARTHEST = 2.0  # beyond the last strength, over what lies between the last two: how far their line is followed
 _SMALL = 256  # a Newton step on so many coefficients costs about a millisecond
 _SHORT = 0.02  # columns with fewer stored entries than this share stay compressed
 _INTERPRETED = 64  # features up to which sweeps are interpreted: numba is not even imported
@@ -35,6 +38,8 @@ class BlockSet:
         self.ceilings = np.empty(0)  # largest eigenvalues of their Gram matrices
         self.gram = _gram_of(design)
         self.work = 0.0
+        self._minimisers = []  # at the last two strengths, with these
+        self._is_hard = False  # whether the last one took more than sweeps
         self._compiled = design.shape[1] > _INTERPRETED
 
     def grow(self, new):
@@ -61,11 +66,15 @@ class BlockSet:
         """Minimise the penalised misfit over the members down to `aim`; returns the gap reached."""
         self.work = spent = 0.0
         gap = np.inf
+        if self._is_hard:
+            self._predict(alpha)
+        self._is_hard = False
         for _ in range(_ROUNDS):
             iterates = self._descend(alpha)
             gap = self._gap(alpha)
             if gap <= aim.fine or (gap <= aim.coarse and self.work >= aim.work):
                 break
+            self._is_hard = True
             support = self._support()
             cost = NEWTON_CUBE * support.size**3 + NEWTON_SQUARE * support.size**2
             if cost <= self.work - spent and self._newton(support, alpha):
@@ -76,14 +85,35 @@ class BlockSet:
                     break
             else:
                 self._extrapolate(iterates, alpha)
+        self._keep(alpha)
         return gap
 
+    def _predict(self, alpha):
+        """Go on along the line through the minimisers at the last two strengths; a block that it would turn round gets to zero."""
+        if len(self._minimisers) < 2:
+            return
+        (first, before), (second, last) = self._minimisers
+        size, way = before.shape[1], (second - alpha) / (first - second)
+        if not 0 < way <= _FARTHEST or not np.array_equal(self.coef[:, : last.shape[1]], last):
+            return
+        step = np.zeros_like(self.coef)
+        step[:, :size] = way * (last[:, :size] - before)
+        step[:, :size] *= before.any(axis=0) & last[:, :size].any(axis=0)
+        turned = np.add.reduceat(np.sum(self.coef * (self.coef + step), axis=0), self.blocks.starts[:-1]) <= 0
+        self._move_down(np.where(self.blocks.spread(turned), -self.coef, step), alpha)
+
+    def _keep(self, alpha):
+        """Remember the minimiser at a strength, for `_predict`."""
+        older = [each for each in self._minimisers if each[0] > alpha]
+        self._minimisers = [*older[-1:], (alpha, self.coef.copy())]
+
     def _descend(self, alpha):
-        """Some sweeps; returns the iterates, the first of which they begin with, (SWEEPS + 1, n_targets, size)."""
+        """Some sweeps; returns the iterates, the first of which they begin with, (n_sweeps + 1, n_targets, size)."""
         sweeps = _interpreted_sweeps
         if self._compiled:
             from ...kernels.blocks import block_sweeps as sweeps
-        iterates = np.empty((SWEEPS + 1, *self.coef.shape))
+        n_sweeps = SWEEPS if self.coef.size * self.gram.size > _CHEAP else _SWEEPS
+        iterates = np.empty((n_sweeps + 1, *self.coef.shape))
         iterates[0] = self.coef
         room = np.empty((2, len(self.coef), int(self.blocks.sizes.max())))
         thresholds = alpha * self.blocks.weights
@@ -130,7 +160,13 @@ class BlockSet:
             step = newton_step(gram, *at)
             if step is None:
                 break
-            self.coef[:, support] += step
+            new = self.coef.copy()
+            new[:, support] += step
+            if not self.blocks.charge(new, alpha) <= _MORE * (
+                0.5 * self.misfit() + self.blocks.charge(self.coef, alpha)
+            ):
+                break  # no descent, whatever the model says: along dependent columns it may be rounding
+            self.coef = new
             self.remaining -= step @ self.gram.matrix[support, : self.gram.size]
             moved = True
             left = self._support()
@@ -141,10 +177,14 @@ class BlockSet:
 
     def _extrapolate(self, iterates, alpha):
         """Anderson's combination of the last iterates, kept if the objective falls."""
-        mixed = anderson(iterates.reshape(len(iterates), -1))
+        mixed = anderson(iterates[-SWEEPS - 1 :].reshape(SWEEPS + 1, -1))
         if mixed is None:
             return
         step = mixed.reshape(self.coef.shape) - self.coef
+        self._move_down(step, alpha)
+
+    def _move_down(self, step, alpha):
+        """Take a step if the objective falls."""
         where = np.flatnonzero(step.any(axis=0))
         moved = step[:, where] @ self.gram.matrix[where, : self.gram.size]
         bend, slope = float(np.vdot(step[:, where], moved[:, where])), float(np.vdot(step, self.remaining))
