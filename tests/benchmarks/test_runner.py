@@ -3,6 +3,8 @@
 import json
 import re
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -240,6 +242,28 @@ def test_a_job_that_fails_is_named_and_the_others_are_still_reported(monkeypatch
     assert "| a problem | 1 | 1.00 s | A peer 2.00 s | 2.00× [1.00, 3.00] | ≥ 1.5× | yes |" in table
     assert "**Not measured:** ols, 1 thread: ImportError" in table
     assert "python benchmarks/run.py --jobs omp,ols --threads 1" in table
+
+
+@pytest.mark.parametrize("smoke, most", [(False, 1), (True, 2)])
+def test_only_jobs_of_a_smoke_run_are_side_by_side(monkeypatch, tmp_path, smoke, most):
+    at_work, seen, both = [], [], threading.Barrier(2)
+
+    def in_child(name, threads, pairs, smoke, kind="rows", env=None, trials=None):
+        at_work.append(name)
+        both.wait(60) if smoke else time.sleep(0.1)  # time for the other to come
+        seen.append(len(at_work))
+        at_work.remove(name)
+        return {"rows": [], "error": name}
+
+    monkeypatch.setattr(run, "_in_child", in_child)
+    monkeypatch.setattr(run.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    output = tmp_path / "results.json"
+    asked = ["--jobs", "iteration,memory", "--threads", "1", "--output", str(output), *["--smoke"][: int(smoke)]]
+    assert run.main(asked) == 1
+    assert max(seen) == most
+    assert json.loads(output.read_text())["failures"] == [
+        f"{name}, 1 thread: {name}" for name in ("iteration", "memory")
+    ]
 
 
 def test_a_real_job_comes_back_from_its_own_process(tmp_path, capsys):
