@@ -2,9 +2,9 @@
 
     last > first + wavering max(zero - first, 0)
 
-with the loss at the end, before training, and of codes that are zero. A start worse than zeros is no harm done, as long as it gets better. Adam's
-steps are as long as its rate whatever the loss, so a rate far
-too large leaves parameters at finite values that mean nothing.
+with the loss at the end, before training, and of codes that are zero. A start worse than zeros is no harm done, as long as it
+gets better. Adam's steps are as long as its rate whatever the loss, so a rate far too large leaves parameters at finite values
+that mean nothing.
 """
 
 from __future__ import annotations
