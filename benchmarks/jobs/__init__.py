@@ -45,7 +45,8 @@ _REGISTRY = {  # name: module, and what it measures in words
     "elastic-cost": ("elastic_cost", "elastic transport cost, 34,000 dimensions"),
     "iteration": ("iteration", "one iteration over its products"),
     "memory": ("memory", "memory of codes"),
-    "imports": ("imports", "imports and first fits"),
+    "imports": ("imports", "imports"),
+    "first-fits": ("first_fits", "first fits in a second process, the LASSO family"),
 }
 NAMES = tuple(_REGISTRY)
 TITLES = {name: title for name, (_, title) in _REGISTRY.items()}
