@@ -22,7 +22,7 @@ _LARGEST = 3e7  # numbers that a path holds
 def aligned(problem, coef, dual, strength):
     """The dual point nearest to `dual` with correlations ``strength * weights * sign(coef)`` on the support, in float64.
 
-    With it coefficients that interpolate have no gap beyond that of the columns off their support.
+    Beside an intercept its sum is zero, too. With it coefficients that interpolate have no gap beyond that of the columns off their support.
     """
     support = np.flatnonzero(to_numpy(coef))
     if support.size == 0:
@@ -31,11 +31,15 @@ def aligned(problem, coef, dual, strength):
     columns, here = _columns(wide, support), to_numpy(as_double(coef))[support]
     weights = 1.0 if problem.penalty_weights is None else to_numpy(as_double(problem.penalty_weights))[support]
     wanted = strength * weights * here / np.abs(here)
+    if getattr(problem.loss, "has_intercept", False):
+        columns, wanted = np.hstack([columns, np.ones((len(columns), 1))]), np.append(wanted, 0.0)
+    root = np.ones(1) if isinstance(wide.row_weights, float) else np.sqrt(to_numpy(wide.row_weights))
+    there, columns = to_numpy(dual), root[:, None] * columns  # a sample without weight has no dual
+    missed = wanted - columns.conj().T @ np.divide(there, root, out=np.zeros_like(there), where=root > 0)
     size = np.linalg.norm(columns, axis=0)
     size = np.where(size > 0, size, 1.0)
-    there = to_numpy(dual)
-    missed = (wanted - columns.conj().T @ there) / size
-    return asarray_like(there + np.linalg.lstsq((columns / size).conj().T, missed, rcond=None)[0], dual)
+    moved = root * np.linalg.lstsq((columns / size).conj().T, missed / size, rcond=None)[0]
+    return asarray_like(there + moved, dual)
 
 
 def _columns(problem, support):

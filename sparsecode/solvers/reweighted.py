@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._array import as_double, attainable
+from .._array import as_double, attainable, is_single
+from ..losses import SquareRoot
 from ..penalties import L1
-from .certificates import certificate_of
+from .certificates import PairCertificate
 from .driver import State, drive, with_intercept
+from .interpolation import aligned
 from .method import Method
 from .methods import choose, methods
 
@@ -27,10 +29,11 @@ _FINER = (
     0.01  # gap of an l1 problem over the squared stationarity of the concave one: a residual goes like a gap's root
 )
 _INNER = 10_000
+_EXACT = {False: 1e-9, True: 1e-6}  # in single precision: misfit over that of zeros
 
 
-def _rounds(problem, start):
-    """Yield the answers of the rounds, for ever."""
+def _rounds(problem, start, duals):
+    """Yield the answers of the rounds, for ever; an exact fit with the subgradient of its loss in `duals`."""
     wide = problem.in_double()  # single precision cannot tell when an l1 problem is solved well enough
     coef = as_double(_majoriser(problem).prox(start, 0.0))
     certificate = yield State(_narrow(problem, coef))
@@ -39,14 +42,32 @@ def _rounds(problem, start):
         gap = max(min(gap, _FINER * float(certificate.value) ** 2), _LAST)
         convex = majorised(wide, coef)
         method = choose(convex)
-        new = method.run(convex, coef, method.remember(convex), tol=gap, max_iter=_INNER).coef
+        memory = method.remember(convex)
+        new = method.run(convex, coef, memory, tol=gap, max_iter=_INNER).coef
         value = float(wide.value(as_double(_narrow(problem, new))))
         lower = value < objective
         if lower:
             coef, objective = new, value
-        certificate = yield State(_narrow(problem, coef), finished=not lower and gap == _LAST)
+        reached = _narrow(problem, coef)
+        duals.point = _subgradient(problem, coef, memory if coef is new else None)
+        certificate = yield State(reached, finished=not lower and gap == _LAST)
         if not lower:
             gap = 0.01 * gap
+
+
+def _subgradient(problem, coef, memory):
+    """At an exact fit, where a loss that is a norm has many subgradients: one that the penalty takes; None elsewhere.
+
+    It is the nearest to the one that proved the fit under the last l1 norm, which lies above the penalty.
+    """
+    core, wide = getattr(problem.loss, "loss", problem.loss), problem.in_double()
+    exact = _EXACT[is_single(problem.target)] * float(wide.at_zero().loss)
+    if core.is_smooth or not float(wide.at(as_double(_narrow(problem, coef))).loss) <= exact:
+        return None
+    from .coordinate.square_root import proof_of
+
+    proof, touching = proof_of(memory, coef), majorised(wide, coef)
+    return aligned(touching, coef, 0.0 * wide.target if proof is None else proof, touching.penalty.alpha)
 
 
 def _narrow(problem, coef):
@@ -79,8 +100,9 @@ def has_tangents(problem):
 
 
 def _suits(problem):
-    """Whether the loss is smooth, and the penalty's l1 problems are ones that can be solved."""
-    if problem.is_joint or not problem.loss.is_smooth or not has_tangents(problem):
+    """Whether the loss is smooth (the square root: but at zero), and the penalty's l1 problems are ones that can be solved."""
+    core = getattr(problem.loss, "loss", problem.loss)
+    if problem.is_joint or not (core.is_smooth or isinstance(core, SquareRoot)) or not has_tangents(problem):
         return False
     if problem.target.ndim == 2 and not problem.design.is_numpy:
         return False
@@ -88,10 +110,10 @@ def _suits(problem):
 
 
 def _run(problem, coef, memory, *, tol, max_iter, callback=None):
-    certificate = certificate_of(problem)
+    duals = PairCertificate(problem)
     result = drive(
-        _rounds(problem, coef),
-        lambda coef: certificate(problem, coef),
+        _rounds(problem, coef, duals),
+        duals,
         max_iter=max_iter,
         tol=attainable(tol, problem.target),
         callback=callback,

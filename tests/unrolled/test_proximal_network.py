@@ -262,12 +262,12 @@ def test_a_matching_that_runs_away_leaves_the_weights_before_it(monkeypatch):
     """And not those before all training."""
     kept = []
 
-    def spoiled(network, *_):
-        kept.extend(part.copy() for part in network.parameters)
-        network.parameters[0][:] = np.nan
-        return 1.0
+    def spoiled(run, step):
+        if step == 0:
+            kept.extend(part.copy() for part in run.network.parameters)
+        run.network.parameters[0][:] = np.nan
 
-    monkeypatch.setattr("sparsecode.unrolled._matching._match", spoiled)
+    monkeypatch.setattr("sparsecode.unrolled._matching._Run._match", spoiled)
     X = np.random.RandomState(0).laplace(size=(500, 1))
     with pytest.warns(ConvergenceWarning, match="weights from before are kept"):
         model = LearnedProximalNetwork(1.0, width=6, pretrain_steps=20, random_state=0).fit(X)

@@ -116,5 +116,7 @@ def meeting(problem, coef, alpha, solved=None):
     moved = values[here.support] + fit - sigma * shift
     if ((moved * threshold < 0.0) | ((moved == 0.0) & (threshold != 0.0))).any():
         return None
+    if problem.penalty.positive and (moved < 0.0).any():  # free ones have no sign to keep
+        return None
     values[here.support] = moved
     return float(sigma), asarray_like(values, coef)

@@ -26,7 +26,8 @@ _ROUNDING = 8 * np.finfo(np.float64).eps
 def newton_step(gram, coef, remaining, threshold, positive):
     """The change of the support's coefficients, or None if none lowers the objective.
 
-    Shapes: gram (size, size), coef, remaining and threshold (size,). No entry of `coef` is zero unless its threshold is.
+    Shapes: gram (size, size), coef, remaining and threshold (size,). No entry of `coef` is zero unless its threshold is, and none
+    at all if they are `positive`.
     """
     sign = np.sign(coef)
     descent = remaining - threshold * sign
@@ -48,7 +49,7 @@ def newton_step(gram, coef, remaining, threshold, positive):
     best = min(moves, key=lambda step: _change(gram, coef, remaining, threshold, step))
     if not _change(gram, coef, remaining, threshold, best) < 0:
         return None
-    lands_on_zero = (np.abs(coef + best) <= _ROUNDING * np.abs(coef)) & (threshold > 0)
+    lands_on_zero = (np.abs(coef + best) <= _ROUNDING * np.abs(coef)) & (positive | (threshold > 0))
     return np.where(lands_on_zero, -coef, best)
 
 

@@ -167,7 +167,7 @@ class WorkingSet(ABC):
                 break
             self.move(step, support)
             moved = True
-            left = support[(self.coef[support] != 0) | (threshold[support] == 0)]
+            left = support[(self.coef[support] != 0) | ((threshold[support] == 0) & (not positive))]
             if left.size == support.size or left.size > _SMALL:
                 break
             support = left
