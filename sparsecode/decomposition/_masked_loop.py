@@ -79,8 +79,8 @@ def harm_of(learner, X, pace, began, n_jobs) -> str:
     candidates = learner.atoms, began, drawn / np.where(norms > 0, norms, 1.0)
     last, *firsts = (learner.with_atoms(atoms).misfit(batch, None, n_jobs).objective for atoms in candidates)
     zero = 0.5 * float(np.vdot(signals, signals)) / (known.mean() or 1.0)
-    per_signal = (value / len(batch) for value in (last, max(firsts), zero))
-    return harm(*per_signal, pace.learning_rate, "the misfit", wavering=_WAVERING)
+    last, first, zero = (value / len(batch) for value in (last, max(firsts), zero))
+    return harm(last, first, zero, pace.learning_rate, "the misfit", wavering=_WAVERING)
 
 
 class _Sums:
