@@ -20,19 +20,18 @@ from ..result import Status
 from ..solvers.dictionary.alternating import Pass
 from ..solvers.dictionary.masked import MaskedLearner
 from ..solvers.dictionary.signals import dense_rows, row_blocks
-from ..solvers.dictionary.start import initial_atoms
+from ..solvers.dictionary.start import initial_atoms, mixtures
 from ._checkpoint import describe_data, opened_checkpoint
 from ._coders import make_coder
 from ._learning_loop import Learned, ended, judged, learn
 from ._masked_coder import MaskedCoder
-from ._masked_loop import Pace, masked_pass, measure
+from ._masked_loop import Pace, harm_of, masked_pass, measure
 from ._signals import refusing
 from ._transform import CodingTransformer, as_dictionary, rows_dtype
 
 __all__ = ["MaskedDictionaryLearning"]
 
 _FREE = ("tol", "callback", "n_jobs", "checkpoint", "split_sign", "sparse_output")  # may change on the way
-_MIXED = 4  # signals in an atom of a start that no signal may be
 _BLOCK = 1 << 14  # signals read at a time where X is only measured
 
 
@@ -109,7 +108,8 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
         the final atoms, under those masks. It is zero for stationary atoms and without end of data; few masks and signals leave
         a floor of some percent.
     status_ : Status
-        How `fit` ended: CONVERGED where the certificate meets `tol`, or all passes were made without one.
+        How `fit` ended: CONVERGED where the certificate meets `tol`, or all passes were made without one; DIVERGED, with a warning, where
+        its atoms fit worse than those that it began with, as they do after steps far too long.
     history_ : dict of str to list
         ``"epoch"``, ``"objective"`` and ``"certificate"`` (each batch over the atoms of its time), ``"seconds"`` and
         ``"replaced"`` (0) of every pass.
@@ -236,6 +236,7 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
             random = check_random_state(self.random_state)
             later = check_random_state(random.randint(np.iinfo(np.int32).max))  # a run that was cut draws it too
             learner = self._learner_for(X, random)
+            began = learner.atoms.copy()
             pace = Pace(
                 self.max_iter,
                 self.batch_size,
@@ -256,9 +257,14 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
             )
             last = measure(learner, X, self.batch_size, random=later, n_jobs=self.n_jobs)
             self._random = later
-            status = learned.status if learned.status is Status.INTERRUPTED else ended(judged(last, self.tol), self.tol)
+            status, harmed = learned.status, ""
+            if status is not Status.INTERRUPTED:
+                harmed = harm_of(learner, X, pace, began, self.n_jobs)
+                status = Status.DIVERGED if harmed else ended(judged(last, self.tol), self.tol)
             self._store(learner, X, learned._replace(last=last, status=status))
             task.end(dict)
+        if harmed:
+            warn(f"{harmed}.", ConvergenceWarning)
         if self.status_ is Status.MAX_ITER:
             warn(
                 f"relative stationarity {self.certificate_:.3e} after {self.n_iter_} passes, tolerance {self.tol:.1e}: raise max_iter or "
@@ -313,7 +319,7 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
             drawn = np.sort(random.permutation(X.shape[0])[: 4 * n_atoms])
             signals = np.nan_to_num(dense_rows(X, drawn))
             crowded = 2 * n_atoms > X.shape[0]
-            atoms = initial_atoms(_mixtures(signals, n_atoms, random) if crowded else signals, n_atoms, random)
+            atoms = initial_atoms(mixtures(signals, n_atoms, random) if crowded else signals, n_atoms, random)
         else:
             atoms = self._checked_init(n_atoms, n_features)
         return MaskedLearner(
@@ -363,13 +369,6 @@ class MaskedDictionaryLearning(CallbackSupportMixin, CodingTransformer):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _mixtures(signals, count, random):
-    """Sums of four random signals with Gaussian weights: directions that the data take, but no signal with its noise."""
-    chosen = random.randint(signals.shape[0], size=(count, _MIXED))
-    weights = random.standard_normal((count, _MIXED))
-    return np.einsum("ij,ijk->ik", weights, signals[chosen])
 
 
 def _mean_size(X):

@@ -6,11 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..networks import harm
 from ..solvers.dictionary.alternating import Pass
 from ..solvers.dictionary.signals import dense_rows, row_blocks
+from ..solvers.dictionary.start import mixtures
 
-__all__ = ["Pace", "masked_pass", "measure"]
+__all__ = ["Pace", "harm_of", "masked_pass", "measure"]
 
+_WAVERING = 0.01  # atoms have norm one, so that harm is never great
 _FALLING = 0.5  # share of the steps after which the learning rate falls, linearly to zero
 
 
@@ -64,6 +67,20 @@ def measure(learner, X, batch_size, *, random, n_jobs) -> Pass:
     for rows in row_blocks(X, batch_size):
         sums.add(learner.misfit(dense_rows(X, rows), learner.draw_mask(random), n_jobs))
     return sums.judged_by(learner)
+
+
+def harm_of(learner, X, pace, began, n_jobs) -> str:
+    """What to say where the atoms fit a batch worse than those they began as, and than mixtures of it: a signal among the former fits its noise."""
+    batch = dense_rows(X, slice(0, pace.batch_size))
+    known = ~np.isnan(batch)
+    signals = np.where(known, batch, 0.0)
+    drawn = mixtures(signals, began.shape[0], np.random.RandomState(0))
+    norms = np.linalg.norm(drawn, axis=1, keepdims=True)
+    candidates = learner.atoms, began, drawn / np.where(norms > 0, norms, 1.0)
+    last, *firsts = (learner.with_atoms(atoms).misfit(batch, None, n_jobs).objective for atoms in candidates)
+    zero = 0.5 * float(np.vdot(signals, signals)) / (known.mean() or 1.0)
+    last, first, zero = (value / len(batch) for value in (last, max(firsts), zero))
+    return harm(last, first, zero, pace.learning_rate, "the misfit", wavering=_WAVERING)
 
 
 class _Sums:

@@ -40,8 +40,8 @@ class SparseAutoencoder(AutoencoderTraining):
         - "topk": the `n_nonzero_coefs` largest positive pre-activations; "abstopk": the largest in modulus, for features that have two directions;
         - "batchtopk", or by another name "mutual_choice": as many on average, the largest of a batch together; `transform` takes what is above a
           threshold, the running least value that was kept;
-        - "feature_choice": as many on average, each latent keeping the same number of its largest signals in a batch, so that none is dead;
-          "feature_choice_zipf": as many as Zipf's law gives its rank; `transform` has a threshold for each;
+        - "feature_choice": as many on average, each latent keeping the same number of its largest signals in a batch, so that none is dead
+          that has positive ones; "feature_choice_zipf": as many as Zipf's law gives its rank; `transform` has a threshold for each;
         - "gradient_topk": the largest of ``pre_j |<d_j, g>|`` where `gradients` g of a downstream loss are given, else as "topk";
         - "relu": the price `alpha` for the sum of a code's entries;
         - "jumprelu": entries above a threshold, which is learned for each latent, at the price `alpha` an entry, or so that there are

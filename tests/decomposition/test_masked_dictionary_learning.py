@@ -1,5 +1,7 @@
 """Laws of learning from hidden entries: codes of incomplete signals, the hidden misfit and its gradient, Adam, resumed runs."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -285,6 +287,26 @@ def test_partial_fit_goes_on_and_a_failed_step_changes_nothing():
         learner.partial_fit(problem.data[:, :5])
     assert learner.components_ is before
     assert not np.array_equal(learner.partial_fit(problem.data[:50]).components_, before)
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_steps_far_too_long_are_warned_of_once_and_short_ones_are_not(given):
+    problem = make_dictionary_problem(300, 20, 30, 2, snr_db=20, random_state=0)
+    options = {"n_nonzero_coefs": 2, "max_iter": 5, "random_state": 0}
+    if given:
+        options["dict_init"] = problem.dictionary
+    with pytest.warns(
+        ConvergenceWarning, match=r"the misfit ended at .*lower learning_rate, which was 1e\+06"
+    ) as caught:
+        learner = MaskedDictionaryLearning(30, learning_rate=1e6, **options).fit(problem.data)
+    assert len(caught) == 1 and learner.status_ is Status.DIVERGED
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for rate in (1e-12, 1e-2):
+            assert (
+                MaskedDictionaryLearning(30, learning_rate=rate, **options).fit(problem.data).status_
+                is Status.CONVERGED
+            )
 
 
 def test_a_tolerance_that_is_missed_is_warned_of_once():

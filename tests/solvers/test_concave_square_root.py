@@ -37,17 +37,24 @@ def test_the_residual_over_its_size_is_what_the_penalty_takes(penalty, share):
         assert missed(result.coef, residual / (np.sqrt(len(y)) * size), penalty) < 1e-5 * TOP
 
 
+@pytest.mark.parametrize("mass", [None, np.tile([0.0, 1.0, 2.0], 20)], ids=["alike", "weighted"])
+@pytest.mark.parametrize("loss", [SquareRoot(), WithIntercept(SquareRoot())], ids=["origin", "intercept"])
 @pytest.mark.parametrize("penalty", PENALTIES[:4], ids=repr)
-def test_at_an_exact_fit_some_subgradient_is_what_the_penalty_takes(penalty):
-    """Found by a linear program, where the solver takes least squares."""
-    penalty = of_share(penalty, 0.005)
-    result = solve(A, y, SquareRoot(), penalty)
+def test_at_an_exact_fit_some_subgradient_is_what_the_penalty_takes(penalty, loss, mass):
+    """Found by a conic program, where the solver takes least squares. Duals are those of the residuals times the roots of the weights."""
+    target = y + 5.0 * (loss != SquareRoot())
+    penalty = of_share(penalty, 0.005, alpha_max(A, target, loss, sample_weight=mass))
+    result = solve(A, target, loss, penalty, sample_weight=mass)
     assert result.status is Status.CONVERGED
-    assert np.linalg.norm(y - A @ result.coef) < 1e-9 * np.linalg.norm(y)
+    share = np.full(len(y), 1 / len(y)) if mass is None else mass / mass.sum()
+    residual = target - A @ result.coef - (result.intercept if loss != SquareRoot() else 0.0)
+    assert np.sqrt(share @ residual**2) < 1e-9 * np.linalg.norm(y)
     dual, limit = cp.Variable(len(y)), penalty.tangent(result.coef)
-    pull, support = A.T @ dual, result.coef != 0
+    pull, support = (A * np.sqrt(share)[:, None]).T @ dual, result.coef != 0
     charge = (np.sign(result.coef) * limit)[support]
-    kept = [cp.norm(dual) <= 1.0 / np.sqrt(len(y)), cp.abs(pull[~support]) <= limit[~support]]
+    kept = [cp.norm(dual) <= 1.0, cp.abs(pull[~support]) <= limit[~support]]
+    if loss != SquareRoot():
+        kept.append(np.sqrt(share) @ dual == 0)
     least = cp.Problem(cp.Minimize(cp.norm_inf(pull[support] - charge)), kept).solve(solver="CLARABEL")
     assert least < 1e-6 * TOP
 

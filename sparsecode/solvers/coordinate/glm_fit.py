@@ -14,7 +14,7 @@ from ...losses._registry import SCALAR_LOSS
 
 __all__ = ["Fit"]
 
-_STEPS = 30
+_STEPS, _FEW = 30, 6
 _FLOOR, _LEAST_FLOOR, _FLOOR_CHANGE = 1e-3, 1e-7, 10.0
 _PROGRESS = 0.5  # what a step has to leave of the defect where only that can tell
 _FALLS, _UNJUDGED, _NONE = "falls", "unjudged", "none"
@@ -39,7 +39,7 @@ class Fit:
         self.strongest = float(np.max(np.abs(wide.without_excluded(wide.at_zero().correlation)), initial=0.0))
         self.weights = None if wide.penalty_weights is None else np.asarray(wide.penalty_weights)
         self.dual, self.bend = np.empty(self.target.size), np.empty(self.target.size)
-        self.floor, self.stiffness = _FLOOR, 1.0
+        self.floor, self.stiffness, self.was_easy = _FLOOR, 1.0, False  # whether the last minimum took few steps
         self.compiled = problem.n_features > _INTERPRETED[0] or problem.n_samples > _INTERPRETED[1]
 
     def minimise(self, penalty, coef, constant, enough, least):
@@ -53,7 +53,7 @@ class Fit:
         self.limit = _limits(penalty, self.charges)
         self.all_charged = bool(np.all(self.limit > 0))
         self.fitted, self.constant = self.model.image(coef), float(constant)
-        best = None  # what a step that the objective cannot judge has to improve on
+        best, self.was_easy = None, False  # best: what a step that the objective cannot judge has to improve on
         for step in range(_STEPS):
             self._weigh()
             if not step:
@@ -63,6 +63,7 @@ class Fit:
             if best is not None and not defect < _PROGRESS * best[0]:
                 return self.coef if defect < best[0] else best[1]
             if not defect > (enough if step else min(enough, least)):
+                self.was_easy = step <= _FEW
                 break
             if step:  # not before: the last look needs no new model
                 self.model.bend_to(self._safe_bend())

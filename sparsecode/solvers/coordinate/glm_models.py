@@ -249,7 +249,7 @@ class GramModel(QuadraticModel):
 class SparseModel(QuadraticModel):
     """A model on compact CSC columns in float64."""
 
-    growth = 1.0
+    growth = 2.0
 
     def __init__(self, design, has_intercept):
         super().__init__(design, has_intercept)

@@ -105,7 +105,7 @@ def prox_newton_steps(problem, coef, model, duals, *, tol, room=None):
         with single_threaded_blas():  # many small products, which lose more by waiting for threads than they gain
             if new.size:
                 model.grow(new)
-            is_far = is_far or (program is not None and idle > 0)
+            is_far = is_far or (program is not None and idle > fit.was_easy)  # once, columns were missing
             inside = program.minimise(strength, model.members) if program is not None and is_far else None
             if inside is not None:
                 solved, duals.point = inside

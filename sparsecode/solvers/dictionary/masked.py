@@ -68,6 +68,10 @@ class MaskedLearner:
         twin.adam.restore(*self.adam.state())
         return twin
 
+    def with_atoms(self, atoms):
+        """A learner of these atoms that has made no step, and codes alike."""
+        return MaskedLearner(atoms, n_nonzero=self.n_nonzero, n_hidden=self.n_hidden, scale=self.scale)
+
     def state(self):
         """Numbers and arrays from which `restore` makes the learner what it is now."""
         return self.adam.state()

@@ -8,9 +8,10 @@ from ..._parallel import single_threaded_blas
 from .replacement import distinct, likeness, positive_part, unit_rows
 from .signals import dense_rows
 
-__all__ = ["initial_atoms"]
+__all__ = ["initial_atoms", "mixtures"]
 
 _POOL = 4096  # signals, of which those far from each other are wanted
+_MIXED = 4  # signals in an atom of a start that no signal may be
 
 
 def initial_atoms(signals, n_atoms, random, *, positive=False, spread=False, signed=False):
@@ -52,3 +53,10 @@ def _spread(rows, count, random, signed):
         )
         distance[distance < 1e-12] = 0.0
     return chosen
+
+
+def mixtures(signals, count, random):
+    """Sums of four random signals with Gaussian weights: directions that the data take, but no signal with its noise."""
+    chosen = random.randint(signals.shape[0], size=(count, _MIXED))
+    weights = random.standard_normal((count, _MIXED))
+    return np.einsum("ij,ijk->ik", weights, signals[chosen])
