@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .._array import array_namespace, as_double, clip, is_complex, sq_norm
@@ -23,7 +25,7 @@ __all__ = [
 ]
 
 _SERIES = 0.5  # below this the exponential's remainder is summed, above it subtracted
-_TERMS = 14
+_NEGLIGIBLE = 1e-17  # relative
 _SLACK = 64 * np.finfo(np.float64).eps
 
 
@@ -60,12 +62,29 @@ def sigmoid(values):
 def exp_remainder(values):
     """``exp(x) - 1 - x`` to full relative accuracy: what the tangent of the exponential misses."""
     xp = array_namespace(values)
-    near = xp.abs(values) < _SERIES
+    size = xp.abs(values)
+    top = float(xp.max(size)) if math.prod(values.shape) else 0.0
+    if top < _SERIES:
+        return _summed_remainder(xp, values, top)
+    near = size < _SERIES
     x = xp.where(near, values, xp.zeros_like(values))
-    series = xp.ones_like(x)
-    for k in range(_TERMS, 2, -1):
-        series = 1.0 + x * series / k
-    return xp.where(near, 0.5 * x * x * series, xp.expm1(values) - values)
+    return xp.where(near, _summed_remainder(xp, x, _SERIES), xp.expm1(values) - values)
+
+
+def _summed_remainder(xp, x, top):
+    """Its series, of as many terms as numbers of modulus up to `top` need."""
+    shares, rest = [0.5], 1.0  # of x**2, x**3 and so on
+    while rest > _NEGLIGIBLE:
+        k = len(shares) + 2
+        shares.append(shares[-1] / k)
+        rest *= top / k
+    series = xp.full_like(x, shares.pop())
+    for share in reversed(shares):
+        series *= x
+        series += share
+    series *= x
+    series *= x
+    return series
 
 
 def slack(values):

@@ -51,7 +51,9 @@ class QuadraticModel(ABC):
     bend: Any  # (n_samples,) curvatures that the model holds
     total: float  # their sum where there is an intercept, else zero
     coef: Any  # (size,) where the model stands
+    first: int  # columns to start with, and at least as many are added at a time
     growth: float  # columns to add at a time, over the size of the support
+    continuation: float  # strength of a round, at least this share of what the columns outside ask for
     knows_remaining = False  # whether `remaining` costs nothing
 
     def __init__(self, design, has_intercept):
@@ -132,7 +134,7 @@ class QuadraticModel(ABC):
 class GramModel(QuadraticModel):
     """A model known through ``A_W^T H A_W``, which follows the curvatures only where they have changed noticeably."""
 
-    growth = 0.25
+    first, growth, continuation = 100, 0.25, 0.3
     knows_remaining = True
 
     def __init__(self, design, has_intercept):
@@ -249,7 +251,7 @@ class GramModel(QuadraticModel):
 class SparseModel(QuadraticModel):
     """A model on compact CSC columns in float64."""
 
-    growth = 2.0
+    first, growth, continuation = 200, 2.0, 0.1  # columns are cheap, looks at all of them are not
 
     def __init__(self, design, has_intercept):
         super().__init__(design, has_intercept)

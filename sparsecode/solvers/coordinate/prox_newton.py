@@ -37,10 +37,8 @@ from .huber_program import HuberProgram
 
 __all__ = ["OPERATOR_COLUMNS", "PROX_NEWTON", "prox_newton_steps"]
 
-_FIRST = 100  # columns to start with, and at least as many are added at a time
 OPERATOR_COLUMNS = 256  # of a matrix-free design, which cost a product each, before any gradient steps
 _OPERATOR_ENTRIES = 1 << 24  # numbers in them, in the end
-_CONTINUATION = 0.3  # strength of a round, at least this share of what the columns outside ask for
 _FINE, _FINER = (
     0.3,
     0.03,
@@ -90,7 +88,7 @@ def prox_newton_steps(problem, coef, model, duals, *, tol, room=None):
         least = min(least, value)
         if idle:
             scores.continues = False  # or larger strengths and this one could take turns for ever
-        elif room is None or model.members.size + _FIRST > room.columns:
+        elif room is None or model.members.size + model.first > room.columns:
             scores.prune(certificate.point.correlation, coef, model)
         last, (strength, new) = strength, scores.next_columns(certificate.point.correlation, coef, model, idle)
         if room is not None and (idle >= _PATIENCE or model.members.size + new.size > room.columns):
@@ -164,9 +162,9 @@ class _Scores:
         outside[free] = False
         excess = np.where(outside, _objection(self.penalty, correlation, self.weights), 0.0)
         score = np.divide(excess, self.limit, out=np.zeros_like(excess), where=self.limit > 0)
-        factor = max(1.0, _CONTINUATION * (1.0 + score.max(initial=0.0))) if self.continues else 1.0
+        factor = max(1.0, model.continuation * (1.0 + score.max(initial=0.0))) if self.continues else 1.0
         objecting = np.flatnonzero(score > factor - 1.0)
-        count = max(_FIRST, int(model.growth * np.count_nonzero(coef))) * 2**idle
+        count = max(model.first, int(model.growth * np.count_nonzero(coef))) * 2**idle
         if objecting.size > count:
             objecting = np.sort(objecting[np.argpartition(score[objecting], -count)[-count:]])
         return self._of_strength(factor) if factor > 1.0 else self.penalty, np.concatenate([free, objecting])
