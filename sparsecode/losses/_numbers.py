@@ -24,7 +24,7 @@ __all__ = [
     "where_inside",
 ]
 
-_SERIES = 0.5  # below this the exponential's remainder is summed, above it subtracted
+_SERIES = 1.0  # below this the exponential's remainder is summed, above it subtracted
 _NEGLIGIBLE = 1e-17  # relative
 _SLACK = 64 * np.finfo(np.float64).eps
 
@@ -66,8 +66,7 @@ def exp_remainder(values):
     top = float(xp.max(size)) if math.prod(values.shape) else 0.0
     if top < _SERIES:
         return _summed_remainder(xp, values, top)
-    near = size < _SERIES
-    x = xp.where(near, values, xp.zeros_like(values))
+    near, x = size < _SERIES, clip(values, -_SERIES, _SERIES)
     return xp.where(near, _summed_remainder(xp, x, _SERIES), xp.expm1(values) - values)
 
 

@@ -11,8 +11,8 @@ import math
 import sys
 from typing import NamedTuple
 
-from .._array import array_namespace
-from ._numbers import best_scale, exp_remainder, over_weight, room_between, slack, weighted_sum, where_inside
+from .._array import array_namespace, clip
+from ._numbers import best_scale, exp_remainder, over_weight, slack, weighted_sum, where_inside
 from ._registry import scalar_loss
 
 __all__ = ["Poisson"]
@@ -94,11 +94,13 @@ class Poisson(NamedTuple):
         """``F(fitted) - F(other) - <grad F(other), fitted - other>``, without cancellation."""
         xp = array_namespace(fitted)
         fitted, other = _cut(xp, fitted), _cut(xp, other)
-        change = fitted - other
+        change, mean = fitted - other, xp.exp(other)
         far = change > 1
+        if not bool(xp.any(far)):
+            return weighted_sum(mean * exp_remainder(change), weights)
         short = xp.where(far, xp.zeros_like(change), change)
-        leap = xp.exp(fitted) - xp.exp(other) * (1 + change)  # the exponential of a large change may be no number
-        return weighted_sum(xp.where(far, leap, xp.exp(other) * exp_remainder(short)), weights)
+        leap = xp.exp(fitted) - mean * (1 + change)  # the exponential of a large change may be no number
+        return weighted_sum(xp.where(far, leap, mean * exp_remainder(short)), weights)
 
     def dual_value(self, target, dual, weights):
         """``-F*(-dual)``: what a dual point proves about the minimum; minus infinity outside the domain."""
@@ -125,7 +127,8 @@ class Poisson(NamedTuple):
             return weighted_sum(pull * xp.log(xp.maximum(mean, xp.full_like(mean, tiny))), weights)
 
         # a count of zero bounds nothing: its pull is negative
-        room = room_between(xp.where(pull > 0, pull, xp.zeros_like(pull)), 0.0, target)
+        share = xp.max(clip(pull, 0.0, float("inf")) / clip(target, tiny**0.5, float("inf")), axis=0)
+        room = xp.where(share > 0, 1.0 / clip(share, tiny, float("inf")), xp.full_like(share, float("inf")))
         return best_scale(slope, xp.minimum(limit, room))
 
     def into_domain(self, target, dual, weights):

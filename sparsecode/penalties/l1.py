@@ -7,7 +7,9 @@ Tibshirani, "Regression shrinkage and selection via the lasso", 1996.
 
 from typing import NamedTuple
 
-from .._array import array_namespace, is_complex, largest, quotient, real_dtype, total
+import numpy as np
+
+from .._array import array_namespace, clip, is_complex, largest, quotient, real_dtype, total
 from ._checks import forbid_negative
 from ._registry import scalar_prox
 
@@ -98,12 +100,13 @@ class L1(NamedTuple):
             excluded = excluded if bool(xp.any(excluded)) else None
             limit = self.alpha * (weights if excluded is None else xp.where(excluded, xp.zeros_like(weights), weights))
         pull = -grad if self.positive else xp.abs(grad)
-        short = pull - limit
-        distance = xp.where(zero, xp.maximum(short, xp.zeros_like(short)), xp.abs(grad + limit * xp.sign(coef)))
-        distance = forbid_negative(self, coef, distance)
+        distance = clip(pull - limit, 0.0, float("inf"))
+        if type(coef) is not np.ndarray or coef.any():  # else they are zero, all of many
+            distance = xp.where(zero, distance, xp.abs(grad + limit * xp.sign(coef)))
+            distance = forbid_negative(self, coef, distance)
         if weights is None or excluded is None:
             return distance
-        return xp.where(excluded, xp.where(zero, xp.zeros_like(short), xp.full_like(short, float("inf"))), distance)
+        return xp.where(excluded, xp.where(zero, xp.zeros_like(pull), xp.full_like(pull, float("inf"))), distance)
 
     def dual_limit(self, correlation, weights=None):
         """Largest s >= 0 with ``s * correlation`` in the dual unit ball of the penalty, one number a target.

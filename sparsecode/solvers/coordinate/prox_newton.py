@@ -137,11 +137,12 @@ class _Scores:
     def __init__(self, problem, warm):
         self.penalty, self.weights = problem.penalty, problem.penalty_weights
         probe = 8.0 * max(float(np.max(np.abs(problem.at_zero().correlation))), self.penalty.alpha, _TINY)
-        pull = np.full(problem.n_features, probe)
-        self.limit = probe - _objection(self.penalty, pull, self.weights)  # free columns 0
+        pull = np.full(1 if self.weights is None else problem.n_features, probe)  # without weights columns are alike
+        limit = probe - _objection(self.penalty, pull, self.weights)  # free columns 0
+        self.limit = np.broadcast_to(limit, problem.n_features)
         double = probe - _objection(self._of_strength(2.0), pull, self.weights)
         told = double < probe  # elsewhere even the probe is allowed
-        proportional = np.all(np.abs(double - 2.0 * self.limit)[told] <= _PROPORTIONAL * double[told])
+        proportional = np.all(np.abs(double - 2.0 * limit)[told] <= _PROPORTIONAL * double[told])
         self.continues = proportional and self.penalty.alpha > 0 and (self.penalty.is_convex or not warm)
 
     def _of_strength(self, factor):
@@ -195,9 +196,10 @@ def _suits(problem):
 
 def _charges(problem):
     """Whether the penalty keeps all but a few columns at zero as long as their correlations are small."""
-    weights = problem.penalty_weights
-    tiny = np.full(problem.n_features, _TINY)
-    free = _objection(problem.penalty, tiny, None if weights is None else np.asarray(weights, dtype=np.float64)) > 0
+    weights, n_features = problem.penalty_weights, problem.n_features
+    weights = None if weights is None else np.asarray(weights, dtype=np.float64)
+    tiny = np.full(1 if weights is None else n_features, _TINY)  # without weights columns are alike
+    free = np.broadcast_to(_objection(problem.penalty, tiny, weights) > 0, n_features)
     return np.count_nonzero(free) <= _FREE_COLUMNS
 
 
