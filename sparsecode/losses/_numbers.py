@@ -24,7 +24,7 @@ __all__ = [
     "where_inside",
 ]
 
-_SERIES = 1.0  # below this the exponential's remainder is summed, above it subtracted
+_SERIES = 0.01  # below this the exponential's remainder is summed, above it subtracted
 _NEGLIGIBLE = 1e-17  # relative
 _SLACK = 64 * np.finfo(np.float64).eps
 
@@ -60,14 +60,15 @@ def sigmoid(values):
 
 
 def exp_remainder(values):
-    """``exp(x) - 1 - x`` to full relative accuracy: what the tangent of the exponential misses."""
+    """``exp(x) - 1 - x``, what the tangent of the exponential misses, as exactly as rounding of x by an eps would leave it."""
     xp = array_namespace(values)
     size = xp.abs(values)
     top = float(xp.max(size)) if math.prod(values.shape) else 0.0
     if top < _SERIES:
         return _summed_remainder(xp, values, top)
-    near, x = size < _SERIES, clip(values, -_SERIES, _SERIES)
-    return xp.where(near, _summed_remainder(xp, x, _SERIES), xp.expm1(values) - values)
+    near = xp.astype(size < _SERIES, values.dtype)  # products: no processor guesses which way a choice goes
+    summed = near * _summed_remainder(xp, clip(values, -_SERIES, _SERIES), _SERIES)
+    return summed + (1.0 - near) * (xp.expm1(values) - values)
 
 
 def _summed_remainder(xp, x, top):
