@@ -42,32 +42,28 @@ def _rounds(problem, start, duals):
         gap = max(min(gap, _FINER * float(certificate.value) ** 2), _LAST)
         convex = majorised(wide, coef)
         method = choose(convex)
-        memory = method.remember(convex)
-        new = method.run(convex, coef, memory, tol=gap, max_iter=_INNER).coef
+        new = method.run(convex, coef, method.remember(convex), tol=gap, max_iter=_INNER).coef
         value = float(wide.value(as_double(_narrow(problem, new))))
         lower = value < objective
         if lower:
             coef, objective = new, value
-        reached = _narrow(problem, coef)
-        duals.point = _subgradient(problem, coef, memory if coef is new else None)
-        certificate = yield State(reached, finished=not lower and gap == _LAST)
+        duals.point = _subgradient(problem, coef)
+        certificate = yield State(_narrow(problem, coef), finished=not lower and gap == _LAST)
         if not lower:
             gap = 0.01 * gap
 
 
-def _subgradient(problem, coef, memory):
-    """At an exact fit, where a loss that is a norm has many subgradients: one that the penalty takes; None elsewhere.
-
-    It is the nearest to the one that proved the fit under the last l1 norm, which lies above the penalty.
-    """
+def _subgradient(problem, coef):
+    """At an exact fit, where a loss that is a norm has many subgradients: the least of those that the penalty takes; None elsewhere."""
     core, wide = getattr(problem.loss, "loss", problem.loss), problem.in_double()
-    exact = _EXACT[is_single(problem.target)] * float(wide.at_zero().loss)
-    if core.is_smooth or not float(wide.at(as_double(_narrow(problem, coef))).loss) <= exact:
+    if core.is_smooth:
         return None
-    from .coordinate.square_root import proof_of
-
-    proof, touching = proof_of(memory, coef), majorised(wide, coef)
-    return aligned(touching, coef, 0.0 * wide.target if proof is None else proof, touching.penalty.alpha)
+    fitted = wide.design.product(as_double(_narrow(problem, coef)))
+    left = float(wide.loss.value(wide.target, fitted, wide.row_weights))
+    if not left <= _EXACT[is_single(problem.target)] * float(wide.at_zero().loss):
+        return None
+    touching = majorised(wide, coef)
+    return aligned(touching, coef, 0.0 * wide.target, touching.penalty.alpha)
 
 
 def _narrow(problem, coef):

@@ -21,7 +21,8 @@ def exact(value):
 def test_what_the_tangent_of_the_exponential_misses(size, other):
     """Alone and beside numbers of another size, which asks for more terms."""
     values = np.append(size * np.linspace(-1, 1, 41), other)
-    np.testing.assert_allclose(exp_remainder(values), [exact(value) for value in values], rtol=5e-14, atol=0.0)
+    rtol = 5e-14 if max(size, abs(other)) >= 0.01 else 1e-15  # of what is summed nothing is lost
+    np.testing.assert_allclose(exp_remainder(values), [exact(value) for value in values], rtol=rtol, atol=0.0)
 
 
 def test_what_is_not_finite_or_not_there_is_met():

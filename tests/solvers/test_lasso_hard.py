@@ -106,6 +106,15 @@ def test_a_newton_step_along_the_null_space_ends_exactly_where_a_coefficient_is_
     assert change < 0
 
 
+def test_a_newton_step_of_a_one_sided_coefficient_ends_at_zero_and_not_beside_it():
+    """Free as it may be: a hair below is outside."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        coef, pull, gram = rng.uniform(0.1, 1.0, 1), -rng.uniform(1.0, 9.0, 1), np.eye(1)
+        step = newton_step(gram, coef, pull, np.zeros(1), True)
+        assert coef + step == 0.0
+
+
 def test_the_screening_sphere_has_the_radius_of_the_duality_gap():
     rng = np.random.default_rng(0)
     A, y = rng.standard_normal((40, 200)), rng.standard_normal(40)

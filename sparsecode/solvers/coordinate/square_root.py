@@ -41,7 +41,7 @@ from .lasso_support import meeting, stationary
 from .ridged_root import ridged_root
 from .working_set import WORKING_SETS, working_set_round
 
-__all__ = ["SQUARE_ROOT", "SecantInSquares", "proof_of"]
+__all__ = ["SQUARE_ROOT", "SecantInSquares"]
 
 _PROPORTIONAL = (L1, L1Ridge, GroupL1, SparseGroupL1, SLOPE, TotalVariation1D, TotalVariation2D)  # to their strength
 _FALL = 0.05  # of sigma at most, in one solve
@@ -109,12 +109,6 @@ def _remember(problem):
     if mean is not None or scale is not None:
         design = CenteredDesign(design, mean, scale)
     return _Memory(design, share, scale, {})
-
-
-def proof_of(memory, coef):
-    """The dual point that proves `coef`, if they are the exact fit that the last run with this memory found; else None."""
-    fit, proof, _ = (None,) * 3 if memory is None else memory.kept.get("exact", (None,) * 3)
-    return proof if fit is not None and fit is coef else None
 
 
 def _squared(problem, memory):
