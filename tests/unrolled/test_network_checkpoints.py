@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sparsecode import CompoundGaussianNetwork, LearnedProximalNetwork, Status
 from sparsecode.unrolled import TrainingProgress
 from sparsecode.unrolled._matching import _Run
+from tests._backends import namespace
 
 RNG = np.random.default_rng(3)
 ATOMS = RNG.standard_normal((12, 8))
@@ -44,6 +45,8 @@ def _same(one, other):
 @pytest.mark.parametrize("settings", [PROX, NETWORK], ids=["prox", "network"])
 @pytest.mark.parametrize("codes", [None, CODES])
 def test_compound_layers_that_were_cut_go_on_bit_for_bit(settings, codes, tmp_path):
+    if settings is NETWORK:
+        namespace("torch")
     model = CompoundGaussianNetwork(ATOMS, checkpoint=tmp_path / "run", **settings)
     whole = clone(model).set_params(checkpoint=None).fit(X, codes)
     with pytest.raises(_Cut):
