@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._array import divisor
 from ..networks import harm
 from ..solvers.dictionary.alternating import Pass
 from ..solvers.dictionary.signals import dense_rows, row_blocks
@@ -75,8 +76,7 @@ def harm_of(learner, X, pace, began, n_jobs) -> str:
     known = ~np.isnan(batch)
     signals = np.where(known, batch, 0.0)
     drawn = mixtures(signals, began.shape[0], np.random.RandomState(0))
-    norms = np.linalg.norm(drawn, axis=1, keepdims=True)
-    candidates = learner.atoms, began, drawn / np.where(norms > 0, norms, 1.0)
+    candidates = learner.atoms, began, drawn / divisor(np.linalg.norm(drawn, axis=1, keepdims=True))
     last, *firsts = (learner.with_atoms(atoms).misfit(batch, None, n_jobs).objective for atoms in candidates)
     zero = 0.5 * float(np.vdot(signals, signals)) / (known.mean() or 1.0)
     last, first, zero = (value / len(batch) for value in (last, max(firsts), zero))

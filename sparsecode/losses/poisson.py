@@ -11,7 +11,7 @@ import math
 import sys
 from typing import NamedTuple
 
-from .._array import array_namespace, clip
+from .._array import array_namespace, clip, quotient
 from ._numbers import best_scale, exp_remainder, over_weight, slack, weighted_sum, where_inside
 from ._registry import scalar_loss
 
@@ -128,8 +128,7 @@ class Poisson(NamedTuple):
 
         # a count of zero bounds nothing: its pull is negative
         share = xp.max(clip(pull, 0.0, float("inf")) / clip(target, tiny**0.5, float("inf")), axis=0)
-        room = xp.where(share > 0, 1.0 / clip(share, tiny, float("inf")), xp.full_like(share, float("inf")))
-        return best_scale(slope, xp.minimum(limit, room))
+        return best_scale(slope, xp.minimum(limit, quotient(1.0, share)))
 
     def into_domain(self, target, dual, weights):
         """The nearest dual point in the domain: `dual` itself where it lies inside."""

@@ -330,7 +330,7 @@ def gradient_fixed_point(problem, coef, length) -> Certificate:
 
 def _point_of(problem, coef):
     with np.errstate(invalid="ignore"):  # infinite coefficients are told by the certificate
-        return problem.at(coef) if any_nonzero(coef) else problem.at_zero()
+        return _point_at(problem, coef)
 
 
 def thresholded_step(problem, coef, point):

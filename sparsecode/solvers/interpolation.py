@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._array import as_double, asarray_like, is_complex, to_numpy
+from .._array import as_double, asarray_like, divisor, is_complex, to_numpy
 from .._parallel import single_threaded_blas
 from ..penalties import L1
 from .cone_path import cone_path
@@ -36,8 +36,7 @@ def aligned(problem, coef, dual, strength):
     root = np.ones(1) if isinstance(wide.row_weights, float) else np.sqrt(to_numpy(wide.row_weights))
     there, columns = to_numpy(dual), root[:, None] * columns  # a sample without weight has no dual
     missed = wanted - columns.conj().T @ np.divide(there, root, out=np.zeros_like(there), where=root > 0)
-    size = np.linalg.norm(columns, axis=0)
-    size = np.where(size > 0, size, 1.0)
+    size = divisor(np.linalg.norm(columns, axis=0))
     moved = root * np.linalg.lstsq((columns / size).conj().T, missed / size, rcond=None)[0]
     return asarray_like(there + moved, dual)
 

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._array import divisor
+
 __all__ = ["CompoundLayers", "code_shape", "typical_entry"]
 
 _BOUND = 1.0  # of the textures at the start
@@ -236,7 +238,7 @@ def typical_entry(X, atoms):
     """Median, over signals that are not zero, of the largest entry that an atom alone would have; one if there are none."""
     atoms = atoms.astype(np.float64)
     squares = np.einsum("nm,nm->n", atoms, atoms)
-    alone = np.abs(X.astype(np.float64) @ atoms.T) / np.where(squares > 0, squares, 1.0)
+    alone = np.abs(X.astype(np.float64) @ atoms.T) / divisor(squares)
     largest = np.max(alone, axis=1)
     return float(np.median(largest[largest > 0])) if np.any(largest > 0) else 1.0
 

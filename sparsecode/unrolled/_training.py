@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._array import array_namespace, asarray_like, is_numpy, to_numpy
+from .._array import any_nonzero, array_namespace, asarray_like, is_numpy, to_numpy
 from ..decomposition._checkpoint import generator_state, restored_generator
 from ..networks import Adam, clipped, harm
 from ..result import Status
@@ -108,7 +108,7 @@ def train(
     A checkpoint also keeps `begun`, the state of the generator before it chose the signals held out.
     """
     run = _Run(parameters, signals, held_out, settings, random, grown)
-    if not _any(signals.rows):  # the layers do not matter
+    if not any_nonzero(signals.rows):  # the layers do not matter
         return Trained(Status.CONVERGED, 0, run.first, run.history)
     with np.errstate(over="ignore", invalid="ignore"):  # what leaves the range ends with a status
         _run(run, settings, begun, checkpoint, callback, task)
@@ -293,11 +293,6 @@ def _zero_loss(layers, signals, alpha):
         zero = xp.zeros((part.rows.shape[0], layers.atoms.shape[0]), dtype=part.rows.dtype, device=part.rows.device)
         total += loss_seed(layers, zero, part.rows, part.truth, alpha)[0]
     return total / signals.rows.shape[0] or 1.0
-
-
-def _any(rows):
-    """Whether there is a signal at all."""
-    return bool(array_namespace(rows).any(rows != 0))
 
 
 def _rows_of(part, which):

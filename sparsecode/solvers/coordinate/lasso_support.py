@@ -114,9 +114,8 @@ def meeting(problem, coef, alpha, solved=None):
         return None
     sigma = np.sqrt(level / (1.0 - slope))
     moved = values[here.support] + fit - sigma * shift
-    if ((moved * threshold < 0.0) | ((moved == 0.0) & (threshold != 0.0))).any():
-        return None
-    if problem.penalty.positive and (moved < 0.0).any():  # free ones have no sign to keep
+    turned = moved < 0.0 if problem.penalty.positive else moved * threshold < 0.0  # free ones of any sign may turn
+    if (turned | ((moved == 0.0) & (threshold != 0.0))).any():
         return None
     values[here.support] = moved
     return float(sigma), asarray_like(values, coef)

@@ -119,7 +119,7 @@ class WorkingSet(ABC):
                 reached = self._objective(threshold)
                 if reached <= aim.objective and before - reached <= aim.settled:
                     break
-            support = np.flatnonzero((self.coef != 0) | ((threshold == 0) & (not penalty.positive)))
+            support = self._support(threshold, penalty.positive)
             cost = NEWTON_CUBE * support.size**3 + NEWTON_SQUARE * support.size**2
             if cost <= self.work - spent and self._newton(support, threshold, penalty.positive):
                 self.work += cost
@@ -153,6 +153,10 @@ class WorkingSet(ABC):
         gain = np.divide(0.5 * push**2, bend, out=np.zeros_like(push), where=bend > 0)
         return gain.sum() + np.abs(self.coef[free]) @ np.abs(remaining[free])
 
+    def _support(self, threshold, positive):
+        """Members whose coefficients are not zero, or free to take any sign."""
+        return np.flatnonzero((self.coef != 0) | ((threshold == 0) & (not positive)))
+
     def _newton(self, support, threshold, positive):
         """A Newton step on the support; whether it made progress.
 
@@ -167,7 +171,7 @@ class WorkingSet(ABC):
                 break
             self.move(step, support)
             moved = True
-            left = support[(self.coef[support] != 0) | ((threshold[support] == 0) & (not positive))]
+            left = self._support(threshold, positive)
             if left.size == support.size or left.size > _SMALL:
                 break
             support = left
