@@ -89,10 +89,7 @@ class AutoencoderTraining(CallbackSupportMixin, AutoencoderCodes):
         self._validate_params()
         task = FitTask.of_fit(self, None)
         with all_or_nothing(self), worker_pool(self.n_jobs):
-            if hasattr(self, "_learner"):
-                del self._learner
-            learned, history = follow(self, batches, task, _go_back)
-            self.status_, self.history_ = learned.status, history
+            follow(self, batches, task, _go_back)
             last = self.__dict__.pop("_batch", None)  # nothing where the checkpoint had seen all of them
             shortfall = self._shortfall(last, f"{self.n_steps_} batches", "the number of batches or their size")
             task.end(dict)

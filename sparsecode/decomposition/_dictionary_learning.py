@@ -347,10 +347,7 @@ class DictionaryLearning(CallbackSupportMixin, CodingTransformer):
         self._validate_params()
         task = FitTask.of_fit(self, None)
         with all_or_nothing(self), worker_pool(self.n_jobs):
-            if hasattr(self, "_learner"):
-                del self._learner
-            learned, history = follow(self, batches, task, back_in_stream)
-            self.status_, self.history_ = learned.status, history
+            follow(self, batches, task, back_in_stream)
             missed = shortfall(self, "batches")
             task.end(dict)
         if missed:

@@ -37,10 +37,11 @@ class OnlineOnly:
 
 
 def follow(estimator, batches, task, go_back):
-    """Let an estimator that has no learner take one step a batch; how it ended, and the history.
+    """Let an estimator begin anew and take one step a batch; sets its status and history.
 
     ``go_back(estimator, X, numbers, arrays, learned)`` gives it what it had at a checkpoint; X is the first batch. With a checkpoint, batches that it has seen are passed over, after a look whether they are the ones.
     """
+    vars(estimator).pop("_learner", None)
     checkpoint, seen, known = None, 0, ""
     learned, history = None, {name: [] for name in HISTORY}
     began = time.perf_counter()
@@ -74,7 +75,7 @@ def follow(estimator, batches, task, go_back):
         raise ValueError("batches is empty: a stream needs at least one batch that holds a signal.")
     if count < seen:
         _same_stream(checkpoint, known, count, seen)
-    return learned._replace(status=ended(learned.status, tolerance(estimator, learned.last))), history
+    estimator.status_, estimator.history_ = ended(learned.status, tolerance(estimator, learned.last)), history
 
 
 def _filled(estimator, batches):

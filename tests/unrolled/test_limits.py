@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sparsecode import CompoundGaussianNetwork, Status, UnrolledFISTA, UnrolledIHT, UnrolledISTA
 from tests._backends import FOREIGN, put
+from tests.unrolled.cuts import Cut, cut_after
 
 RNG = np.random.default_rng(0)
 ATOMS = RNG.standard_normal((20, 10)) / np.sqrt(10)
@@ -115,27 +116,13 @@ def test_layers_begin_as_iterations_of_fista():
     np.testing.assert_allclose(model.transform(X), code, rtol=1e-6, atol=1e-9)
 
 
-class _Cut(Exception):
-    """What ends a fit in the middle."""
-
-
-def _cut_after(looks):
-    left = iter(range(looks))
-
-    def callback(progress):
-        if next(left, None) is None:
-            raise _Cut
-
-    return callback
-
-
 def test_the_same_signals_are_held_out_after_a_cut_whatever_the_generator(tmp_path):
     settings = {**QUICK, "batch_size": 32, "checkpoint": tmp_path / "run"}
     whole = UnrolledISTA(
         ATOMS, **{**settings, "random_state": np.random.RandomState(5), "checkpoint": tmp_path / "whole"}
     ).fit(X)
-    with pytest.raises(_Cut):
-        UnrolledISTA(ATOMS, **{**settings, "random_state": np.random.RandomState(5)}, callback=_cut_after(2)).fit(X)
+    with pytest.raises(Cut):
+        UnrolledISTA(ATOMS, **{**settings, "random_state": np.random.RandomState(5)}, callback=cut_after(2)).fit(X)
     resumed = UnrolledISTA(ATOMS, **{**settings, "random_state": np.random.RandomState(9)}).fit(X)
     assert resumed.history_["loss"] == whole.history_["loss"]
     np.testing.assert_array_equal(resumed.steps_, whole.steps_)
@@ -146,8 +133,8 @@ def test_a_warm_start_that_was_cut_goes_on_elsewhere(tmp_path):
     settings = {**QUICK, "batch_size": 32}
     begun = [UnrolledISTA(ATOMS, **settings).fit(2 * X).set_params(warm_start=True) for _ in range(2)]
     whole = begun[0].fit(X)
-    with pytest.raises(_Cut):
-        begun[1].set_params(checkpoint=tmp_path / "run", callback=_cut_after(1)).fit(X)
+    with pytest.raises(Cut):
+        begun[1].set_params(checkpoint=tmp_path / "run", callback=cut_after(1)).fit(X)
     resumed = UnrolledISTA(ATOMS, checkpoint=tmp_path / "run", **settings).fit(X)
     assert resumed.alpha_ == whole.alpha_ and set(resumed.history_["depth"]) == {3}
     assert resumed.history_["loss"] == whole.history_["loss"]

@@ -11,6 +11,7 @@ from sparsecode import CompoundGaussianNetwork, LearnedProximalNetwork, Status
 from sparsecode.unrolled import TrainingProgress
 from sparsecode.unrolled._matching import _Run
 from tests._backends import namespace
+from tests.unrolled.cuts import Cut, cut_after
 
 RNG = np.random.default_rng(3)
 ATOMS = RNG.standard_normal((12, 8))
@@ -20,20 +21,6 @@ PROX = {"regulariser": "prox", "learning_rate": 0.05, "batch_size": 7, "max_iter
 NETWORK = {"n_layers": 1, "n_texture_steps": 1, "n_conv_layers": 2, "n_channels": 3, "max_iter": 4, "random_state": 0}
 MATCH = {"pretrain_steps": 70, "n_steps": 80, "batch_size": 32, "width": 8}
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-class _Cut(Exception):
-    """What ends a fit in the middle."""
-
-
-def _cut_after(passes):
-    left = iter(range(passes))
-
-    def callback(progress):
-        if next(left, None) is None:
-            raise _Cut
-
-    return callback
 
 
 def _same(one, other):
@@ -49,8 +36,8 @@ def test_compound_layers_that_were_cut_go_on_bit_for_bit(settings, codes, tmp_pa
         namespace("torch")
     model = CompoundGaussianNetwork(ATOMS, checkpoint=tmp_path / "run", **settings)
     whole = clone(model).set_params(checkpoint=None).fit(X, codes)
-    with pytest.raises(_Cut):
-        clone(model).set_params(callback=_cut_after(2)).fit(X, codes)
+    with pytest.raises(Cut):
+        clone(model).set_params(callback=cut_after(2)).fit(X, codes)
     _same(clone(model).fit(X, codes), whole)
 
 
@@ -73,8 +60,8 @@ def test_a_warm_start_goes_on_from_the_layers_also_elsewhere(tmp_path):
     before = begun[0].training_loss_
     whole = begun[0].fit(X, CODES)
     assert whole.history_["loss"][0] < before * 1.5
-    with pytest.raises(_Cut):
-        begun[1].set_params(checkpoint=tmp_path / "run", callback=_cut_after(1)).fit(X, CODES)
+    with pytest.raises(Cut):
+        begun[1].set_params(checkpoint=tmp_path / "run", callback=cut_after(1)).fit(X, CODES)
     _same(CompoundGaussianNetwork(ATOMS, checkpoint=tmp_path / "run", **PROX).fit(X, CODES), whole)
     with pytest.raises(ValueError, match="warm_start=True goes on from the layers"):
         whole.set_params(n_layers=2).fit(X, CODES)
@@ -111,11 +98,11 @@ def test_matching_that_was_cut_goes_on_bit_for_bit(refine_steps, saves, tmp_path
         keep(run)
         done.append(run.step)
         if len(done) == saves:
-            raise _Cut
+            raise Cut
 
     model = LearnedProximalNetwork(refine_steps=refine_steps, checkpoint=tmp_path / "run", **MATCH)
     monkeypatch.setattr(_Run, "_keep", cut)
-    with suppress(_Cut):  # without a refinement there are four only
+    with suppress(Cut):  # without a refinement there are four only
         clone(model).set_params(random_state=np.random.RandomState(1)).fit(signals)
     assert done == [50, 70, 100, 150, 150][: saves if refine_steps else min(saves, 4)]
     monkeypatch.setattr(_Run, "_keep", keep)

@@ -10,6 +10,7 @@ from sparsecode import Status, UnrolledFISTA, UnrolledIHT, UnrolledISTA
 from sparsecode.solvers.coordinate.batch import batch_lasso
 from sparsecode.unrolled import TrainingProgress
 from sparsecode.unrolled._training import Signals
+from tests.unrolled.cuts import Cut
 from tests.unrolled.naive import naive_codes
 
 RNG = np.random.default_rng(0)
@@ -124,10 +125,6 @@ def test_support_selection_lets_more_entries_pass_from_layer_to_layer():
     np.testing.assert_allclose(model.transform(X[:20]), expected, rtol=1e-9, atol=1e-12)
 
 
-class _Cut(Exception):
-    """What ends a fit in the middle."""
-
-
 @pytest.mark.parametrize("kind", ["fista", "coupled", "count"])
 @pytest.mark.parametrize("cut", [2, 5])
 def test_a_fit_that_was_cut_goes_on_with_the_same_bits(tmp_path, kind, cut):
@@ -137,11 +134,11 @@ def test_a_fit_that_was_cut_goes_on_with_the_same_bits(tmp_path, kind, cut):
         assert isinstance(progress, TrainingProgress)
         seen.append(progress)
         if len(seen) == cut + 1:
-            raise _Cut
+            raise Cut
 
     whole = model_for(kind, batch_size=64).fit(X, CODES)
     path = tmp_path / "run"
-    with pytest.raises(_Cut):
+    with pytest.raises(Cut):
         model_for(kind, batch_size=64, checkpoint=path, callback=stop).fit(X, CODES)
     resumed = model_for(kind, batch_size=64, checkpoint=path).fit(X, CODES)
     assert resumed.history_["loss"] == whole.history_["loss"] and resumed.n_iter_ == whole.n_iter_

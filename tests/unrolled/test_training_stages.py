@@ -8,6 +8,7 @@ from sparsecode import Status, UnrolledFISTA, UnrolledIHT, UnrolledISTA
 from sparsecode.unrolled._parameters import Parameters
 from sparsecode.unrolled._training import Settings, Signals, _Run
 from tests.unrolled.cases import ALPHA, problem
+from tests.unrolled.cuts import Cut
 from tests.unrolled.naive import naive_loss
 
 ATOMS, X, CODES = problem(n=60)
@@ -93,10 +94,6 @@ def test_a_lower_rate_begins_with_the_best_state_and_a_fresh_optimiser():
     assert run.adam.count == 0 and not any(np.any(mean) for mean in run.adam.means)
 
 
-class _Cut(Exception):
-    """What ends a fit in the middle."""
-
-
 @pytest.mark.parametrize(
     "settings",
     [
@@ -115,9 +112,9 @@ def test_a_fit_may_be_cut_at_every_look(tmp_path, settings):
         def stop(progress, seen=seen, cut=cut):
             seen.append(progress)
             if len(seen) == cut:
-                raise _Cut
+                raise Cut
 
-        with pytest.raises(_Cut):
+        with pytest.raises(Cut):
             UnrolledFISTA(ATOMS, checkpoint=path, callback=stop, **settings).fit(X)
         resumed = UnrolledFISTA(ATOMS, checkpoint=path, **settings).fit(X)
         for name in ("step", "depth", "rate", "loss"):
